@@ -1,0 +1,90 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <variant>
+
+#include "common/net/ip_address.h"
+#include "common/net/mac_address.h"
+#include "common/strong_types.h"
+#include "common/time.h"
+
+/// What goes through the rings between workers and control, by value.
+namespace koi {
+
+struct View;
+
+// ---- up: worker -> control ---------------------------------------------------------------------
+
+/// An advertisement that passed every check of protocol.md §3 on the worker that received it.
+struct VerifiedAdvert {
+  SlotIndex slot;
+  Family family = Family::ipv4;
+  std::uint8_t advbase = 0;  // seconds
+  std::uint8_t advskew = 0;  // 1/256 s
+  std::uint8_t demote = 0;
+  bool same_parameters = true;     // false: this counter came before with other parameters
+  bool counter_went_back = false;  // only where ReplayRule::none lets it pass
+  std::uint32_t heard_number = 0;  // to be acknowledged on the board once decided (L7)
+  std::uint64_t counter = 0;
+  IpAddress source;
+  MacAddress source_mac;
+};
+
+/// L8: the worker polled again after more than 1 ms and has emptied its queues since; the
+/// advertisements that were in them are ahead of this message.
+struct PollGap {
+  std::uint32_t number = 0;  // to be acknowledged on the board
+  bool frames_lost = false;  // a queue was full, or the NIC counted misses
+  Duration length{};
+};
+
+/// An advertisement did not fit into the up ring (it is stamped on the board all the same).
+struct UpRingOverflow {};
+
+/// The driver did not take an advertisement (L3).
+struct TransmitRefused {
+  SlotIndex slot;
+  Family family = Family::ipv4;
+  Term term;
+};
+
+using UpMessage = std::variant<VerifiedAdvert, PollGap, UpRingOverflow, TransmitRefused>;
+
+// ---- down: control -> worker -------------------------------------------------------------------
+
+enum class FrameKind : std::uint8_t {
+  advertisement,  // moves the slot's deadline when the driver has taken it (L3)
+  bow_out,        // carries term 0, moves nothing (L10)
+  announcement    // gratuitous ARP: needs the lease that an advertisement earned (L11)
+};
+
+/// A frame that uses a virtual MAC, to be sent before not_after and only in its term (L4).
+struct TransmitFrame {
+  static constexpr std::size_t kMaxBytes = 256;
+
+  FrameKind kind = FrameKind::advertisement;
+  Family family = Family::ipv4;
+  PortIndex port;
+  SlotIndex slot;
+  std::uint16_t length = 0;  // bytes
+  Term term;
+  Instant not_after{};
+  Duration lease{};                        // of an advertisement: length of the lease it earns (L5)
+  std::array<std::byte, kMaxBytes> bytes;  // only the first `length` are set
+};
+
+/// Adopt this view between two bursts. Not owned: control frees it when a later one is adopted by
+/// all.
+struct AdoptView {
+  const View* view = nullptr;
+};
+
+using DownMessage = std::variant<AdoptView, TransmitFrame>;
+
+static_assert(std::is_trivially_copyable_v<UpMessage>);
+static_assert(std::is_trivially_copyable_v<DownMessage>);
+
+}  // namespace koi

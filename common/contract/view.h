@@ -1,0 +1,122 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "common/auth/carp_auth.h"
+#include "common/net/ip_address.h"
+#include "common/net/mac_address.h"
+#include "common/strong_types.h"
+
+/// The workers' whole knowledge of the world (design.md, "View, term and lease"). A Topology holds
+/// what the configuration fixes, a View adds who reigns. Both are immutable once a worker can see
+/// them: control builds, workers read, control frees when every worker has adopted a later view.
+namespace koi {
+
+/// A read-only hash table from 64-bit keys to 32-bit values: open addressing, linear probing, at
+/// most half full. Built by control, looked up by workers.
+class FlatTable {
+ public:
+  struct Item {
+    std::uint64_t key;
+    std::uint32_t value;
+  };
+  static constexpr std::uint32_t kNone = 0xffffffff;
+
+  FlatTable() : cells_(1, Item{0, kNone}) {}
+  /// A later item with an equal key is ignored. REQUIRES: no value is kNone.
+  explicit FlatTable(std::span<const Item> items);
+
+  /// Returns the key's value, or kNone.
+  std::uint32_t find(std::uint64_t key) const {
+    for (std::size_t at = hash(key) >> shift_;; at = (at + 1) & mask_) {
+      const Item& cell = cells_[at & mask_];
+      if (cell.value == kNone) return kNone;
+      if (cell.key == key) return cell.value;
+    }
+  }
+
+ private:
+  static std::uint64_t hash(std::uint64_t key) {
+    key ^= key >> 32;
+    return key * 0x9e3779b97f4a7c15ULL;  // Fibonacci hashing: the high bits are the good ones
+  }
+  unsigned shift_ = 63;
+  std::size_t mask_ = 0;
+  std::vector<Item> cells_;
+};
+
+/// What an address is to this box. Room for `proxy` later.
+enum class EntryKind : std::uint8_t { own, shared };
+
+/// One address of one (port, VLAN).
+struct Entry {
+  EntryKind kind = EntryKind::own;
+  SlotIndex slot;  // of a shared address
+};
+
+/// Who advertises how with whom (design.md): decides which replay rule a worker applies.
+enum class ReplayRule : std::uint8_t {
+  strict,  // dialect koi: counters grow per sender, our own range is our own
+  none     // other dialects: only our own source address is our own
+};
+
+/// One virtual host.
+struct SlotView {
+  PortIndex port;
+  VlanId vlan;
+  Vhid vhid;
+  MacAddress mac;          // the virtual MAC
+  FamilySet families = 0;  // that it advertises in
+  ReplayRule replay = ReplayRule::strict;
+  WorkerIndex transmitter;       // the one worker that sends its advertisements (L3)
+  Ipv4Address source;            // this node's own address there: source of what it sends
+  std::uint32_t first_auth = 0;  // Topology::auths[first_auth, first_auth + auth_count)
+  std::uint32_t auth_count = 0;
+};
+
+struct PortView {
+  MacAddress mac;
+  std::uint8_t receivers = 0;  // bit w: worker w polls a queue of this port
+};
+
+struct Topology {
+  std::vector<PortView> ports;        // by PortIndex
+  std::vector<SlotView> slots;        // by SlotIndex
+  std::vector<auth::CarpAuth> auths;  // keys and address lists accepted, the sending one first
+  FlatTable addresses;                // address_key() -> index into entries
+  std::vector<Entry> entries;
+  FlatTable vhids;  // vhid_key() -> SlotIndex
+  NodeId node_id;
+
+  static std::uint64_t address_key(PortIndex port, VlanId vlan, Ipv4Address address) {
+    return (std::uint64_t{port.value()} << 48) | (std::uint64_t{vlan.value()} << 32) |
+           std::bit_cast<std::uint32_t>(address.bytes);
+  }
+  static std::uint64_t vhid_key(PortIndex port, VlanId vlan, Vhid vhid) {
+    return (std::uint64_t{port.value()} << 48) | (std::uint64_t{vlan.value()} << 32) | vhid.value();
+  }
+
+  const Entry* find_address(PortIndex port, VlanId vlan, Ipv4Address address) const {
+    const std::uint32_t at = addresses.find(address_key(port, vlan, address));
+    return at == FlatTable::kNone ? nullptr : &entries[at];
+  }
+  const SlotView* find_slot(PortIndex port, VlanId vlan, Vhid vhid) const {
+    const std::uint32_t at = vhids.find(vhid_key(port, vlan, vhid));
+    return at == FlatTable::kNone ? nullptr : &slots[at];
+  }
+  SlotIndex index_of(const SlotView& slot) const {
+    return SlotIndex(static_cast<std::uint16_t>(&slot - slots.data()));
+  }
+};
+
+struct View {
+  ViewNumber number;
+  std::shared_ptr<const Topology> topology;  // workers read it, only control copies or drops it
+  std::vector<Term> terms;                   // by SlotIndex; 0 = not MASTER
+};
+
+}  // namespace koi

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace koi {
+
+/// Why a frame went no further. One list drives the counter, the metric label and the tests:
+/// every reason has a test that produces it, and a test fails when one has none.
+///
+/// X(enumerator, "metric label")
+#define KOI_DROP_REASONS(X)                                                                   \
+  /* any frame */                                                                             \
+  X(kRunt, "runt")                  /* shorter than its Ethernet or VLAN header */            \
+  X(kMultiSegment, "multi_segment") /* spread over several buffers */                         \
+  X(kSourceMac, "source_mac")       /* multicast or zero Ethernet source */                   \
+  X(kVlanStacked, "vlan_stacked")   /* QinQ, or a second tag */                               \
+  X(kEthertype, "ethertype")        /* neither ARP nor IPv4 */                                \
+  X(kNotOurMac, "not_our_mac")      /* unicast to somebody else */                            \
+  /* a shared address that this box must not answer for now */                                \
+  X(kNotMaster, "not_master") /* BACKUP or INIT: silent on purpose */                         \
+  X(kNoLease, "no_lease")     /* MASTER in the view, but rule L1 says silence */              \
+  /* ARP (RFC 826) */                                                                         \
+  X(kArpLength, "arp_length")             /* truncated */                                     \
+  X(kArpFormat, "arp_format")             /* not Ethernet/IPv4, or wrong address lengths */   \
+  X(kArpNotRequest, "arp_not_request")    /* a reply or another operation */                  \
+  X(kArpSender, "arp_sender")             /* sender hardware address no host can have */      \
+  X(kArpAnnouncement, "arp_announcement") /* the virtual MAC's owner announces an address */  \
+  X(kArpClaim, "arp_claim")               /* somebody else claims an address that we serve */ \
+  X(kArpNotOurs, "arp_not_ours")          /* asks for an address we do not serve */           \
+  /* IPv4 (RFC 791) */                                                                        \
+  X(kIpv4Length, "ipv4_length") /* truncated, or total length wrong */                        \
+  X(kIpv4Header, "ipv4_header") /* version or IHL */                                          \
+  X(kIpv4Checksum, "ipv4_checksum")                                                           \
+  X(kIpv4Options, "ipv4_options")                                                             \
+  X(kIpv4Fragment, "ipv4_fragment")                                                           \
+  X(kIpv4Source, "ipv4_source")     /* a source no host can have, or our own */               \
+  X(kIpv4NotOurs, "ipv4_not_ours")  /* to an address we do not serve */                       \
+  X(kIpv4Protocol, "ipv4_protocol") /* to us, but neither CARP nor ICMP */                    \
+  /* ICMP (RFC 792) */                                                                        \
+  X(kIcmpLength, "icmp_length")                                                               \
+  X(kIcmpChecksum, "icmp_checksum")                                                           \
+  X(kIcmpNotEcho, "icmp_not_echo")                                                            \
+  /* CARP (protocol.md §3), in the order of the checks */                                    \
+  X(kCarpTtl, "carp_ttl")                 /* not 255 */                                       \
+  X(kCarpDestination, "carp_destination") /* not to 224.0.0.18 */                             \
+  X(kCarpLength, "carp_length")           /* under 36 bytes */                                \
+  X(kCarpChecksum, "carp_checksum")                                                           \
+  X(kCarpVhid, "carp_vhid")          /* no group of ours on this port and VLAN */             \
+  X(kCarpVersion, "carp_version")    /* not 2 */                                              \
+  X(kCarpDigest, "carp_digest")      /* HMAC: another key or address list, or forged */       \
+  X(kCarpOwn, "carp_own")            /* our own advertisement, reflected */                   \
+  X(kCarpNodeId, "carp_node_id")     /* another box signs with our node-id */                 \
+  X(kCarpReplay, "carp_replay")      /* counter not above the sender's last */                \
+  X(kCarpRingFull, "carp_ring_full") /* verified, but control did not take it */              \
+  /* what we meant to send */                                                                 \
+  X(kAnswerLate, "answer_late")        /* L1: not handed over within 1 ms of its poll */      \
+  X(kTransmitFull, "transmit_full")    /* the driver did not take an answer */                \
+  X(kFrameTerm, "frame_term")          /* L4: the frame's term is over */                     \
+  X(kFrameLate, "frame_late")          /* L4: the frame's not-after is past */                \
+  X(kFrameNoLease, "frame_no_lease")   /* L11: an announcement without a lease */             \
+  X(kFrameNoBuffer, "frame_no_buffer") /* no mbuf in the reserved pool */                     \
+  X(kFrameRefused, "frame_refused")    /* L3: the driver did not take an advertisement */
+
+enum class DropReason : std::uint8_t {
+#define KOI_X(name, label) name,
+  KOI_DROP_REASONS(KOI_X)
+#undef KOI_X
+};
+
+inline constexpr std::array kDropReasonLabels = {
+#define KOI_X(name, label) std::string_view(label),
+    KOI_DROP_REASONS(KOI_X)
+#undef KOI_X
+};
+inline constexpr std::size_t kDropReasons = kDropReasonLabels.size();
+
+/// The metric label: koi_drops_total{reason="…"}.
+constexpr std::string_view to_string(DropReason r) {
+  return kDropReasonLabels[static_cast<std::size_t>(r)];
+}
+
+/// A parsed value, or the one reason why there is none. No allocation, no exception.
+template <class T>
+class Parsed {
+ public:
+  constexpr Parsed(const T& value)
+      : value_(value), ok_(true) {}  // NOLINT(google-explicit-constructor)
+  constexpr Parsed(DropReason reason)
+      : reason_(reason), ok_(false) {}  // NOLINT(google-explicit-constructor)
+
+  constexpr bool ok() const { return ok_; }
+  constexpr explicit operator bool() const { return ok_; }
+  /// REQUIRES: ok().
+  constexpr const T& value() const { return value_; }
+  constexpr const T& operator*() const { return value_; }
+  constexpr const T* operator->() const { return &value_; }
+  /// REQUIRES: !ok().
+  constexpr DropReason reason() const { return reason_; }
+
+ private:
+  T value_{};
+  DropReason reason_{};
+  bool ok_;
+};
+
+}  // namespace koi

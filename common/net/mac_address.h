@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/strong_types.h"
+
+namespace koi {
+
+/// An Ethernet address, six bytes in the order in which they are on the wire.
+struct MacAddress {
+  std::array<std::byte, 6> bytes{};
+
+  constexpr auto operator<=>(const MacAddress&) const = default;
+
+  /// Group bit (IEEE 802): multicast, broadcast included.
+  constexpr bool is_multicast() const { return (bytes[0] & std::byte{1}) != std::byte{0}; }
+  constexpr bool is_zero() const { return *this == MacAddress{}; }
+
+  /// Lower case, with colons: 00:00:5e:00:01:07.
+  std::string to_string() const;
+  /// Accepts six pairs of hex digits separated by colons. Returns nothing on anything else.
+  static std::optional<MacAddress> parse(std::string_view text);
+};
+
+constexpr MacAddress mac_from(std::array<std::uint8_t, 6> b) {
+  return MacAddress{{std::byte{b[0]}, std::byte{b[1]}, std::byte{b[2]}, std::byte{b[3]},
+                     std::byte{b[4]}, std::byte{b[5]}}};
+}
+
+inline constexpr MacAddress kBroadcastMac = mac_from({0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
+/// 224.0.0.18, the group of CARP and VRRP (protocol.md §2).
+inline constexpr MacAddress kCarpIpv4Mac = mac_from({0x01, 0x00, 0x5e, 0x00, 0x00, 0x12});
+
+/// Virtual MAC of a vhid, the same for both families (protocol.md §2): 00:00:5e:00:01:vhid.
+constexpr MacAddress virtual_mac(Vhid vhid) {
+  return mac_from({0x00, 0x00, 0x5e, 0x00, 0x01, vhid.value()});
+}
+
+}  // namespace koi

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "common/drop_reason.h"
+#include "common/net/ip_address.h"
+#include "common/net/mac_address.h"
+#include "common/wire/bytes.h"
+#include "common/wire/writer.h"
+
+/// ARP for IPv4 over Ethernet (RFC 826).
+namespace koi::wire {
+
+inline constexpr std::size_t kArpLength = 28;
+inline constexpr std::uint16_t kArpRequest = 1;
+inline constexpr std::uint16_t kArpReply = 2;
+
+struct ArpPacket {
+  std::uint16_t operation = kArpRequest;
+  MacAddress sender_mac;  // sha
+  Ipv4Address sender_ip;  // spa
+  MacAddress target_mac;  // tha
+  Ipv4Address target_ip;  // tpa
+};
+
+/// Checks: at least 28 bytes (kArpLength), Ethernet/IPv4 with lengths 6 and 4 (kArpFormat). What
+/// the operation and the addresses mean is the caller's.
+inline Parsed<ArpPacket> parse_arp(std::span<const std::byte> payload);
+
+/// Writes all 28 bytes.
+inline void write_arp(const ArpPacket& packet, std::span<std::byte, kArpLength> out);
+
+// The rest is how. Inline, because every request that a worker answers passes through it.
+
+/// Hardware type 1, protocol type IPv4; then the lengths of a MAC and of an IPv4 address.
+inline constexpr std::uint32_t kArpEthernetIpv4 = 0x00010800;
+inline constexpr std::uint16_t kArpLengths = 0x0604;
+
+inline Parsed<ArpPacket> parse_arp(std::span<const std::byte> payload) {
+  if (payload.size() < kArpLength) return DropReason::kArpLength;
+  // RFC 826, Packet Reception: the hardware type, the protocol, and the lengths of both
+  if (get_be32(payload, 0) != kArpEthernetIpv4 || get_be16(payload, 4) != kArpLengths) {
+    return DropReason::kArpFormat;
+  }
+  return ArpPacket{.operation = get_be16(payload, 6),
+                   .sender_mac = get_mac(payload, 8),
+                   .sender_ip = get_ipv4(payload, 14),
+                   .target_mac = get_mac(payload, 18),
+                   .target_ip = get_ipv4(payload, 24)};
+}
+
+inline void write_arp(const ArpPacket& packet, std::span<std::byte, kArpLength> out) {
+  Writer w(out);
+  w.be32(kArpEthernetIpv4);
+  w.be16(kArpLengths);
+  w.be16(packet.operation);
+  w.mac(packet.sender_mac);
+  w.ipv4(packet.sender_ip);
+  w.mac(packet.target_mac);
+  w.ipv4(packet.target_ip);
+}
+
+}  // namespace koi::wire

@@ -1,0 +1,148 @@
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "common/net/ip_address.h"
+#include "common/net/mac_address.h"
+
+namespace koi {
+namespace {
+
+using namespace std::string_view_literals;
+
+TEST(MacAddress, ParsesAndPrints) {
+  const auto mac = MacAddress::parse("00:00:5e:00:01:07");
+  ASSERT_TRUE(mac);
+  EXPECT_EQ(*mac, mac_from({0x00, 0x00, 0x5e, 0x00, 0x01, 0x07}));
+  EXPECT_EQ(mac->to_string(), "00:00:5e:00:01:07");
+  const auto upper = MacAddress::parse("AB:CD:EF:ab:cd:ef");
+  ASSERT_TRUE(upper);
+  EXPECT_EQ(upper->to_string(), "ab:cd:ef:ab:cd:ef");
+}
+
+TEST(MacAddress, RefusesEverythingElse) {
+  for (const std::string_view text :
+       {""sv, "00:00:5e:00:01"sv, "00:00:5e:00:01:7"sv, "00:00:5e:00:01:07:"sv,
+        "00:00:5e:00:01:07 "sv, " 00:00:5e:00:01:07"sv, "00-00-5e-00-01-07"sv, "00005e000107"sv,
+        "00:00:5e:00:01:0g"sv, "0g:00:5e:00:01:00"sv, "00:00:5e:00:01.07"sv, "0:000:5e:00:01:07"sv,
+        "00:00:5e:00:01:0\0"sv, "+0:00:5e:00:01:07"sv, "0x:00:5e:00:01:07"sv}) {
+    EXPECT_FALSE(MacAddress::parse(text)) << '"' << text << '"';
+  }
+}
+
+TEST(MacAddress, Kinds) {
+  EXPECT_TRUE(MacAddress{}.is_zero());
+  EXPECT_FALSE(mac_from({0, 0, 0, 0, 0, 1}).is_zero());
+  EXPECT_TRUE(kBroadcastMac.is_multicast());
+  EXPECT_TRUE(kCarpIpv4Mac.is_multicast());
+  EXPECT_FALSE(mac_from({0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}).is_multicast());
+  EXPECT_EQ(kBroadcastMac.to_string(), "ff:ff:ff:ff:ff:ff");
+  EXPECT_EQ(kCarpIpv4Mac.to_string(), "01:00:5e:00:00:12");
+}
+
+TEST(MacAddress, VirtualMacOfAVhid) {
+  EXPECT_EQ(virtual_mac(Vhid(1)).to_string(), "00:00:5e:00:01:01");
+  EXPECT_EQ(virtual_mac(Vhid(255)).to_string(), "00:00:5e:00:01:ff");
+}
+
+TEST(Ipv4Address, ParsesAndPrints) {
+  const auto address = Ipv4Address::parse("192.0.2.10");
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->to_u32(), 0xc000020au);
+  EXPECT_EQ(address->bytes[0], std::byte{192});
+  EXPECT_EQ(address->to_string(), "192.0.2.10");
+  EXPECT_EQ(Ipv4Address::from_u32(0xffffffff).to_string(), "255.255.255.255");
+  EXPECT_EQ(Ipv4Address{}.to_string(), "0.0.0.0");
+  EXPECT_EQ(kCarpIpv4Group.to_string(), "224.0.0.18");
+}
+
+TEST(Ipv4Address, RefusesEverythingElse) {
+  for (const std::string_view text :
+       {""sv, "192.0.2"sv, "192.0.2.256"sv, "192.0.2.1.1"sv, "192.0.2.1/24"sv, "192.0.2.1 "sv,
+        " 192.0.2.1"sv, "192.0.2.01"sv, "192.0.2."sv, ".192.0.2"sv, "192.0.2.-1"sv, "0xc000020a"sv,
+        "3221225994"sv, "192.0.2.1\0"sv, "192.0.2.1\0junk"sv, "::1"sv, "localhost"sv}) {
+    EXPECT_FALSE(Ipv4Address::parse(text)) << '"' << text << '"';
+  }
+}
+
+TEST(Ipv4Address, Kinds) {
+  const auto is_host = [](const char* text) { return Ipv4Address::parse(text)->is_host(); };
+  for (const char* text : {"192.0.2.1", "0.0.0.1", "126.255.255.255", "128.0.0.0",
+                           "223.255.255.255", "240.0.0.0", "255.255.255.254"}) {
+    EXPECT_TRUE(is_host(text)) << text;
+  }
+  for (const char* text : {"0.0.0.0", "127.0.0.0", "127.255.255.255", "224.0.0.0", "224.0.0.18",
+                           "239.255.255.255", "255.255.255.255"}) {
+    EXPECT_FALSE(is_host(text)) << text;
+  }
+  EXPECT_TRUE(kCarpIpv4Group.is_multicast());
+  EXPECT_TRUE(Ipv4Address::from_u32(0x7f000001).is_loopback());
+  EXPECT_TRUE(Ipv4Address::from_u32(0xffffffff).is_broadcast());
+  EXPECT_FALSE(Ipv4Address::from_u32(0xffffffff).is_multicast());
+}
+
+TEST(Ipv4Address, ComparesUnsignedInNetworkOrder) {
+  EXPECT_LT(*Ipv4Address::parse("127.0.0.1"), *Ipv4Address::parse("128.0.0.0"));
+  EXPECT_LT(*Ipv4Address::parse("10.0.0.255"), *Ipv4Address::parse("10.0.1.0"));
+  EXPECT_LT(*Ipv4Address::parse("1.255.255.255"), *Ipv4Address::parse("2.0.0.0"));
+}
+
+TEST(Ipv6Address, ParsesAndPrints) {
+  const auto address = Ipv6Address::parse("2001:DB8:0:0:0:0:0:10");
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->bytes[0], std::byte{0x20});
+  EXPECT_EQ(address->bytes[3], std::byte{0xb8});
+  EXPECT_EQ(address->bytes[15], std::byte{0x10});
+  // RFC 5952 §4: lower case, the longest run of zeros shortened, a single one not
+  EXPECT_EQ(address->to_string(), "2001:db8::10");
+  EXPECT_EQ(Ipv6Address{}.to_string(), "::");
+  EXPECT_EQ(Ipv6Address::parse("2001:db8:0:1:1:1:1:1")->to_string(), "2001:db8:0:1:1:1:1:1");
+  EXPECT_EQ(Ipv6Address::parse("fe80:0:0:1:0:0:0:1")->to_string(), "fe80:0:0:1::1");
+}
+
+TEST(Ipv6Address, RefusesEverythingElse) {
+  for (const std::string_view text :
+       {""sv, ":"sv, ":::"sv, "2001:db8::1::2"sv, "2001:db8::10000"sv, "2001:db8::g"sv,
+        "1:2:3:4:5:6:7"sv, "1:2:3:4:5:6:7:8:9"sv, "fe80::1%eth0"sv, "2001:db8::1/64"sv,
+        "2001:db8::1\0"sv, "[::1]"sv, "192.0.2.1"sv}) {
+    EXPECT_FALSE(Ipv6Address::parse(text)) << '"' << text << '"';
+  }
+}
+
+TEST(Ipv6Address, Kinds) {
+  const auto parse = [](const char* text) { return *Ipv6Address::parse(text); };
+  EXPECT_TRUE(parse("fe80::1").is_link_local());
+  EXPECT_TRUE(parse("febf::1").is_link_local());
+  EXPECT_FALSE(parse("fec0::1").is_link_local());
+  EXPECT_FALSE(parse("fe7f::1").is_link_local());
+  EXPECT_FALSE(parse("2001:db8::1").is_link_local());
+  EXPECT_TRUE(parse("ff02::12").is_multicast());
+  EXPECT_FALSE(parse("fe80::1").is_multicast());
+}
+
+TEST(IpAddress, EitherFamily) {
+  const auto v4 = IpAddress::parse("192.0.2.10");
+  const auto v6 = IpAddress::parse("2001:db8::10");
+  ASSERT_TRUE(v4 && v6);
+  EXPECT_TRUE(v4->is_v4());
+  EXPECT_EQ(v4->family(), Family::ipv4);
+  EXPECT_EQ(v4->v4(), Ipv4Address::from_u32(0xc000020a));
+  EXPECT_EQ(v4->to_string(), "192.0.2.10");
+  EXPECT_FALSE(v6->is_v4());
+  EXPECT_EQ(v6->family(), Family::ipv6);
+  EXPECT_EQ(v6->v6(), *Ipv6Address::parse("2001:db8::10"));
+  EXPECT_EQ(v6->to_string(), "2001:db8::10");
+  EXPECT_FALSE(IpAddress::parse("192.0.2.10:80"));
+  EXPECT_FALSE(IpAddress::parse(""));
+}
+
+TEST(IpAddress, Ipv4ComesFirst) {
+  EXPECT_LT(*IpAddress::parse("255.255.255.255"), *IpAddress::parse("::"));
+  EXPECT_LT(*IpAddress::parse("10.0.0.1"), *IpAddress::parse("192.0.2.1"));
+  EXPECT_LT(*IpAddress::parse("2001:db8::1"), *IpAddress::parse("fe80::1"));
+  // The same bytes in another family are another address.
+  EXPECT_NE(*IpAddress::parse("0.0.0.0"), *IpAddress::parse("::"));
+}
+
+}  // namespace
+}  // namespace koi
