@@ -1,0 +1,121 @@
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "config/sections.h"
+#include "config/unsupported.h"
+#include "config/values.h"
+
+namespace koi::config {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, HostPort>, 3> kHostPorts = {
+    {{"none", HostPort::none}, {"tap", HostPort::tap}, {"virtio-user", HostPort::virtio_user}}};
+
+constexpr std::uint64_t kLowestVlan = 1;
+constexpr std::uint64_t kHighestVlan = 4094;
+
+InterfaceAddress load_own_address(const YamlNode& node) {
+  constexpr std::string_view kAllowed = "an address with its prefix length: 192.0.2.2/24";
+  const auto given = node.text(kAllowed);
+  if (!given) return {};
+  const auto parsed = parse_interface_address(*given);
+  if (!parsed) {
+    node.error(fmt::format("{} is wrong; allowed: {}", in_quotes(*given), kAllowed));
+    return {};
+  }
+  if (!unsupported::check_own_address(node, parsed->address)) return *parsed;
+  if (!parsed->address.v4().is_host()) {
+    node.error(
+        fmt::format("{} cannot be a host's; allowed: no multicast, broadcast, loopback or "
+                    "zero address",
+                    parsed->address.to_string()));
+  }
+  return *parsed;
+}
+
+void load_vlans(YamlMap& port, std::map<VlanId, Vlan>& vlans) {
+  const auto node = port.find("vlans");
+  const auto map = node ? node->map() : std::nullopt;
+  if (!map) return;
+  for (const auto& [key, value] : map->entries()) {
+    const auto id = parse_whole_number(key);
+    if (!id || *id < kLowestVlan || *id > kHighestVlan) {
+      value.error(fmt::format("{} is no VLAN; allowed: {} to {}", in_quotes(key), kLowestVlan,
+                              kHighestVlan));
+      continue;
+    }
+    Vlan& vlan = vlans[VlanId(static_cast<std::uint16_t>(*id))];
+    auto fields = value.map();
+    if (!fields) continue;
+    load_own_addresses(*fields, vlan.addresses);
+    fields->finish();
+  }
+}
+
+void load_device(YamlMap& map, std::string& device) {
+  constexpr std::string_view kAllowed =
+      "a PCI address like \"0000:3b:00.0\", or a DPDK vdev whose name begins with net_ or eth_ "
+      "like \"net_af_packet0,iface=eth1\"";
+  const auto node = map.require("device", kAllowed);
+  auto given = node ? node->text(kAllowed) : std::nullopt;
+  if (!given) return;
+  if (!is_pci_address(*given) && !is_vdev(*given)) {
+    node->error(fmt::format("{} is wrong; allowed: {}", in_quotes(*given), kAllowed));
+    return;
+  }
+  device = std::move(*given);
+}
+
+std::optional<Port> load_port(const std::string& name, const YamlNode& node) {
+  if (!is_name(name, kMaxPortName)) {
+    node.error(fmt::format("{} is no name for a port; allowed: 1 to {} of a-z, 0-9 and -",
+                           in_quotes(name), kMaxPortName));
+  }
+  auto map = node.map();
+  if (!map) return std::nullopt;
+  Port port;
+  port.name = name;
+  load_device(*map, port.device);
+  load_own_addresses(*map, port.addresses);
+  load_vlans(*map, port.vlans);
+  if (const auto host = map->find("host")) {
+    if (const auto choice = host->choice<HostPort>(kHostPorts, unsupported::kHostsAllowed)) {
+      port.host = *choice;
+      unsupported::check_host(*host, *choice);
+    }
+  }
+  map->finish();
+  return port;
+}
+
+}  // namespace
+
+void load_own_addresses(YamlMap& map, std::vector<InterfaceAddress>& addresses) {
+  const auto node = map.find("addresses");
+  const auto list = node ? node->list() : std::nullopt;
+  if (!list) return;
+  if (list->size() > kMaxOwnAddresses) {
+    node->error(
+        fmt::format("has {} addresses; allowed: at most {}", list->size(), kMaxOwnAddresses));
+    return;
+  }
+  for (const YamlNode& item : *list) addresses.push_back(load_own_address(item));
+}
+
+void load_ports(const YamlNode& section, std::vector<Port>& ports) {
+  const auto map = section.map();
+  if (!map) return;
+  const auto entries = map->entries();
+  if (entries.empty() || entries.size() > kMaxPorts) {
+    section.error(fmt::format("has {} ports; allowed: 1 to {}", entries.size(), kMaxPorts));
+  }
+  for (const auto& [name, node] : entries) {
+    if (ports.size() == kMaxPorts) break;
+    if (auto port = load_port(name, node)) ports.push_back(std::move(*port));
+  }
+}
+
+}  // namespace koi::config
