@@ -1,0 +1,163 @@
+#include "controlplane/app/control_socket.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace koi::app {
+namespace {
+
+constexpr mode_t kMode = 0660;
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  return address;
+}
+
+bool somebody_answers(const sockaddr_un& address) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const bool alive = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(fd);
+  return alive;
+}
+
+}  // namespace
+
+Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_request) {
+  const auto failed = [&] {
+    return Error{fmt::format("control socket {}: {}; mend control.socket or the folder's rights",
+                             path, std::strerror(errno))};
+  };
+  const sockaddr_un address = address_of(path);
+  if (somebody_answers(address)) {
+    return Error{
+        fmt::format("control socket {}: another koid is running there; stop it, or give this "
+                    "one its own control.socket",
+                    path)};
+  }
+  std::error_code ignored;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+  struct stat info {};
+  if (lstat(path.c_str(), &info) == 0) {
+    if (!S_ISSOCK(info.st_mode)) {
+      return Error{
+          fmt::format("control socket {}: something else is at that path; remove it", path)};
+    }
+    unlink(path.c_str());
+  }
+
+  ControlSocket server;
+  server.on_request_ = std::move(on_request);
+  server.listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  server.epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  if (server.listener_ < 0 || server.epoll_ < 0) return failed();
+  const mode_t before = umask(0777 & ~kMode);
+  const int bound =
+      bind(server.listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  umask(before);
+  if (bound != 0) return failed();
+  server.path_ = path;
+  epoll_event event{.events = EPOLLIN, .data = {.fd = server.listener_}};
+  if (listen(server.listener_, 16) != 0 ||
+      epoll_ctl(server.epoll_, EPOLL_CTL_ADD, server.listener_, &event) != 0) {
+    return failed();
+  }
+  return server;
+}
+
+ControlSocket::ControlSocket(ControlSocket&& other) noexcept
+    : path_(std::exchange(other.path_, {})),
+      on_request_(std::move(other.on_request_)),
+      listener_(std::exchange(other.listener_, -1)),
+      epoll_(std::exchange(other.epoll_, -1)),
+      clients_(std::exchange(other.clients_, {})) {}
+
+ControlSocket::~ControlSocket() {
+  for (const auto& [fd, client] : clients_) close(fd);
+  if (listener_ >= 0) close(listener_);
+  if (epoll_ >= 0) close(epoll_);
+  if (!path_.empty()) unlink(path_.c_str());
+}
+
+void ControlSocket::serve() {
+  std::array<epoll_event, 16> events{};
+  const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    if (event.data.fd == listener_) {
+      accept_clients();
+    } else {
+      serve_client(event.data.fd, event.events);
+    }
+  }
+}
+
+void ControlSocket::accept_clients() {
+  while (true) {
+    const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return;
+    epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+    if (clients_.size() >= kMaxClients || epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
+      close(fd);
+      continue;
+    }
+    clients_[fd];
+  }
+}
+
+void ControlSocket::serve_client(int fd, unsigned events) {
+  const auto found = clients_.find(fd);
+  if (found == clients_.end()) return;
+  bool keep = (events & (EPOLLERR | EPOLLHUP)) == 0 || (events & EPOLLIN) != 0;
+  if (keep && (events & EPOLLIN) != 0) keep = read_requests(fd, found->second);
+  if (keep) keep = write_replies(fd, found->second);
+  if (keep) return;
+  close(fd);
+  clients_.erase(found);
+}
+
+bool ControlSocket::read_requests(int fd, Client& client) {
+  std::array<char, 4096> buffer;
+  const ssize_t size = recv(fd, buffer.data(), buffer.size(), 0);
+  if (size == 0) return false;
+  if (size < 0) return errno == EAGAIN || errno == EINTR;
+  client.input.append(buffer.data(), static_cast<std::size_t>(size));
+  std::size_t from = 0;
+  for (std::size_t end = 0; (end = client.input.find('\n', from)) != std::string::npos;
+       from = end + 1) {
+    client.output += on_request_(client.input.substr(from, end - from)) + "\n";
+    if (client.output.size() > kMaxPending) return false;  // it asks and does not read
+  }
+  client.input.erase(0, from);
+  if (client.input.size() < kMaxRequest) return true;
+  client.output += R"({"ok":false,"error":"a request is one line of at most 64 KiB"})"
+                   "\n";
+  write_replies(fd, client);
+  return false;
+}
+
+bool ControlSocket::write_replies(int fd, Client& client) {
+  while (!client.output.empty()) {
+    const ssize_t size = send(fd, client.output.data(), client.output.size(), MSG_NOSIGNAL);
+    if (size < 0 && errno != EAGAIN && errno != EINTR) return false;
+    if (size <= 0) break;
+    client.output.erase(0, static_cast<std::size_t>(size));
+  }
+  epoll_event event{.events = EPOLLIN | (client.output.empty() ? 0U : unsigned{EPOLLOUT}),
+                    .data = {.fd = fd}};
+  return epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+}  // namespace koi::app

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "common/result.h"
+
+namespace koi::app {
+
+/// The control socket: newline-delimited requests, one reply line each. It knows lines and sizes,
+/// not what they say. Service thread only; never blocks on a client.
+class ControlSocket {
+ public:
+  static constexpr std::size_t kMaxRequest = 64 * 1024;  // bytes, newline included
+  static constexpr std::size_t kMaxClients = 64;
+  static constexpr std::size_t kMaxPending = 16 * 1024 * 1024;  // bytes of replies not yet read
+
+  using OnRequest = std::function<std::string(const std::string& line)>;
+
+  /// Binds the path, mode 0660. A socket that nobody answers at is replaced; one that is alive is
+  /// an error, for it is another koid's.
+  static Result<ControlSocket> open(const std::string& path, OnRequest on_request);
+
+  ControlSocket(ControlSocket&& other) noexcept;
+  ControlSocket& operator=(ControlSocket&&) = delete;
+  ~ControlSocket();
+
+  /// An epoll descriptor: readable when serve() has work.
+  int fd() const { return epoll_; }
+  void serve();
+
+ private:
+  struct Client {
+    std::string input;
+    std::string output;
+  };
+  ControlSocket() = default;
+  void accept_clients();
+  void serve_client(int fd, unsigned events);
+  /// Returns false when the client is to be closed.
+  bool read_requests(int fd, Client& client);
+  bool write_replies(int fd, Client& client);
+
+  std::string path_;
+  OnRequest on_request_;
+  int listener_ = -1;
+  int epoll_ = -1;
+  std::map<int, Client> clients_;
+};
+
+}  // namespace koi::app

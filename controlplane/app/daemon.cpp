@@ -1,0 +1,321 @@
+#include "controlplane/app/daemon.h"
+
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <thread>
+#include <time.h>
+#include <unistd.h>
+#include <vector>
+
+#include <fmt/format.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "controlplane/app/service.h"
+#include "controlplane/loop.h"
+#include "dataplane/eal.h"
+#include "dataplane/mempool.h"
+#include "dataplane/port.h"
+#include "dataplane/worker.h"
+
+namespace koi::app {
+namespace {
+
+using dataplane::Channel;
+
+constexpr unsigned kUpRing = 4096;
+constexpr unsigned kDownRing = 8192;     // 4,080 announcements, and room
+constexpr unsigned kServiceRing = 8192;  // a report of every slot, and room
+constexpr int kControlPriority = 50;     // SCHED_FIFO, above everything that is not real-time
+constexpr Duration kControlNap = 100us;
+
+/// Signals reach the service thread only, through a descriptor. Before any thread exists.
+int block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  // A crash is a crash: these stay as they are, and net_tap's real-time ones are the driver's.
+  for (const int fatal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP}) {
+    sigdelset(&all, fatal);
+  }
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  sigset_t ours;
+  sigemptyset(&ours);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ours, signal);
+  return signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/// Log lines go through a thread of their own: a slow terminal or journal stops nobody.
+void start_log() {
+  spdlog::init_thread_pool(8192, 1);
+  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  auto logger = std::make_shared<spdlog::async_logger>(
+      "koid", sink, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
+  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e koid[%P] %^%l%$: %v");
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(logger);
+}
+
+dataplane::EalOptions eal_options(const config::Config& config) {
+  dataplane::EalOptions options;
+  options.control_core = config.dataplane.control_core;
+  options.worker_cores = config.dataplane.worker_cores;
+  options.hugepages = config.dataplane.hugepages;
+  options.further = config.dataplane.eal;
+  for (const config::Port& port : config.ports) options.devices.push_back(port.device);
+  return options;
+}
+
+/// One worker with what belongs to it.
+struct WorkerRoom {
+  std::unique_ptr<Channel<UpMessage>> up;
+  std::unique_ptr<Channel<DownMessage>> down;
+  std::unique_ptr<WorkerCounters> counters;
+  rte_mempool* control_pool = nullptr;
+  std::unique_ptr<dataplane::Worker> worker;
+};
+
+class Daemon {
+ public:
+  Daemon(const config::Config& config, int signals, const cpu_set_t& affinity)
+      : config_(config), signals_(signals), affinity_(affinity) {}
+
+  Status start();
+  void run();
+
+ private:
+  Status open_ports();
+  Status make_rooms();
+  Status open_service();
+  void make_workers();
+  void run_service();
+  void run_control();
+
+  const config::Config& config_;
+  const int signals_;
+  const cpu_set_t affinity_;
+  std::optional<StateFile> state_file_;
+  std::optional<dataplane::Eal> eal_;  // declared first of DPDK's: destroyed last
+  std::optional<dataplane::TscClock> clock_;
+  std::unique_ptr<SlotBoard> board_ = std::make_unique<SlotBoard>();
+  std::vector<dataplane::Port> ports_;
+  std::vector<WorkerRoom> rooms_;
+  std::unique_ptr<Channel<controlplane::Command>> commands_;
+  std::unique_ptr<Channel<controlplane::Report>> reports_;
+  std::unique_ptr<controlplane::ControlCounters> control_counters_;
+  std::unique_ptr<controlplane::ControlLoop> loop_;
+  std::shared_ptr<const Topology> topology_;
+  std::unique_ptr<Service> service_;
+  std::atomic<std::int64_t> control_turn_{0};  // writer: control
+  std::atomic<bool> stop_control_{false};
+};
+
+Status Daemon::start() {
+  auto state_file = StateFile::open(config_.state_file);
+  if (!state_file) return state_file.error();
+  state_file_.emplace(std::move(state_file).value());
+  auto eal = dataplane::Eal::start(eal_options(config_));
+  if (!eal) return eal.error();
+  eal_.emplace(std::move(eal).value());
+  clock_.emplace();
+  for (const auto& step : {&Daemon::open_ports, &Daemon::make_rooms, &Daemon::open_service}) {
+    if (const Status s = (this->*step)(); !s) return s;
+  }
+  make_workers();
+  return Done{};
+}
+
+Status Daemon::open_ports() {
+  std::vector<rte_mempool*> pools;
+  for (std::size_t w = 0; w < config_.dataplane.worker_cores.size(); ++w) {
+    auto pool = dataplane::make_pool(fmt::format("data{}", w),
+                                     dataplane::data_mbufs(config_.ports.size(), 1024));
+    if (!pool) return pool.error();
+    pools.push_back(pool.value());
+  }
+  for (std::size_t p = 0; p < config_.ports.size(); ++p) {
+    auto port = dataplane::Port::start(PortIndex(static_cast<std::uint8_t>(p)),
+                                       config_.ports[p].name, config_.ports[p].device, pools);
+    if (!port) return port.error();
+    ports_.push_back(std::move(port).value());
+    const dataplane::Port& started = ports_.back();
+    spdlog::info("port {}: {} ({}), MAC {}, {} queue pair(s) for {} worker(s)", started.name(),
+                 config_.ports[p].device, started.driver(), started.mac().to_string(),
+                 started.queues(), pools.size());
+  }
+  return Done{};
+}
+
+Status Daemon::make_rooms() {
+  const Error no_memory{
+      "no memory for the rings: reserve more hugepages, or give more memory with "
+      "dataplane.eal: [\"-m\", \"MiB\"]"};
+  for (std::size_t w = 0; w < config_.dataplane.worker_cores.size(); ++w) {
+    WorkerRoom room;
+    room.up = Channel<UpMessage>::create(fmt::format("up{}", w), kUpRing);
+    room.down = Channel<DownMessage>::create(fmt::format("down{}", w), kDownRing);
+    room.counters = std::make_unique<WorkerCounters>();
+    auto pool = dataplane::make_pool(fmt::format("control{}", w), dataplane::kControlMbufs);
+    if (!pool) return pool.error();
+    room.control_pool = pool.value();
+    if (!room.up || !room.down) return no_memory;
+    rooms_.push_back(std::move(room));
+  }
+  commands_ = Channel<controlplane::Command>::create("commands", 1024);
+  reports_ = Channel<controlplane::Report>::create("reports", kServiceRing);
+  if (!commands_ || !reports_) return no_memory;
+
+  std::vector<controlplane::PortFacts> facts;
+  for (const dataplane::Port& port : ports_) {
+    facts.push_back({port.mac(), static_cast<std::uint8_t>((1U << port.queues()) - 1)});
+  }
+  controlplane::Plan plan = controlplane::make_plan(config_, facts);
+  topology_ = plan.topology;
+  control_counters_ = std::make_unique<controlplane::ControlCounters>(plan.slots.size());
+  controlplane::ControlLoop::Setup setup;
+  setup.clock = &*clock_;
+  setup.board = board_.get();
+  setup.counters = control_counters_.get();
+  setup.commands = commands_.get();
+  setup.reports = reports_.get();
+  for (WorkerRoom& room : rooms_) setup.workers.push_back({room.up.get(), room.down.get()});
+  setup.node = config_.node_id;
+  setup.first_sequence = state_file_->first_sequence();
+  setup.sequence_ceiling = state_file_->ceiling();
+  loop_ = std::make_unique<controlplane::ControlLoop>(setup, std::move(plan));
+  return Done{};
+}
+
+Status Daemon::open_service() {
+  Service::Setup setup;
+  setup.snapshot.config = &config_;
+  setup.snapshot.board = board_.get();
+  setup.snapshot.topology = topology_.get();
+  setup.snapshot.control = control_counters_.get();
+  for (const WorkerRoom& room : rooms_) setup.snapshot.workers.push_back(room.counters.get());
+  setup.snapshot.slots.resize(topology_->slots.size());
+  setup.snapshot.link_up.resize(ports_.size());
+  setup.snapshot.demotion["command"] = 0;
+  setup.snapshot.clock = &*clock_;
+  setup.snapshot.control_turn = &control_turn_;
+  setup.state_file = &*state_file_;
+  setup.commands = commands_.get();
+  setup.reports = reports_.get();
+  for (const dataplane::Port& port : ports_) {
+    setup.links.push_back({port.kernel_interface(), [&port] { return port.link_up(); }});
+  }
+  setup.socket_path = config_.control.socket;
+  setup.signals = signals_;
+  auto service = Service::open(std::move(setup));
+  if (!service) return service.error();
+  service_ = std::move(service).value();
+  return Done{};
+}
+
+void Daemon::make_workers() {
+  for (std::size_t w = 0; w < rooms_.size(); ++w) {
+    WorkerRoom& room = rooms_[w];
+    dataplane::WorkerSetup setup{.index = WorkerIndex(static_cast<std::uint8_t>(w)),
+                                 .clock = *clock_,
+                                 .board = board_.get(),
+                                 .counters = room.counters.get(),
+                                 .up = room.up.get(),
+                                 .down = room.down.get(),
+                                 .first_view = loop_->first_view(),
+                                 .control_pool = room.control_pool,
+                                 .queues = {},
+                                 .sleeps = config_.dataplane.idle == config::Idle::adaptive};
+    for (const dataplane::Port& port : ports_) {
+      if (w < port.queues()) {
+        setup.queues.push_back(
+            {port.index(), port.id(), static_cast<std::uint16_t>(w), port.rx_descriptors()});
+      }
+    }
+    room.worker = std::make_unique<dataplane::Worker>(setup);
+  }
+}
+
+void Daemon::run() {
+  for (std::size_t w = 0; w < rooms_.size(); ++w) {
+    rte_eal_remote_launch(
+        [](void* worker) {
+          static_cast<dataplane::Worker*>(worker)->run();
+          return 0;
+        },
+        rooms_[w].worker.get(), static_cast<unsigned>(w + 1));
+  }
+  std::thread service([this] { run_service(); });
+  spdlog::info("node {} (id {}) is up: {} group(s), {} worker(s)", config_.node,
+               config_.node_id.value(), config_.groups.size(), rooms_.size());
+  run_control();
+  service.join();
+  for (WorkerRoom& room : rooms_) room.worker->stop();
+  rte_eal_mp_wait_lcore();
+  spdlog::info("node {} has ended", config_.node);
+}
+
+void Daemon::run_service() {
+  // EAL pinned the main thread, and this one with it: back to where the process was started.
+  sched_setaffinity(0, sizeof affinity_, &affinity_);
+  pthread_setname_np(pthread_self(), "koi-service");
+  service_->run();
+  stop_control_.store(true, std::memory_order_relaxed);
+}
+
+void Daemon::run_control() {
+  const bool sleeps = config_.dataplane.idle == config::Idle::adaptive;
+  if (sleeps) {
+    prctl(PR_SET_TIMERSLACK, 1UL);
+    const sched_param priority{.sched_priority = kControlPriority};
+    if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) {
+      spdlog::warn(
+          "control runs without SCHED_FIFO and may be late under load: it needs "
+          "CAP_SYS_NICE");
+    }
+  }
+  Instant planned = clock_->read();
+  while (!stop_control_.load(std::memory_order_relaxed)) {
+    const Instant now = clock_->read();
+    control_counters_->late.observe(now - planned);
+    control_turn_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    loop_->turn();
+    planned = clock_->read();
+    if (sleeps) {
+      constexpr timespec kNap{.tv_sec = 0, .tv_nsec = kControlNap.count()};
+      nanosleep(&kNap, nullptr);
+      planned += kControlNap;
+    }
+  }
+  const sched_param ordinary{};
+  sched_setscheduler(0, SCHED_OTHER, &ordinary);
+}
+
+}  // namespace
+
+Status run_daemon(const config::Config& config) {
+  cpu_set_t affinity;
+  CPU_ZERO(&affinity);
+  sched_getaffinity(0, sizeof affinity, &affinity);
+  const int signals = block_signals();
+  start_log();
+  mlockall(MCL_CURRENT |
+           MCL_FUTURE);  // a page fault on a worker is a gap; without the right, so be it
+  Status outcome = Done{};
+  {
+    Daemon daemon(config, signals, affinity);
+    outcome = daemon.start();
+    if (outcome) daemon.run();
+  }
+  spdlog::shutdown();
+  close(signals);
+  return outcome;
+}
+
+}  // namespace koi::app

@@ -1,0 +1,34 @@
+#include <cstdio>
+
+#include "config/load.h"
+#include "controlplane/app/daemon.h"
+#include "controlplane/app/options.h"
+
+int main(int argc, char** argv) {
+  using namespace koi;
+  app::Options options;
+  int exit_code = app::kExitDone;
+  if (!app::parse_options(argc, argv, options, exit_code)) return exit_code;
+
+  const config::Loaded loaded = config::load(options.config_file);
+  for (const auto& warning : loaded.warnings) {
+    std::fprintf(stderr, "koid: warning: %s\n", warning.to_string().c_str());
+  }
+  for (const auto& error : loaded.errors) {
+    std::fprintf(stderr, "koid: %s\n", error.to_string().c_str());
+  }
+  if (!loaded.ok()) return app::kExitUsage;
+  if (options.mode == app::Mode::check) {
+    std::printf("%s: valid\n", options.config_file.c_str());
+    return app::kExitDone;
+  }
+  if (options.mode == app::Mode::print) {
+    std::fputs(config::print(loaded.config).c_str(), stdout);
+    return app::kExitDone;
+  }
+  if (const Status s = app::run_daemon(loaded.config); !s) {
+    std::fprintf(stderr, "koid: %s\n", s.error().message.c_str());
+    return app::kExitFailed;
+  }
+  return app::kExitDone;
+}

@@ -1,0 +1,203 @@
+#include "controlplane/app/service.h"
+
+#include <csignal>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+namespace koi::app {
+namespace {
+
+using nlohmann::json;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kLongestWait{10};  // links and reports are looked at this often
+constexpr std::chrono::seconds kDropLogEvery{10};
+constexpr std::chrono::seconds kNoticeLogEvery{1};
+constexpr std::chrono::seconds kShutdownPatience{1};
+
+std::string refuse(const std::string& why) { return json{{"ok", false}, {"error", why}}.dump(); }
+
+}  // namespace
+
+Result<std::unique_ptr<Service>> Service::open(Setup setup) {
+  std::unique_ptr<Service> service(new Service(std::move(setup)));
+  Service& s = *service;
+  auto socket = ControlSocket::open(s.setup_.socket_path,
+                                    [&s](const std::string& line) { return s.handle(line); });
+  if (!socket) return socket.error();
+  s.socket_.emplace(std::move(socket).value());
+
+  auto link = KernelLink::open([&s](const std::string& name, bool up) {
+    for (std::size_t p = 0; p < s.setup_.links.size(); ++p) {
+      if (s.setup_.links[p].kernel_interface == name) s.set_link(p, up);
+    }
+  });
+  if (!link) return link.error();
+  s.kernel_link_.emplace(std::move(link).value());
+  s.drops_logged_ = total_drops(s.setup_.snapshot);
+  s.next_drop_log_ = steady_clock::now() + kDropLogEvery;
+  return service;
+}
+
+void Service::run() {
+  while (!done_) {
+    std::array<pollfd, 3> fds = {pollfd{setup_.signals, POLLIN, 0},
+                                 pollfd{socket_->fd(), POLLIN, 0},
+                                 pollfd{kernel_link_->fd(), POLLIN, 0}};
+    poll(fds.data(), fds.size(), static_cast<int>(kLongestWait.count()));
+    if (fds[0].revents != 0) receive_signal();
+    receive_reports();  // first, so that replies show the latest
+    if (fds[1].revents != 0) socket_->serve();
+    watch_links();
+    log_drops();
+    while (!waiting_.empty() && setup_.commands->try_send(waiting_.front())) {
+      waiting_.erase(waiting_.begin());
+    }
+    if (steady_clock::now() > give_up_) {
+      spdlog::warn("the control thread did not step down in time; ending all the same");
+      done_ = true;
+    }
+  }
+}
+
+// ---- control socket ----------------------------------------------------------------------------
+
+std::string Service::handle(const std::string& line) {
+  const json request = json::parse(line, nullptr, false);
+  if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
+    spdlog::warn("control socket: a request that is no JSON object with a \"command\"");
+    return refuse(R"(a request is a JSON object with a "command")");
+  }
+  receive_reports();
+  const auto name = request["command"].get<std::string>();
+  if (name == "status") return status_json(setup_.snapshot).dump();
+  if (name == "counters") return counters_json(setup_.snapshot).dump();
+  if (name == "demote") return demote(true);
+  if (name == "undemote") return demote(false);
+  spdlog::warn("control socket: an unknown command");
+  return refuse("unknown command; known are counters, demote, status, undemote");
+}
+
+std::string Service::demote(bool on) {
+  unsigned& count = setup_.snapshot.demotion["command"];
+  const unsigned wanted = on ? 1 : 0;
+  if (count != wanted) {
+    count = wanted;
+    spdlog::info("{} by command", on ? "demoted" : "no longer demoted");
+    command(controlplane::SetDemotion{
+        static_cast<std::uint8_t>(std::min(setup_.snapshot.total_demotion(), 255U))});
+  }
+  return json{{"ok", true}, {"demotion", demotion_json(setup_.snapshot)}}.dump();
+}
+
+void Service::command(const controlplane::Command& command) {
+  if (!waiting_.empty() || !setup_.commands->try_send(command)) waiting_.push_back(command);
+}
+
+// ---- reports from control ----------------------------------------------------------------------
+
+void Service::receive_reports() {
+  controlplane::Report report;
+  while (setup_.reports->try_receive(report)) {
+    std::visit([this](const auto& r) { on(r); }, report);
+  }
+}
+
+void Service::on(const controlplane::SlotReport& report) {
+  setup_.snapshot.slots[report.slot.value()] = report;
+}
+
+void Service::on(const controlplane::RoleChange& change) {
+  const config::Group& group = setup_.snapshot.config->groups[change.slot.value()];
+  const std::string heard =
+      change.since_heard < Duration::zero()
+          ? std::string("none heard yet")
+          : fmt::format("last advertisement {:.3f} ms ago",
+                        static_cast<double>(change.since_heard.count()) * 1e-6);
+  spdlog::info("group {} vhid {}: {} -> {}: {} (term {}, {})", group.name, group.vhid.value(),
+               election::to_string(change.from), election::to_string(change.to),
+               election::to_string(change.cause), change.term.value(), heard);
+}
+
+void Service::on(const controlplane::NoticeRaised& notice) {
+  auto& logged = notice_logged_[static_cast<std::size_t>(notice.notice)];
+  if (steady_clock::now() - logged < kNoticeLogEvery) return;
+  logged = steady_clock::now();
+  const config::Group& group = setup_.snapshot.config->groups[notice.slot.value()];
+  spdlog::warn("group {} vhid {}: {} from {}", group.name, group.vhid.value(),
+               election::kNoticeNames[static_cast<std::size_t>(notice.notice)],
+               notice.source.to_string());
+}
+
+void Service::on(const controlplane::NeedCounters&) {
+  if (const Status s = setup_.state_file->reserve_more(); !s) spdlog::error(s.error().message);
+  command(controlplane::SetCounterCeiling{setup_.state_file->ceiling()});
+}
+
+void Service::on(const controlplane::AllDown&) { done_ = true; }
+
+// ---- signals, links, log -----------------------------------------------------------------------
+
+void Service::receive_signal() {
+  signalfd_siginfo info{};
+  while (read(setup_.signals, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGHUP) {
+      spdlog::warn("SIGHUP: this version does not reload; restart koid to read the configuration");
+      continue;
+    }
+    if (give_up_ != steady_clock::time_point::max()) {
+      done_ = true;  // asked twice
+      continue;
+    }
+    spdlog::info("{}: stepping down", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+    give_up_ = steady_clock::now() + kShutdownPatience;
+    command(controlplane::ShutDown{});
+  }
+}
+
+void Service::watch_links() {
+  kernel_link_->receive();
+  for (std::size_t p = 0; p < setup_.links.size(); ++p) {
+    if (setup_.links[p].kernel_interface.empty()) set_link(p, setup_.links[p].driver_says());
+  }
+}
+
+void Service::set_link(std::size_t port, bool up) {
+  if (setup_.snapshot.link_up[port] == up) return;
+  setup_.snapshot.link_up[port] = up;
+  spdlog::info("port {}: link {}", setup_.snapshot.config->ports[port].name, up ? "up" : "down");
+  command(controlplane::SetLink{PortIndex(static_cast<std::uint8_t>(port)), up});
+}
+
+void Service::log_drops() {
+  // One line per port and interval, never one per packet.
+  if (steady_clock::now() < next_drop_log_) return;
+  next_drop_log_ = steady_clock::now() + kDropLogEvery;
+  const auto totals = total_drops(setup_.snapshot);
+  for (std::size_t p = 0; p < totals.size(); ++p) {
+    std::string text;
+    for (std::size_t r = 0; r < kDropReasons; ++r) {
+      const std::uint64_t more = totals[p][r] - drops_logged_[p][r];
+      // Other people's traffic is no news.
+      const auto reason = static_cast<DropReason>(r);
+      if (more == 0 || reason < DropReason::kNotMaster || reason == DropReason::kNotMaster ||
+          reason == DropReason::kArpNotOurs || reason == DropReason::kArpNotRequest ||
+          reason == DropReason::kArpAnnouncement || reason == DropReason::kIpv4NotOurs) {
+        continue;
+      }
+      text += fmt::format(" {} {}", kDropReasonLabels[r], more);
+    }
+    if (!text.empty()) {
+      spdlog::info("port {}: dropped in {} s:{}", setup_.snapshot.config->ports[p].name,
+                   kDropLogEvery.count(), text);
+    }
+  }
+  drops_logged_ = totals;
+}
+
+}  // namespace koi::app

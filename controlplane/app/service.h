@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/contract/channel.h"
+#include "controlplane/app/control_socket.h"
+#include "controlplane/app/kernel_link.h"
+#include "controlplane/app/snapshot.h"
+#include "controlplane/app/state_file.h"
+#include "controlplane/service_messages.h"
+
+namespace koi::app {
+
+/// The service thread: signals, control socket, link state, state file, log. Everything that may
+/// block or be slow, so that control and workers need not. It ends when the daemon is to stop.
+class Service {
+ public:
+  struct PortLink {
+    std::string kernel_interface;  // empty: ask the driver
+    std::function<bool()> driver_says;
+  };
+  struct Setup {
+    Snapshot snapshot;                // slots and link_up are kept up to date here
+    StateFile* state_file = nullptr;  // not owned, as the rings
+    Sender<controlplane::Command>* commands = nullptr;
+    Receiver<controlplane::Report>* reports = nullptr;
+    std::vector<PortLink> links;  // by PortIndex
+    std::string socket_path;
+    int signals = -1;  // a signalfd for SIGTERM, SIGINT, SIGHUP; not owned
+  };
+
+  /// Opens the control socket and the link watch, so that start-up can still fail cleanly.
+  static Result<std::unique_ptr<Service>> open(Setup setup);
+
+  /// Returns after a signal to stop, once every slot has stepped down (L10), or did not in time.
+  void run();
+
+ private:
+  explicit Service(Setup setup) : setup_(std::move(setup)) {}
+
+  std::string handle(const std::string& line);
+  std::string demote(bool on);
+  void receive_reports();
+  void on(const controlplane::SlotReport& report);
+  void on(const controlplane::RoleChange& change);
+  void on(const controlplane::NoticeRaised& notice);
+  void on(const controlplane::NeedCounters& need);
+  void on(const controlplane::AllDown& down);
+  void receive_signal();
+  void watch_links();
+  void set_link(std::size_t port, bool up);
+  void command(const controlplane::Command& command);
+  void log_drops();
+
+  Setup setup_;
+  std::optional<ControlSocket> socket_;
+  std::optional<KernelLink> kernel_link_;
+  std::vector<controlplane::Command> waiting_;  // for room in the ring
+  std::vector<std::array<std::uint64_t, kDropReasons>> drops_logged_;
+  std::chrono::steady_clock::time_point next_drop_log_{};
+  std::chrono::steady_clock::time_point give_up_ = std::chrono::steady_clock::time_point::max();
+  std::array<std::chrono::steady_clock::time_point, election::kNoticeNames.size()> notice_logged_{};
+  bool done_ = false;
+};
+
+}  // namespace koi::app

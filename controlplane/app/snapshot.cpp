@@ -1,0 +1,228 @@
+#include "controlplane/app/snapshot.h"
+
+#include <chrono>
+#include <functional>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace koi::app {
+namespace {
+
+using controlplane::SlotReport;
+using election::Role;
+using nlohmann::json;
+
+double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+/// A moment of the monotonic clock as RFC 3339 UTC with milliseconds.
+std::string utc(Instant moment, Instant now) {
+  using std::chrono::milliseconds;
+  const auto wall = std::chrono::system_clock::now() - (now - moment);
+  const auto ms = std::chrono::duration_cast<milliseconds>(wall.time_since_epoch());
+  const std::time_t whole = ms.count() / 1000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(whole), ms.count() % 1000);
+}
+
+/// Left of the slot's lease: that of the family that ends first. 0 unless MASTER.
+Duration lease_left(const Snapshot& s, SlotIndex slot, Instant now) {
+  const std::uint64_t term = s.board->slot(slot).term.load(std::memory_order_acquire);
+  if (term == 0) return Duration::zero();
+  Duration shortest = Duration::max();
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    if ((s.topology->slots[slot.value()].families & family_bit(family)) == 0) continue;
+    const Stamp deadline = s.board->deadline(slot, family);
+    const Duration left = deadline.is_number_of(term) ? deadline.left(now) : Duration::zero();
+    shortest = std::min(shortest, std::max(left, Duration::zero()));
+  }
+  return shortest == Duration::max() ? Duration::zero() : shortest;
+}
+
+json slot_json(const Snapshot& s, SlotIndex slot, const config::Group& group, Instant now) {
+  const SlotReport& report = s.slots[slot.value()];
+  const SlotView& view = s.topology->slots[slot.value()];
+  json master = nullptr;
+  if (report.role == Role::master) {
+    master = {{"address", view.source.to_string()}, {"mac", view.mac.to_string()}};
+  } else if (report.master_known) {
+    master = {{"address", report.master.to_string()}, {"mac", report.master_mac.to_string()}};
+  }
+  return {{"vhid", group.vhid.value()},
+          {"role", election::to_string(report.role)},
+          {"since", utc(report.since, now)},
+          {"cause", election::to_string(report.cause)},
+          {"term", report.term.value()},
+          {"master", master},
+          {"advbase", group.advbase},
+          {"advskew", group.advskew},
+          {"effective_advskew", report.effective_advskew},
+          {"demotion", report.demotion},
+          {"lease_ms", seconds(lease_left(s, slot, now)) * 1000}};
+}
+
+std::uint64_t sum(const Snapshot& s,
+                  const std::function<const Counter&(const WorkerCounters&)>& of) {
+  std::uint64_t total = 0;
+  for (const WorkerCounters* w : s.workers) total += of(*w).get();
+  return total;
+}
+
+json port_json(const Snapshot& s, std::size_t p) {
+  json drops = json::object();
+  for (std::size_t r = 0; r < kDropReasons; ++r) {
+    drops[std::string(kDropReasonLabels[r])] =
+        sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].drops[r]; });
+  }
+  json answers;
+  for (const auto& [name, kind] :
+       {std::pair{"arp", AnswerKind::arp}, {"nd", AnswerKind::nd}, {"icmp", AnswerKind::icmp}}) {
+    answers[name] = sum(s, [&](const WorkerCounters& w) -> const Counter& {
+      return w.ports[p].answers[static_cast<std::size_t>(kind)];
+    });
+  }
+  const auto received =
+      sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].received; });
+  const auto transmitted =
+      sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].transmitted; });
+  return {{"name", s.config->ports[p].name},
+          {"up", static_cast<bool>(s.link_up[p])},
+          {"packets", {{"rx", received}, {"tx", transmitted}}},
+          {"answers", answers},
+          {"drops", drops}};
+}
+
+json transitions_json(const controlplane::ControlCounters::Slot& slot) {
+  json list = json::array();
+  for (std::size_t from = 0; from < 3; ++from) {
+    for (std::size_t to = 0; to < 3; ++to) {
+      for (std::size_t cause = 0; cause < election::kCauses; ++cause) {
+        const std::uint64_t count = slot.transitions[from][to][cause].get();
+        if (count == 0) continue;
+        list.push_back({{"from", election::kRoleNames[from]},
+                        {"to", election::kRoleNames[to]},
+                        {"cause", election::kCauseNames[cause]},
+                        {"count", count}});
+      }
+    }
+  }
+  return list;
+}
+
+json slot_counters_json(const Snapshot& s, SlotIndex slot, const config::Group& group,
+                        Instant now) {
+  json received;
+  for (std::size_t v = 0; v < kVerdictLabels.size(); ++v) {
+    received[std::string(kVerdictLabels[v])] =
+        sum(s, [&](const WorkerCounters& w) -> const Counter& {
+          return w.slots[slot.value()].received[v];
+        });
+  }
+  json notices;
+  const auto& control = s.control->slots[slot.value()];
+  for (std::size_t n = 0; n < election::kNoticeNames.size(); ++n) {
+    notices[std::string(election::kNoticeNames[n])] = control.notices[n].get();
+  }
+  const auto sent = [&](Family family) {
+    return sum(s, [&](const WorkerCounters& w) -> const Counter& {
+      return w.slots[slot.value()].sent[static_cast<std::size_t>(family)];
+    });
+  };
+  return {{"group", group.name},
+          {"vhid", group.vhid.value()},
+          {"master", s.slots[slot.value()].role == Role::master},
+          {"lease_seconds", seconds(lease_left(s, slot, now))},
+          {"adverts_sent", {{"ipv4", sent(Family::ipv4)}, {"ipv6", sent(Family::ipv6)}}},
+          {"adverts_received", received},
+          {"notices", notices},
+          {"transitions", transitions_json(control)}};
+}
+
+json histogram_json(const Histogram& histogram) {
+  json buckets = json::array();
+  std::uint64_t count = 0;
+  for (std::size_t b = 0; b < Histogram::kBounds.size(); ++b) {
+    count += histogram.bucket(b);
+    buckets.push_back({{"le", seconds(Histogram::kBounds[b])}, {"count", count}});
+  }
+  count += histogram.bucket(Histogram::kBounds.size());
+  return {{"buckets", buckets}, {"count", count}, {"sum", histogram.sum_seconds()}};
+}
+
+}  // namespace
+
+unsigned Snapshot::total_demotion() const {
+  unsigned total = 0;
+  for (const auto& [cause, count] : demotion) total += count;
+  return total;
+}
+
+json demotion_json(const Snapshot& s) {
+  return {{"total", s.total_demotion()}, {"causes", s.demotion}};
+}
+
+json status_json(const Snapshot& s) {
+  const Instant now = s.clock->now();
+  const Instant turn(Duration(s.control_turn->load(std::memory_order_relaxed)));
+  json groups = json::array();
+  for (std::size_t g = 0; g < s.config->groups.size(); ++g) {
+    const config::Group& group = s.config->groups[g];
+    json addresses = json::array();
+    for (const IpAddress& address : group.addresses) addresses.push_back(address.to_string());
+    const SlotIndex slot(static_cast<std::uint16_t>(g));
+    groups.push_back({{"name", group.name},
+                      {"port", group.port},
+                      {"vlan", group.vlan.value()},
+                      {"protocol", "carp"},
+                      {"addresses", addresses},
+                      {"slots", json::array({slot_json(s, slot, group, now)})}});
+  }
+  return {{"ok", true},
+          {"node", s.config->node},
+          {"node_id", s.config->node_id.value()},
+          {"version", KOI_VERSION},
+          {"uptime_seconds", seconds(now.time_since_epoch())},
+          {"demotion", demotion_json(s)},
+          {"control_age_seconds", seconds(now - turn)},
+          {"groups", groups}};
+}
+
+json counters_json(const Snapshot& s) {
+  const Instant now = s.clock->now();
+  json ports = json::array();
+  for (std::size_t p = 0; p < s.config->ports.size(); ++p) ports.push_back(port_json(s, p));
+  json slots = json::array();
+  for (std::size_t g = 0; g < s.config->groups.size(); ++g) {
+    slots.push_back(
+        slot_counters_json(s, SlotIndex(static_cast<std::uint16_t>(g)), s.config->groups[g], now));
+  }
+  json workers = json::array();
+  for (std::size_t w = 0; w < s.workers.size(); ++w) {
+    const Instant polled = s.board->polled(WorkerIndex(static_cast<std::uint8_t>(w)));
+    workers.push_back({{"worker", w}, {"heartbeat_age_seconds", seconds(now - polled)}});
+  }
+  return {{"ok", true},
+          {"node", s.config->node},
+          {"version", KOI_VERSION},
+          {"ports", ports},
+          {"slots", slots},
+          {"workers", workers},
+          {"demotion", s.demotion},
+          {"frames_dropped", s.control->frames_dropped.get()},
+          {"reports_dropped", s.control->reports_dropped.get()},
+          {"control_late", histogram_json(s.control->late)},
+          {"takeover", histogram_json(s.control->takeover)}};
+}
+
+std::vector<std::array<std::uint64_t, kDropReasons>> total_drops(const Snapshot& s) {
+  std::vector<std::array<std::uint64_t, kDropReasons>> totals(s.config->ports.size());
+  for (std::size_t p = 0; p < totals.size(); ++p) {
+    for (std::size_t r = 0; r < kDropReasons; ++r) {
+      totals[p][r] =
+          sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].drops[r]; });
+    }
+  }
+  return totals;
+}
+
+}  // namespace koi::app

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "common/contract/counters.h"
+#include "common/contract/slot_board.h"
+#include "common/contract/view.h"
+#include "config/config.h"
+#include "controlplane/counters.h"
+#include "controlplane/service_messages.h"
+
+namespace koi::app {
+
+/// What the replies of the control socket are made of: the configuration, the latest report of each
+/// slot, the live counters and the board. Reading it needs nothing of the control thread, so that a
+/// person is told the truth while that thread hangs. Service thread only.
+struct Snapshot {
+  const config::Config* config = nullptr;  // not owned, as all below
+  const SlotBoard* board = nullptr;
+  const Topology* topology = nullptr;
+  const controlplane::ControlCounters* control = nullptr;
+  std::vector<const WorkerCounters*> workers;
+  std::vector<controlplane::SlotReport> slots;  // by SlotIndex: the group's position
+  std::vector<bool> link_up;                    // by PortIndex
+  std::map<std::string, unsigned> demotion;     // by cause
+  Clock* clock = nullptr;
+  const std::atomic<std::int64_t>* control_turn = nullptr;  // ns: when control's last turn began
+
+  unsigned total_demotion() const;
+};
+
+nlohmann::json status_json(const Snapshot& snapshot);
+nlohmann::json counters_json(const Snapshot& snapshot);
+nlohmann::json demotion_json(const Snapshot& snapshot);
+
+/// Drops of all workers, by port and reason.
+std::vector<std::array<std::uint64_t, kDropReasons>> total_drops(const Snapshot& snapshot);
+
+}  // namespace koi::app

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "common/contract/counters.h"
+#include "controlplane/election/step.h"
+
+namespace koi::controlplane {
+
+/// What control counts. writer: control; any thread reads.
+struct ControlCounters {
+  struct Slot {
+    // [from][to][cause]; of the nine pairs five can happen
+    std::array<std::array<std::array<Counter, election::kCauses>, 3>, 3> transitions;
+    std::array<Counter, election::kNoticeNames.size()> notices;
+  };
+
+  explicit ControlCounters(std::size_t slot_count) : slots(slot_count) {}
+
+  std::vector<Slot> slots;
+  Histogram takeover;       // last heard advertisement to first announcement
+  Histogram late;           // how much later than planned a turn began
+  Counter frames_dropped;   // the down ring was full
+  Counter reports_dropped;  // the report ring was full
+};
+
+}  // namespace koi::controlplane

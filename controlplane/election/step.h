@@ -1,0 +1,85 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+#include "common/contract/messages.h"
+#include "controlplane/election/types.h"
+
+/// The election of one slot as a function: no clock, no I/O, no thread (design.md, "The election is
+/// a function"). The daemon, the tests and the simulator run this same code.
+namespace koi::election {
+
+// ---- events ------------------------------------------------------------------------------------
+
+struct TimerDue {
+  Timer timer;
+};
+struct LinkUp {};
+struct LinkDown {};
+struct DemotionChanged {
+  std::uint8_t count;
+};  // ours, all causes together
+struct StepDown {
+  Cause cause;
+};                        // on purpose: L10
+struct WorkersSilent {};  // L10: no worker can answer any more
+struct LeaseExpired {};   // L6
+struct FramesLost {};     // L8
+
+using Event = std::variant<VerifiedAdvert, TransmitRefused, TimerDue, LinkUp, LinkDown,
+                           DemotionChanged, StepDown, WorkersSilent, LeaseExpired, FramesLost>;
+
+// ---- actions -----------------------------------------------------------------------------------
+
+/// What a person should know although no role changed.
+enum class Notice : std::uint8_t {
+  duplicate_advertisement,  // came a second time, through another worker
+  bow_out_refused,          // koi: not from the address last heard as master
+  advbase_differs,          // L5: all boxes must have the same
+  counter_went_back,        // lawful with this dialect, and what a replay looks like
+  parameters_changed,       // the counter came before with other parameters: likewise
+  family_quiet              // one family's master is silent while the other's is heard
+};
+inline constexpr std::array<std::string_view, 6> kNoticeNames = {
+    "duplicate-advertisement", "bow-out-refused",    "advbase-differs",
+    "counter-went-back",       "parameters-changed", "family-quiet"};
+
+struct ChangeRole {
+  Role from;
+  Role to;
+  Cause cause;
+};
+struct SendAdvertisement {};
+struct SendBowOut {};
+struct Announce {};  // gratuitous ARP for every address
+struct Raise {
+  Notice notice;
+};
+
+using Action = std::variant<ChangeRole, SendAdvertisement, SendBowOut, Announce, Raise>;
+
+/// The actions of one step, to be carried out in this order.
+class Actions {
+ public:
+  void add(const Action& action) {
+    if (size_ < items_.size()) items_[size_++] = action;
+  }
+  const Action* begin() const { return items_.data(); }
+  const Action* end() const { return items_.data() + size_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::array<Action, 8> items_;  // no step has more than five
+  std::size_t size_ = 0;
+};
+
+/// One step. now: for an advertisement, read after it was taken from the ring; for a timer, the
+/// turn's (L6). Timers are in the state: the caller brings TimerDue when one is due and, where
+/// may_promote() says so, L9 is kept; a timer that did not lead to a change is armed anew.
+Actions step(const Parameters& parameters, State& state, const Event& event, Instant now);
+
+}  // namespace koi::election

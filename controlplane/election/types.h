@@ -1,0 +1,131 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "common/auth/replay.h"
+#include "common/net/ip_address.h"
+#include "common/net/mac_address.h"
+#include "common/strong_types.h"
+#include "common/time.h"
+#include "config/config.h"
+#include "controlplane/election/timers.h"
+
+/// Parameters and state of one slot's election.
+namespace koi::election {
+
+enum class Role : std::uint8_t { init, backup, master };
+inline constexpr std::array<std::string_view, 3> kRoleNames = {"INIT", "BACKUP", "MASTER"};
+constexpr std::string_view to_string(Role r) { return kRoleNames[static_cast<std::size_t>(r)]; }
+
+/// Why a role changed; a person reads it in `status`, a machine as a metric label.
+#define KOI_CAUSES(X)                                                                \
+  X(start, "start") /* koid has just started */                                      \
+  X(link_up, "link up")                                                              \
+  X(link_down, "link down")                                                          \
+  X(master_down, "master-down timer") /* the master was not heard in time */         \
+  X(bow_out, "bow-out heard")         /* the master resigned */                      \
+  X(preempt, "preempt")               /* we are better and may take it */            \
+  X(peer_demoted, "master demoted")   /* the master counts more demotions than we */ \
+  X(better_advertisement, "better advertisement")                                    \
+  X(lease_expired, "lease expired") /* L6: no advertisement left in time */          \
+  X(frames_lost, "frames lost")     /* L8: a better master may have been missed */   \
+  X(demoted, "demoted")             /* on command, L10 */                            \
+  X(shutdown, "shutdown")           /* koid is ending, L10 */
+
+enum class Cause : std::uint8_t {
+#define KOI_X(name, text) name,
+  KOI_CAUSES(KOI_X)
+#undef KOI_X
+};
+inline constexpr std::array kCauseNames = {
+#define KOI_X(name, text) std::string_view(text),
+    KOI_CAUSES(KOI_X)
+#undef KOI_X
+};
+inline constexpr std::size_t kCauses = kCauseNames.size();
+constexpr std::string_view to_string(Cause c) { return kCauseNames[static_cast<std::size_t>(c)]; }
+
+/// What the configuration fixes for a slot.
+struct Parameters {
+  Vhid vhid;
+  std::uint8_t advbase = 1;
+  std::uint8_t advskew = 0;
+  std::uint8_t lowest_advskew = 0;  // of any box in the group; used with advbase 0
+  std::uint8_t dead_ratio = 3;
+  config::Dialect dialect = config::Dialect::koi;
+  bool preempt = false;
+  FamilySet families = family_bit(Family::ipv4);
+  IpAddress source;  // this node's own: ties are decided by it
+  NodeId node;
+  Duration announce_refresh = 60s;  // 0: never
+
+  bool is_koi() const { return dialect == config::Dialect::koi; }
+  Duration master_down() const { return master_down_interval(advbase, advskew, dead_ratio); }
+};
+
+enum class Timer : std::uint8_t {
+  advertisement,     // MASTER: send the next one
+  master_down_ipv4,  // BACKUP: the master is silent
+  master_down_ipv6,
+  takeover,  // BACKUP: the master resigned or was demoted
+  refresh    // MASTER: announce again
+};
+inline constexpr std::size_t kTimers = 5;
+inline constexpr Instant kNever = Instant::max();
+constexpr Timer master_down_timer(Family f) {
+  return f == Family::ipv4 ? Timer::master_down_ipv4 : Timer::master_down_ipv6;
+}
+/// Only these may end in a promotion, so L9 applies to them.
+constexpr bool may_promote(Timer t) {
+  return t == Timer::master_down_ipv4 || t == Timer::master_down_ipv6 || t == Timer::takeover;
+}
+
+/// The master last heard.
+struct HeardMaster {
+  IpAddress address;
+  MacAddress mac;
+  std::uint8_t advbase = 0;
+  std::uint8_t advskew = 0;
+  std::uint8_t demote = 0;
+  Instant at{};
+};
+
+/// Everything the election remembers of a slot. By value.
+struct State {
+  Role role = Role::init;
+  Cause cause = Cause::start;
+  Instant since{};
+  std::array<Instant, kTimers> timers = {kNever, kNever, kNever, kNever, kNever};
+  Cause takeover_cause = Cause::bow_out;
+  std::uint8_t demotion = 0;   // ours, capped at 255
+  bool stepping_down = false;  // L10: silent, the bow-out still to be sent
+  bool master_known = false;
+  HeardMaster master;                     // iff master_known
+  Instant last_heard{};                   // last advertisement of anybody; 0: none yet
+  std::uint8_t smallest_advbase = 255;    // of any peer (L5); 255: none heard
+  std::uint8_t sent_since_promotion = 0;  // counts to 3 and stays
+  auth::ReplayGuard guard;
+
+  Instant timer(Timer t) const { return timers[static_cast<std::size_t>(t)]; }
+  void arm(Timer t, Instant at) { timers[static_cast<std::size_t>(t)] = at; }
+  void disarm(Timer t) { arm(t, kNever); }
+};
+
+/// L5 with what has been heard so far.
+inline Duration lease_length(const Parameters& p, const State& s) {
+  const std::uint8_t advbase = s.smallest_advbase < p.advbase ? s.smallest_advbase : p.advbase;
+  return lease_length(advbase, p.lowest_advskew, p.dead_ratio);
+}
+
+/// The advskew that goes into our advertisements (protocol.md §7, §8): boxes that do not read byte
+/// 4 see a demotion as advskew 240.
+inline std::uint8_t effective_advskew(const Parameters& p, const State& s) {
+  const bool reads_demote =
+      p.dialect == config::Dialect::koi || p.dialect == config::Dialect::openbsd;
+  return s.demotion > 0 && !reads_demote && p.advskew < 240 ? std::uint8_t{240} : p.advskew;
+}
+
+}  // namespace koi::election

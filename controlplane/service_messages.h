@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+#include <variant>
+
+#include "common/net/ip_address.h"
+#include "common/net/mac_address.h"
+#include "common/strong_types.h"
+#include "common/time.h"
+#include "controlplane/election/step.h"
+
+/// What goes between the service thread and the control loop, by value, through two rings.
+namespace koi::controlplane {
+
+// ---- commands: service -> control --------------------------------------------------------------
+
+struct SetDemotion {
+  std::uint8_t count;
+};  // of this node, all causes together
+struct SetLink {
+  PortIndex port;
+  bool up;
+};
+struct SetCounterCeiling {
+  std::uint64_t sequence;
+};                   // reserved in the state file, fsynced
+struct ShutDown {};  // step every slot down (L10)
+
+using Command = std::variant<SetDemotion, SetLink, SetCounterCeiling, ShutDown>;
+
+// ---- reports: control -> service ---------------------------------------------------------------
+
+/// A slot as it is now. Sent whenever one of these changes; the latest one wins.
+struct SlotReport {
+  SlotIndex slot;
+  election::Role role = election::Role::init;
+  election::Cause cause = election::Cause::start;
+  Instant since{};
+  Term term;                  // of the current reign, else of the last
+  bool master_known = false;  // another box, heard
+  IpAddress master;
+  MacAddress master_mac;
+  std::uint8_t effective_advskew = 0;
+  std::uint8_t demotion = 0;
+};
+
+/// A role change, each one, in order; lost only when the ring is full (the counters are not).
+struct RoleChange {
+  SlotIndex slot;
+  election::Role from = election::Role::init;
+  election::Role to = election::Role::init;
+  election::Cause cause = election::Cause::start;
+  Instant at{};
+  Duration since_heard{};  // since the last advertisement of anybody; negative: none yet
+  Term term;
+};
+
+struct NoticeRaised {
+  SlotIndex slot;
+  election::Notice notice{};
+  IpAddress source;
+};
+
+struct NeedCounters {};  // half of what is reserved is used
+struct AllDown {};       // answer to ShutDown: no slot is MASTER, every bow-out is queued
+
+using Report = std::variant<SlotReport, RoleChange, NoticeRaised, NeedCounters, AllDown>;
+
+static_assert(std::is_trivially_copyable_v<Command>);
+static_assert(std::is_trivially_copyable_v<Report>);
+
+}  // namespace koi::controlplane

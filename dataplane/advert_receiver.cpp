@@ -1,0 +1,124 @@
+#include "dataplane/advert_receiver.h"
+
+#include "common/wire/carp.h"
+
+namespace koi::dataplane {
+namespace {
+
+DropReason reason_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::version:
+      return DropReason::kCarpVersion;
+    case Verdict::digest:
+      return DropReason::kCarpDigest;
+    case Verdict::own:
+      return DropReason::kCarpOwn;
+    case Verdict::node_id:
+      return DropReason::kCarpNodeId;
+    case Verdict::replay:
+      return DropReason::kCarpReplay;
+    case Verdict::accepted:
+    case Verdict::ring_full:
+      break;
+  }
+  return DropReason::kCarpRingFull;
+}
+
+bool digest_matches(const Topology& topology, const SlotView& slot,
+                    const wire::CarpHeader& header) {
+  for (std::uint32_t i = 0; i < slot.auth_count; ++i) {
+    if (topology.auths[slot.first_auth + i].verify(header.counter, header.digest)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+AdvertReceiver::AdvertReceiver(SlotBoard& board, WorkerLease& lease, Sender<UpMessage>& up,
+                               WorkerCounters& counters)
+    : board_(board),
+      lease_(lease),
+      up_(up),
+      counters_(counters),
+      replay_(kMaxSlots),
+      last_(kMaxSlots) {}
+
+Fate AdvertReceiver::receive(std::span<const std::byte> frame, const wire::EthernetHeader& ethernet,
+                             const wire::Ipv4Header& ip, const BurstContext& burst) {
+  // protocol.md §2, §3: TTL 255 first, for it proves that no router was between.
+  if (ip.ttl != wire::kCarpTtl) return Fate::drop(DropReason::kCarpTtl);
+  if (ip.destination != kCarpIpv4Group) return Fate::drop(DropReason::kCarpDestination);
+  const auto payload = frame.subspan(ethernet.payload + wire::kIpv4Length, ip.payload_length);
+  const Parsed<wire::CarpHeader> header = wire::parse_carp(payload);
+  if (!header) return Fate::drop(header.reason());
+  const Topology& topology = burst.topology();
+  const SlotView* slot = topology.find_slot(burst.port, ethernet.vlan, header->vhid);
+  if (slot == nullptr) return Fate::drop(DropReason::kCarpVhid);
+
+  const SlotIndex index = topology.index_of(*slot);
+  auto& received = counters_.slots[index.value()].received;
+  Verdict verdict = verify(*slot, index, *header, ip, topology);
+  if (verdict == Verdict::accepted) {
+    VerifiedAdvert advert{.slot = index,
+                          .family = Family::ipv4,
+                          .advbase = header->advbase,
+                          .advskew = header->advskew,
+                          .demote = header->demote,
+                          .heard_number = lease_.stamp_heard(index),  // L7: before it is queued
+                          .counter = header->counter,
+                          .source = ip.source,
+                          .source_mac = ethernet.source};
+    compare_with_last(index, advert);
+    if (!send_up(advert)) verdict = Verdict::ring_full;
+  }
+  received[static_cast<std::size_t>(verdict)].add();
+  if (verdict == Verdict::accepted) return Fate::taken();
+  return Fate::drop(reason_of(verdict));
+}
+
+Verdict AdvertReceiver::verify(const SlotView& slot, SlotIndex index,
+                               const wire::CarpHeader& header, const wire::Ipv4Header& ip,
+                               const Topology& topology) {
+  if (header.version != 2) return Verdict::version;
+  if (!digest_matches(topology, slot, header)) return Verdict::digest;
+  if (ip.source == slot.source) return Verdict::own;
+  if (slot.replay == ReplayRule::none) return Verdict::accepted;
+  // design.md, dialect koi: strictly growing per sender; our own range is our own.
+  switch (replay_[index.value()].check(header.counter, topology.node_id,
+                                       board_.own_counter.load(std::memory_order_acquire))) {
+    case auth::ReplayGuard::Result::own:
+      return Verdict::own;
+    case auth::ReplayGuard::Result::node_id:
+      return Verdict::node_id;
+    case auth::ReplayGuard::Result::replayed:
+      return Verdict::replay;
+    case auth::ReplayGuard::Result::fresh:
+      break;
+  }
+  return Verdict::accepted;
+}
+
+void AdvertReceiver::compare_with_last(SlotIndex index, VerifiedAdvert& advert) {
+  LastHeard& last = last_[index.value()];
+  if (last.any && last.source == advert.source) {
+    advert.counter_went_back = advert.counter < last.counter;
+    advert.same_parameters = advert.counter != last.counter ||
+                             (advert.advbase == last.advbase && advert.advskew == last.advskew &&
+                              advert.demote == last.demote);
+  }
+  last =
+      LastHeard{advert.source, advert.counter, advert.advbase, advert.advskew, advert.demote, true};
+}
+
+bool AdvertReceiver::send_up(const UpMessage& message) {
+  flush();
+  if (!overflowed_ && up_.try_send(message)) return true;
+  overflowed_ = true;  // told to control before anything that comes later
+  return false;
+}
+
+void AdvertReceiver::flush() {
+  if (overflowed_ && up_.try_send(UpRingOverflow{})) overflowed_ = false;
+}
+
+}  // namespace koi::dataplane

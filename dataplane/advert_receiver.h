@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "common/auth/replay.h"
+#include "common/contract/channel.h"
+#include "common/contract/counters.h"
+#include "common/contract/messages.h"
+#include "common/contract/slot_board.h"
+#include "common/wire/carp.h"
+#include "common/wire/ethernet.h"
+#include "common/wire/ipv4.h"
+#include "dataplane/frame.h"
+
+namespace koi::dataplane {
+
+/// Checks the advertisements one worker receives, in the order of protocol.md §3, and sends the
+/// verified ones up. A forgery costs one HMAC here and nothing beyond.
+class AdvertReceiver {
+ public:
+  AdvertReceiver(SlotBoard& board, WorkerLease& lease, Sender<UpMessage>& up,
+                 WorkerCounters& counters);
+
+  /// ip: the header at frame[ethernet.payload], already parsed, protocol 112.
+  Fate receive(std::span<const std::byte> frame, const wire::EthernetHeader& ethernet,
+               const wire::Ipv4Header& ip, const BurstContext& burst);
+
+  /// Sends up what could not be sent when it was due: that an advertisement was lost to a full
+  /// ring.
+  void flush();
+
+ private:
+  /// What one slot heard last, where counters prove nothing (ReplayRule::none).
+  struct LastHeard {
+    IpAddress source;
+    std::uint64_t counter = 0;
+    std::uint8_t advbase = 0;
+    std::uint8_t advskew = 0;
+    std::uint8_t demote = 0;
+    bool any = false;
+  };
+
+  Verdict verify(const SlotView& slot, SlotIndex index, const wire::CarpHeader& header,
+                 const wire::Ipv4Header& ip, const Topology& topology);
+  void compare_with_last(SlotIndex index, VerifiedAdvert& advert);
+  bool send_up(const UpMessage& message);
+
+  SlotBoard& board_;
+  WorkerLease& lease_;
+  Sender<UpMessage>& up_;
+  WorkerCounters& counters_;
+  std::vector<auth::ReplayGuard> replay_;  // by SlotIndex, all of them: never grows on a worker
+  std::vector<LastHeard> last_;
+  bool overflowed_ = false;
+};
+
+}  // namespace koi::dataplane

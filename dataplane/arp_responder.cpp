@@ -1,0 +1,47 @@
+#include "dataplane/arp_responder.h"
+
+#include "common/wire/arp.h"
+#include "common/wire/bytes.h"
+
+namespace koi::dataplane {
+
+Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
+                const BurstContext& burst) {
+  const std::span<std::byte> payload = frame.subspan(ethernet.payload);
+  const Parsed<wire::ArpPacket> request = wire::parse_arp(payload);
+  if (!request) return Fate::drop(request.reason());
+  if (request->operation != wire::kArpRequest) return Fate::drop(DropReason::kArpNotRequest);
+
+  const Topology& topology = burst.topology();
+  const Entry* entry = topology.find_address(burst.port, ethernet.vlan, request->target_ip);
+  if (entry == nullptr) return Fate::drop(DropReason::kArpNotOurs);
+  const MacAddress* mac = &burst.port_mac();
+  if (entry->kind == EntryKind::shared) mac = &topology.slots[entry->slot.value()].mac;
+  // RFC 5227 §3: asking for one's own address announces it.
+  if (request->sender_ip == request->target_ip) {
+    return Fate::drop(request->sender_mac == *mac ? DropReason::kArpAnnouncement
+                                                  : DropReason::kArpClaim);
+  }
+  if (entry->kind == EntryKind::shared) {
+    if (const auto reason = burst.lease.refusal(burst.view, entry->slot)) {
+      return Fate::drop(*reason);
+    }
+  }
+  // The answer goes to the sender hardware address: no host has a group address, none has ours.
+  const MacAddress& asker = request->sender_mac;
+  if (asker.is_multicast() || asker.is_zero() || asker == *mac || asker == burst.port_mac()) {
+    return Fate::drop(DropReason::kArpSender);
+  }
+
+  wire::put_mac(frame, 0, asker);
+  wire::put_mac(frame, 6, *mac);
+  const wire::ArpPacket reply{.operation = wire::kArpReply,
+                              .sender_mac = *mac,
+                              .sender_ip = request->target_ip,
+                              .target_mac = asker,
+                              .target_ip = request->sender_ip};
+  wire::write_arp(reply, payload.first<wire::kArpLength>());
+  return Fate::answer(AnswerKind::arp, ethernet.payload + wire::kArpLength);
+}
+
+}  // namespace koi::dataplane

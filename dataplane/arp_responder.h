@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "common/wire/ethernet.h"
+#include "dataplane/frame.h"
+
+namespace koi::dataplane {
+
+/// Answers an ARP request for an address of this box, in place (RFC 826): for a shared address iff
+/// the lease allows (L1), with the virtual MAC as Ethernet source and sender hardware address; for
+/// an own address always, with the port's MAC. A probe (sender 0.0.0.0, RFC 5227) is answered too.
+Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
+                const BurstContext& burst);
+
+}  // namespace koi::dataplane

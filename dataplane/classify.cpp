@@ -1,0 +1,36 @@
+#include "dataplane/classify.h"
+
+#include "common/wire/carp.h"
+#include "common/wire/ipv4.h"
+#include "dataplane/arp_responder.h"
+#include "dataplane/icmp_responder.h"
+
+namespace koi::dataplane {
+namespace {
+
+/// A virtual MAC of anybody (protocol.md §2); which one exactly is the responder's to check.
+bool is_virtual(const MacAddress& mac) {
+  MacAddress any = mac;
+  any.bytes[5] = std::byte{0};
+  return any == virtual_mac(Vhid(0));
+}
+
+}  // namespace
+
+Fate classify(std::span<std::byte> frame, const BurstContext& burst, AdvertReceiver& adverts) {
+  const Parsed<wire::EthernetHeader> ethernet = wire::parse_ethernet(frame);
+  if (!ethernet) return Fate::drop(ethernet.reason());
+  const MacAddress& to = ethernet->destination;
+  if (!to.is_multicast() && to != burst.port_mac() && !is_virtual(to)) {
+    return Fate::drop(DropReason::kNotOurMac);
+  }
+  if (ethernet->ethertype == wire::kEtherArp) return answer_arp(frame, *ethernet, burst);
+  if (ethernet->ethertype != wire::kEtherIpv4) return Fate::drop(DropReason::kEthertype);
+
+  const Parsed<wire::Ipv4Header> ip = wire::parse_ipv4(frame.subspan(ethernet->payload));
+  if (!ip) return Fate::drop(ip.reason());
+  if (ip->protocol == wire::kCarpProtocol) return adverts.receive(frame, *ethernet, *ip, burst);
+  return answer_icmp_echo(frame, *ethernet, *ip, burst);
+}
+
+}  // namespace koi::dataplane

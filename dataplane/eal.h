@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/result.h"
+
+namespace koi::dataplane {
+
+/// What EAL is started with. lcore 0 is control, lcore 1 + w is worker w.
+struct EalOptions {
+  unsigned control_core = 0;
+  std::vector<unsigned> worker_cores;
+  bool hugepages = true;
+  std::vector<std::string> devices;  // PCI addresses and vdevs with their arguments
+  std::vector<std::string> further;  // verbatim
+};
+
+/// True iff the device string is a PCI address; otherwise it is a vdev.
+bool is_pci_address(const std::string& device);
+/// The name under which DPDK knows the device: the string up to its first comma.
+std::string device_name(const std::string& device);
+
+/// DPDK's Environment Abstraction Layer, one per process: memory, lcores, devices. Nothing is left
+/// in the file system: no shared files (--in-memory), no telemetry socket.
+class Eal {
+ public:
+  /// Checks first what EAL reports badly (cores, hugepages, devices, permission) and names cause
+  /// and mend in one sentence. The calling thread becomes lcore 0 and is pinned to the control
+  /// core.
+  static Result<Eal> start(const EalOptions& options);
+
+  Eal(Eal&& other) noexcept : up_(std::exchange(other.up_, false)) {}
+  Eal& operator=(Eal&&) = delete;
+  ~Eal();
+
+  /// What DPDK logged last, for error messages: it seldom returns more than -1.
+  static std::string last_log_line();
+
+ private:
+  Eal() = default;
+  bool up_ = true;
+};
+
+}  // namespace koi::dataplane

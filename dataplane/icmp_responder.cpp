@@ -1,0 +1,56 @@
+#include "dataplane/icmp_responder.h"
+
+#include "common/wire/bytes.h"
+#include "common/wire/checksum.h"
+#include "common/wire/icmp.h"
+
+namespace koi::dataplane {
+namespace {
+
+constexpr std::uint8_t kEchoReplyTtl = 64;
+constexpr std::size_t kTtlAt = 8;  // TTL and protocol share a word of the header checksum
+constexpr std::size_t kChecksumAt = 10;
+constexpr std::size_t kSourceAt = 12;
+constexpr std::size_t kDestinationAt = 16;
+
+}  // namespace
+
+Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
+                      const wire::Ipv4Header& ip, const BurstContext& burst) {
+  const Topology& topology = burst.topology();
+  const Entry* entry = topology.find_address(burst.port, ethernet.vlan, ip.destination);
+  if (entry == nullptr) return Fate::drop(DropReason::kIpv4NotOurs);
+  const MacAddress& mac =
+      entry->kind == EntryKind::shared ? topology.slots[entry->slot.value()].mac : burst.port_mac();
+  if (ethernet.destination != mac) return Fate::drop(DropReason::kNotOurMac);
+  if (entry->kind == EntryKind::shared) {
+    if (const auto reason = burst.lease.refusal(burst.view, entry->slot)) {
+      return Fate::drop(*reason);
+    }
+  }
+  if (ip.protocol != wire::kProtocolIcmp) return Fate::drop(DropReason::kIpv4Protocol);
+  // RFC 1122 §3.2.1.3: these are never a source, and an answer to ourselves would loop.
+  if (!ip.source.is_host() ||
+      topology.find_address(burst.port, ethernet.vlan, ip.source) != nullptr) {
+    return Fate::drop(DropReason::kIpv4Source);
+  }
+
+  const std::span<std::byte> packet = frame.subspan(ethernet.payload);
+  const std::span<std::byte> message = packet.subspan(wire::kIpv4Length, ip.payload_length);
+  const auto echo = wire::parse_icmp_echo_request(message);
+  if (!echo) return Fate::drop(echo.reason());
+
+  wire::put_mac(frame, 0, ethernet.source);
+  wire::put_mac(frame, 6, mac);
+  wire::put_ipv4(packet, kSourceAt, ip.destination);
+  wire::put_ipv4(packet, kDestinationAt, ip.source);
+  const std::uint16_t old_word = wire::get_be16(packet, kTtlAt);
+  const auto new_word = static_cast<std::uint16_t>((kEchoReplyTtl << 8) | (old_word & 0xff));
+  wire::put_be16(packet, kTtlAt, new_word);
+  wire::put_be16(packet, kChecksumAt,
+                 wire::checksum_update(wire::get_be16(packet, kChecksumAt), old_word, new_word));
+  wire::turn_into_echo_reply(message);
+  return Fate::answer(AnswerKind::icmp, ethernet.payload + wire::kIpv4Length + ip.payload_length);
+}
+
+}  // namespace koi::dataplane

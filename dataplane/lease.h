@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "common/contract/messages.h"
+#include "common/contract/slot_board.h"
+#include "common/contract/view.h"
+#include "common/drop_reason.h"
+
+namespace koi::dataplane {
+
+/// One worker's side of the lease (design.md, L1, L3, L4, L7, L8, L9). It owns the worker's words
+/// on the board and decides, from the board, the view and the time alone, what may be answered and
+/// sent. No DPDK in here: the same code runs in the worker, the unit tests and the simulator.
+///
+/// Per poll: begin_poll(), then stamp_heard() and may_answer() for what it brought, then
+/// end_poll().
+class WorkerLease {
+ public:
+  /// L1, L7, L8: how old a poll or an unanswered claim may be.
+  static constexpr Duration kTolerance = 1ms;
+  /// How often `polled` and `emptied` are stored; the design allows 100 µs.
+  static constexpr Duration kPublishEvery = 50us;
+
+  WorkerLease(SlotBoard& board, WorkerIndex self) : board_(board), self_(self) {}
+
+  /// A poll starts. L8: more than 1 ms after the last one is a gap; from then on nothing is
+  /// answered until a poll has emptied the queues and control has acknowledged the gap.
+  void begin_poll(Instant now);
+
+  /// The poll is over and its advertisements are in the up ring. drained: every frame that was
+  /// waiting at that moment has been handled since (L8, L9; see drain.h).
+  void end_poll(std::optional<Instant> drained);
+
+  /// The gap to report to control, once its advertisements are in the up ring; nothing otherwise.
+  /// Stays the same until gap_reported(). The caller fills in frames_lost.
+  std::optional<PollGap> gap_to_report() const;
+  void gap_reported() { gap_report_due_ = false; }
+  /// True from the start of a gap until its queue has been emptied.
+  bool in_gap() const { return hold_ && !emptied_since_gap_; }
+
+  /// L1, as of the poll that began last. Returns nothing iff this worker may answer for the slot,
+  /// else kNotMaster (the view says so) or kNoLease.
+  std::optional<DropReason> refusal(const View& view, SlotIndex slot) const;
+
+  /// L7: a verified foreign advertisement for the slot was received. Returns the number under which
+  /// it is outstanding until control has decided on it. Call before it is queued.
+  std::uint32_t stamp_heard(SlotIndex slot);
+
+  /// L4 (and L11 for announcements). now: read just before rte_eth_tx_burst. Returns nothing iff
+  /// the frame may be sent.
+  std::optional<DropReason> refusal(const View& view, const TransmitFrame& frame,
+                                    Instant now) const;
+
+  /// L3: the driver has taken the frame; now is the same as in refusal(). Moves the slot's deadline
+  /// iff the frame is an advertisement.
+  void sent(const TransmitFrame& frame, Instant now);
+
+  /// The worker uses this view from now on.
+  void adopted(const View& view);
+
+  Instant polled() const { return poll_; }
+
+ private:
+  bool every_receiver_listens(const PortView& port, const SlotWords& slot, Instant now) const;
+
+  SlotBoard& board_;
+  const WorkerIndex self_;
+  Instant poll_{};           // start of the poll that began last
+  Instant waiting_since_{};  // since when a frame of this poll may have been waiting
+  Instant published_{};      // last store of `polled`
+  Instant emptied_published_{};
+  std::uint32_t gap_ = 0;
+  Instant gap_end_{};  // start of the poll that found the last gap
+  Duration gap_length_{};
+  bool started_ = false;
+  bool hold_ = false;  // L8
+  bool emptied_since_gap_ = true;
+  bool gap_report_due_ = false;
+};
+
+}  // namespace koi::dataplane

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <span>
+
+#include <rte_mbuf.h>
+
+/// The only place that touches the bytes of an mbuf.
+namespace koi::dataplane {
+
+/// The frame's bytes. REQUIRES: one segment. Valid until the mbuf is freed or sent.
+inline std::span<std::byte> frame_of(rte_mbuf* m) {
+  return {rte_pktmbuf_mtod(m, std::byte*), rte_pktmbuf_data_len(m)};
+}
+
+inline bool is_one_segment(const rte_mbuf* m) { return m->nb_segs == 1; }
+
+/// Shortens a one-segment frame. REQUIRES: length <= its length.
+inline void set_length(rte_mbuf* m, std::uint16_t length) {
+  m->data_len = length;
+  m->pkt_len = length;
+}
+
+/// Fills an empty mbuf with bytes. Returns false iff they do not fit.
+inline bool fill(rte_mbuf* m, std::span<const std::byte> bytes) {
+  char* room = rte_pktmbuf_append(m, static_cast<std::uint16_t>(bytes.size()));
+  if (room == nullptr) return false;
+  std::memcpy(room, bytes.data(), bytes.size());
+  return true;
+}
+
+}  // namespace koi::dataplane

@@ -1,0 +1,115 @@
+#include "dataplane/port.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+#include <rte_ethdev.h>
+
+#include "dataplane/eal.h"
+
+namespace koi::dataplane {
+namespace {
+
+constexpr std::uint16_t kDescriptors = 1024;
+constexpr std::uint16_t kNone = 0xffff;
+
+std::string argument(const std::string& device, const std::string& key) {
+  const std::size_t at = device.find("," + key + "=");
+  if (at == std::string::npos) return {};
+  const std::size_t from = at + key.size() + 2;
+  return device.substr(from, device.find(',', from) - from);
+}
+
+}  // namespace
+
+Result<Port> Port::start(PortIndex index, const std::string& name, const std::string& device,
+                         const std::vector<rte_mempool*>& pools) {
+  const auto failed = [&](const char* what, int code) {
+    return Error{fmt::format("port {} ({}): {}: {}; DPDK says: {}", name, device, what,
+                             rte_strerror(-code), Eal::last_log_line())};
+  };
+  Port port;
+  port.index_ = index;
+  port.name_ = name;
+  if (!is_pci_address(device)) port.kernel_interface_ = argument(device, "iface");
+  if (device.starts_with("net_pcap") || device.starts_with("net_ring")) {
+    port.kernel_interface_.clear();
+  }
+
+  std::uint16_t id = kNone;
+  if (rte_eth_dev_get_port_by_name(device_name(device).c_str(), &id) != 0) {
+    return Error{fmt::format("port {}: DPDK has no driver for device {}; DPDK says: {}", name,
+                             device, Eal::last_log_line())};
+  }
+  rte_eth_dev_info info{};
+  if (const int rc = rte_eth_dev_info_get(id, &info); rc != 0) return failed("no device info", rc);
+  port.driver_ = info.driver_name;
+  port.queues_ = static_cast<std::uint16_t>(
+      std::min<std::size_t>({pools.size(), info.max_rx_queues, info.max_tx_queues}));
+  if (port.queues_ == 0) return failed("the driver offers no queue pair", -ENODEV);
+
+  rte_eth_conf conf{};
+  if (port.queues_ > 1) {
+    conf.rx_adv_conf.rss_conf.rss_hf =
+        (RTE_ETH_RSS_IP | RTE_ETH_RSS_L2_PAYLOAD) & info.flow_type_rss_offloads;
+    if (conf.rx_adv_conf.rss_conf.rss_hf != 0) conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+  }
+  if (const int rc = rte_eth_dev_configure(id, port.queues_, port.queues_, &conf); rc != 0) {
+    return failed("cannot be configured", rc);
+  }
+  port.id_ = id;  // from here on the destructor closes it
+  port.rx_descriptors_ = kDescriptors;
+  port.tx_descriptors_ = kDescriptors;
+  if (const int rc =
+          rte_eth_dev_adjust_nb_rx_tx_desc(id, &port.rx_descriptors_, &port.tx_descriptors_);
+      rc != 0) {
+    return failed("descriptors", rc);
+  }
+  for (std::uint16_t q = 0; q < port.queues_; ++q) {
+    if (const int rc =
+            rte_eth_rx_queue_setup(id, q, port.rx_descriptors_, SOCKET_ID_ANY, nullptr, pools[q]);
+        rc != 0) {
+      return failed("receive queue", rc);
+    }
+    if (const int rc = rte_eth_tx_queue_setup(id, q, port.tx_descriptors_, SOCKET_ID_ANY, nullptr);
+        rc != 0) {
+      return failed("transmit queue", rc);
+    }
+  }
+  if (const int rc = rte_eth_dev_start(id); rc != 0) return failed("does not start", rc);
+  if (const int rc = rte_eth_promiscuous_enable(id); rc != 0) {
+    // A driver that has no promiscuous mode and no filter either (net_pcap, net_ring) hands on all.
+    const int multicast = rte_eth_allmulticast_enable(id);
+    if (rc != -ENOTSUP && multicast != 0) return failed("neither promiscuous nor multicast", rc);
+  }
+  rte_ether_addr mac{};
+  if (const int rc = rte_eth_macaddr_get(id, &mac); rc != 0) return failed("no MAC address", rc);
+  std::memcpy(port.mac_.bytes.data(), mac.addr_bytes, 6);
+  return port;
+}
+
+Port::Port(Port&& other) noexcept
+    : index_(other.index_),
+      id_(std::exchange(other.id_, kNone)),
+      name_(std::move(other.name_)),
+      driver_(std::move(other.driver_)),
+      kernel_interface_(std::move(other.kernel_interface_)),
+      mac_(other.mac_),
+      queues_(other.queues_),
+      rx_descriptors_(other.rx_descriptors_),
+      tx_descriptors_(other.tx_descriptors_) {}
+
+Port::~Port() {
+  if (id_ == kNone) return;
+  rte_eth_dev_stop(id_);
+  rte_eth_dev_close(id_);
+}
+
+bool Port::link_up() const {
+  rte_eth_link link{};
+  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+}  // namespace koi::dataplane

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <rte_mempool.h>
+
+#include "common/net/mac_address.h"
+#include "common/result.h"
+#include "common/strong_types.h"
+
+namespace koi::dataplane {
+
+/// One NIC port under DPDK, with a queue pair for each worker as far as the driver has them: queue
+/// pair q belongs to worker q. Set-up and shutdown only; workers use id() and the queue number.
+class Port {
+ public:
+  /// Configures and starts the port; promiscuous, for the virtual MACs come and go, and
+  /// all-multicast where promiscuous is not to be had. pools: one per worker.
+  static Result<Port> start(PortIndex index, const std::string& name, const std::string& device,
+                            const std::vector<rte_mempool*>& pools);
+
+  Port(Port&& other) noexcept;
+  Port& operator=(Port&&) = delete;
+  ~Port();
+
+  PortIndex index() const { return index_; }
+  std::uint16_t id() const { return id_; }  // DPDK's number
+  const std::string& name() const { return name_; }
+  const MacAddress& mac() const { return mac_; }
+  std::uint16_t queues() const { return queues_; }
+  std::uint16_t rx_descriptors() const { return rx_descriptors_; }
+  const std::string& driver() const { return driver_; }
+
+  /// The driver's own word. Those on a kernel interface always say up: see app/kernel_link.h.
+  bool link_up() const;
+  /// Name of the kernel interface that the driver sits on, empty if there is none.
+  const std::string& kernel_interface() const { return kernel_interface_; }
+
+ private:
+  Port() = default;
+  PortIndex index_;
+  std::uint16_t id_ = 0xffff;
+  std::string name_;
+  std::string driver_;
+  std::string kernel_interface_;
+  MacAddress mac_;
+  std::uint16_t queues_ = 0;
+  std::uint16_t rx_descriptors_ = 0;
+  std::uint16_t tx_descriptors_ = 0;
+};
+
+}  // namespace koi::dataplane

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "common/contract/counters.h"
+#include "common/contract/messages.h"
+#include "common/contract/slot_board.h"
+#include "dataplane/advert_receiver.h"
+#include "dataplane/channel.h"
+#include "dataplane/drain.h"
+#include "dataplane/lease.h"
+#include "dataplane/tsc_clock.h"
+
+namespace koi::dataplane {
+
+/// One queue pair of one port.
+struct Queue {
+  PortIndex port;
+  std::uint16_t port_id = 0;  // DPDK's number
+  std::uint16_t queue_id = 0;
+  std::uint16_t depth = 0;  // frames its receive ring holds
+};
+
+struct WorkerSetup {
+  WorkerIndex index;
+  TscClock clock;
+  SlotBoard* board = nullptr;  // not owned, as all below
+  WorkerCounters* counters = nullptr;
+  Channel<UpMessage>* up = nullptr;
+  Channel<DownMessage>* down = nullptr;
+  const View* first_view = nullptr;
+  rte_mempool* control_pool = nullptr;  // for frames that control sends
+  std::vector<Queue> queues;
+  bool sleeps = true;  // idle: adaptive
+};
+
+/// One worker core's loop: rx burst, classify, answer in place, tx burst; then what control sent.
+/// No allocation, lock, exception, log or copy, and no system call of ours but the adaptive sleep.
+class Worker {
+ public:
+  explicit Worker(const WorkerSetup& setup);
+
+  /// Runs until stop(). On the worker's lcore.
+  void run();
+  /// Any thread.
+  void stop() { stop_.store(true, std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::uint16_t kBurst = 64;
+  static constexpr unsigned kDownPerTurn = 64;  // so that announcements do not starve reception
+  static constexpr unsigned kBusyTurns = 32;    // empty polls before the first sleep
+  /// idle: adaptive runs the worker at real-time priority, for an ordinary thread wakes up to a
+  /// scheduler tick late beside others, and that is a gap (L8). So that it never holds its core for
+  /// itself, as idle: poll does, it sleeps after this long even under load.
+  static constexpr Duration kLongestRun = 500us;
+
+  /// Returns how many frames it received.
+  std::uint16_t poll(std::size_t queue);
+  void send_answers(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
+  unsigned receive_down();
+  void transmit(const TransmitFrame& frame);
+  const Queue* queue_of(PortIndex port) const;
+  void report_gap();
+  std::uint64_t missed_frames() const;
+  void rest(bool busy, Instant now);
+
+  const WorkerSetup setup_;
+  WorkerCounters& counters_;
+  WorkerLease lease_;
+  AdvertReceiver adverts_;
+  DrainTracker drain_;
+  const View* view_;
+  std::uint64_t missed_before_ = 0;               // the NICs' misses when last looked at
+  Instant looked_{};                              // for misses, when there was nothing else to do
+  std::array<std::uint32_t, kMaxPorts> taken_{};  // from each queue since the gap began
+  unsigned idle_turns_ = 0;
+  Instant woke_{};  // end of the last sleep
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace koi::dataplane
