@@ -1,0 +1,180 @@
+#include "tools/ctl/koictl.h"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/tools/counters_json.h"
+#include "tests/unit/tools/fake_daemon.h"
+#include "tools/ctl/reply.h"
+
+namespace koi::ctl {
+namespace {
+
+using test::FakeDaemon;
+using test::TemporaryFolder;
+
+/// Replies to every command of the protocol, to what it does not know as koid does.
+std::optional<std::string> koid(const std::string& request) {
+  const std::string command = text(Json::parse(request), "command");
+  if (command == "status")
+    return R"({"ok":true,"node":"fw-a","groups":[]})"
+           "\n";
+  if (command == "counters") return Json::parse(test::kCounters).dump() + '\n';
+  if (command == "demote") {
+    return R"({"ok":true,"demotion":{"total":240,"causes":{"command":240}}})"
+           "\n";
+  }
+  if (command == "undemote") {
+    return R"({"ok":true,"demotion":{"total":5,"causes":{"command":0,"link":5}}})"
+           "\n";
+  }
+  return R"({"ok":false,"error":"no such command"})"
+         "\n";
+}
+
+Printed koictl(std::vector<std::string> arguments, const std::string& socket = "/nowhere/koid.sock",
+               Duration deadline = 5s) {
+  arguments.insert(arguments.begin(), {"--socket", socket});
+  Surroundings surroundings;
+  surroundings.deadline = deadline;
+  return run(arguments, surroundings);
+}
+
+TEST(Koictl, StatusForAPersonAndAsJson) {
+  FakeDaemon daemon(koid);
+  const Printed page = koictl({"status"}, daemon.path());
+  EXPECT_EQ(page.exit_code, ExitCode::done);
+  EXPECT_EQ(page.err, "");
+  EXPECT_TRUE(page.out.starts_with("node      fw-a (id ?)")) << page.out;
+
+  const Printed json = koictl({"status", "--json"}, daemon.path());
+  EXPECT_EQ(json.exit_code, ExitCode::done);
+  EXPECT_EQ(json.out, "{\n  \"ok\": true,\n  \"node\": \"fw-a\",\n  \"groups\": []\n}\n");
+}
+
+TEST(Koictl, CountersAndDrops) {
+  FakeDaemon daemon(koid);
+  EXPECT_TRUE(koictl({"counters"}, daemon.path()).out.starts_with("node                fw-a"));
+  EXPECT_EQ(Json::parse(koictl({"counters", "--json"}, daemon.path()).out),
+            Json::parse(test::kCounters));
+  EXPECT_TRUE(koictl({"drops"}, daemon.path()).out.starts_with("PORT "));
+  EXPECT_EQ(text(Json::parse(koictl({"drops", "--json"}, daemon.path()).out)["ports"][0], "name"),
+            "lan");
+  EXPECT_EQ(daemon.requests(), std::vector<std::string>(4, R"({"command":"counters"})"));
+}
+
+TEST(Koictl, DemoteAndUndemote) {
+  FakeDaemon daemon(koid);
+  const Printed demoted = koictl({"demote"}, daemon.path());
+  EXPECT_EQ(demoted.exit_code, ExitCode::done);
+  EXPECT_EQ(demoted.out, "demotion 240 (command 240), until koictl undemote\n");
+  EXPECT_EQ(koictl({"undemote"}, daemon.path()).out, "demotion 5 (link 5)\n");
+  EXPECT_EQ(daemon.requests(),
+            (std::vector<std::string>{R"({"command":"demote"})", R"({"command":"undemote"})"}));
+}
+
+TEST(Koictl, TakesTheSocketBeforeAndAfterTheCommand) {
+  FakeDaemon daemon(koid);
+  EXPECT_EQ(run({"undemote", "--socket", daemon.path()}, {}).exit_code, ExitCode::done);
+}
+
+TEST(Koictl, ExitsWith1WhenTheDaemonRefuses) {
+  FakeDaemon daemon([](const std::string&) {
+    return R"({"ok":false,"error":"busy"})"
+           "\n";
+  });
+  for (const char* command : {"status", "demote", "undemote", "counters", "drops"}) {
+    const Printed result = koictl({command}, daemon.path());
+    EXPECT_EQ(result.exit_code, ExitCode::refused) << command;
+    EXPECT_EQ(result.out, "");
+    EXPECT_EQ(result.err, "koictl: koid refused: busy\n");
+  }
+}
+
+TEST(Koictl, ExitsWith2OnWrongUsage) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {},        {"frobnicate"}, {"status", "extra"}, {"demote", "--json"},
+      {"check"}, {"watch"},      {"--socket"},        {"status", "--loud"}};
+  for (const auto& arguments : wrong) {
+    const Printed result = run(arguments, {});
+    EXPECT_EQ(result.exit_code, ExitCode::usage) << (arguments.empty() ? "" : arguments[0]);
+    EXPECT_EQ(result.out, "");
+    EXPECT_NE(result.err, "");
+  }
+  const Printed result = koictl({"status"}, std::string(200, 'x'));
+  EXPECT_EQ(result.exit_code, ExitCode::usage);
+  EXPECT_NE(result.err.find("has 200 bytes, the system allows 107"), std::string::npos);
+}
+
+TEST(Koictl, ExitsWith3WithoutADaemon) {
+  const Printed none = koictl({"status"});
+  EXPECT_EQ(none.exit_code, ExitCode::no_daemon);
+  EXPECT_EQ(none.out, "");
+  EXPECT_TRUE(
+      none.err.starts_with("koictl: there is no socket /nowhere/koid.sock: is koid running"))
+      << none.err;
+
+  FakeDaemon closing([](const std::string&) { return ""; });
+  EXPECT_EQ(koictl({"demote"}, closing.path()).exit_code, ExitCode::no_daemon);
+  FakeDaemon silent([](const std::string&) { return std::nullopt; });
+  EXPECT_EQ(koictl({"drops"}, silent.path(), 50ms).exit_code, ExitCode::no_daemon);
+  FakeDaemon rubbish([](const std::string&) { return "HTTP/1.1 400 Bad Request\n"; });
+  const Printed result = koictl({"status"}, rubbish.path());
+  EXPECT_EQ(result.exit_code, ExitCode::no_daemon);
+  EXPECT_NE(result.err.find("is not koid"), std::string::npos) << result.err;
+}
+
+TEST(Koictl, HelpAndVersionAreNoErrors) {
+  const Printed help = run({"--help"}, {});
+  EXPECT_EQ(help.exit_code, ExitCode::done);
+  EXPECT_NE(help.out.find("undemote"), std::string::npos);
+  EXPECT_EQ(help.out.find("handover"), std::string::npos);  // not before it exists
+  EXPECT_EQ(run({"--version"}, {}).out, "koictl " KOI_VERSION "\n");
+}
+
+TEST(Koictl, CheckNamesEveryProblemAndExitsWith2) {
+  const TemporaryFolder folder;
+  const std::string none = folder / "none.yaml";
+  const Printed missing = koictl({"check", none});
+  EXPECT_EQ(missing.exit_code, ExitCode::usage);
+  EXPECT_EQ(missing.out, "");
+  EXPECT_NE(missing.err.find(none), std::string::npos);
+
+  const std::string bad = folder.write("bad.yaml", "frobnicate: 1\nnode-id: 9999\n");
+  const Printed wrong = koictl({"check", bad});
+  EXPECT_EQ(wrong.exit_code, ExitCode::usage);
+  EXPECT_EQ(wrong.out, "");
+  EXPECT_NE(wrong.err.find(bad + ":1:1: "), std::string::npos) << wrong.err;
+}
+
+TEST(Koictl, CheckSaysThatAFileIsValid) {
+  const TemporaryFolder folder;
+  const std::string key = folder.write("lan.key", "correct horse\n");
+  std::filesystem::permissions(key, std::filesystem::perms::owner_read);
+  const std::string file = folder.write("koi.yaml",
+                                        "node: fw-a\n"
+                                        "node-id: 1\n"
+                                        "dataplane: {control-core: 0, worker-cores: [1]}\n"
+                                        "ports:\n"
+                                        "  lan: {device: \"0000:3b:00.0\", "
+                                        "addresses: [192.0.2.2/24]}\n"
+                                        "groups:\n"
+                                        "  lan-gateway:\n"
+                                        "    port: lan\n"
+                                        "    vhid: 1\n"
+                                        "    key-file: " +
+                                            key +
+                                            "\n"
+                                            "    addresses: [192.0.2.1]\n");
+  const Printed result = koictl({"check", file});
+  EXPECT_EQ(result.err, "");
+  EXPECT_EQ(result.out, file + ": valid\n");
+  EXPECT_EQ(result.exit_code, ExitCode::done);
+}
+
+}  // namespace
+}  // namespace koi::ctl

@@ -1,0 +1,128 @@
+#include "tools/ctl/koictl.h"
+
+#include <sstream>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "config/load.h"
+#include "tools/ctl/counters_text.h"
+#include "tools/ctl/reply.h"
+#include "tools/ctl/status_text.h"
+
+namespace koi::ctl {
+namespace {
+
+struct Options {
+  std::string socket = kDefaultSocket;
+  bool json = false;
+  std::string file;
+};
+
+std::string pretty(const Json& json) { return json.dump(2) + '\n'; }
+
+std::string complaint(const std::string& text) { return fmt::format("koictl: {}\n", text); }
+
+/// Asks koid and lets `print` make the output of a reply that is not a refusal.
+template <class Print>
+Printed with_reply(const Options& options, const Surroundings& surroundings, const char* command,
+                   Print print) {
+  const Reply reply = ask(options.socket, command, surroundings.deadline);
+  switch (reply.outcome) {
+    case Outcome::done:
+      return {ExitCode::done, print(reply.body), {}};
+    case Outcome::refused:
+      return {ExitCode::refused, {}, complaint("koid refused: " + reply.error)};
+    case Outcome::no_daemon:
+      break;
+  }
+  return {ExitCode::no_daemon, {}, complaint(reply.error)};
+}
+
+/// The same as `koid --check`.
+Printed check(const std::string& file) {
+  const config::Loaded loaded = config::load(file);
+  Printed result;
+  for (const auto* problems : {&loaded.errors, &loaded.warnings}) {
+    for (const config::Problem& problem : *problems) result.err += problem.to_string() + '\n';
+  }
+  if (loaded.ok()) {
+    result.out = file + ": valid\n";
+  } else {
+    result.exit_code = ExitCode::usage;
+  }
+  return result;
+}
+
+/// What `demote` and `undemote` print.
+std::string demotion_line(const Json& reply) {
+  const Json& demotion = field(reply, "demotion");
+  const bool by_command = number(field(demotion, "causes"), "command").value_or(0) != 0;
+  return fmt::format("demotion {}{}\n", demotion_text(demotion),
+                     by_command ? ", until koictl undemote" : "");
+}
+
+Printed run_command(const std::string& command, const Options& options,
+                    const Surroundings& surroundings) {
+  if (command == "check") return check(options.file);
+  if (command == "status") {
+    return with_reply(options, surroundings, "status", [&](const Json& reply) {
+      return options.json ? pretty(reply)
+                          : status_text(reply, surroundings.now, surroundings.colours);
+    });
+  }
+  if (command == "counters") {
+    return with_reply(options, surroundings, "counters", [&](const Json& reply) {
+      return options.json ? pretty(reply) : counters_text(reply, surroundings.colours);
+    });
+  }
+  if (command == "drops") {
+    return with_reply(options, surroundings, "counters", [&](const Json& reply) {
+      const Json drops = drops_only(reply);
+      return options.json ? pretty(drops) : drops_text(drops);
+    });
+  }
+  return with_reply(options, surroundings, command.c_str(), demotion_line);  // demote, undemote
+}
+
+void define(CLI::App& app, Options& options) {
+  app.set_version_flag("--version", "koictl " KOI_VERSION);
+  app.add_option("--socket", options.socket, "koid's control socket")
+      ->type_name("PATH")
+      ->capture_default_str()
+      ->check(socket_path_problem);
+  app.require_subcommand(1);
+  app.fallthrough();  // --socket also after the command
+
+  const auto with_json = [&options](CLI::App* command) {
+    command->add_flag("--json", options.json, "print koid's reply as JSON");
+  };
+  with_json(app.add_subcommand("status", "who owns what, why and since when"));
+  app.add_subcommand("demote", "give every group to a healthy peer, until undemote");
+  app.add_subcommand("undemote", "end what demote began");
+  with_json(app.add_subcommand("counters", "packets, answers, drops, advertisements, transitions"));
+  with_json(app.add_subcommand("drops", "why frames were dropped, by port"));
+  CLI::App* check = app.add_subcommand("check", "validate a configuration file, as koid --check");
+  check->add_option("FILE", options.file, "the configuration")->required()->type_name("");
+}
+
+}  // namespace
+
+Printed run(const std::vector<std::string>& arguments, const Surroundings& surroundings) {
+  CLI::App app("Asks and commands koid, the CARP failover daemon.", "koictl");
+  app.footer("Exit code: 0 done, 1 koid refused, 2 usage or configuration error, 3 no daemon.");
+  Options options;
+  define(app, options);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError& e) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const bool failed = app.exit(e, out, err) != 0;
+    return {failed ? ExitCode::usage : ExitCode::done, out.str(), err.str()};
+  }
+  return run_command(app.get_subcommands().front()->get_name(), options, surroundings);
+}
+
+}  // namespace koi::ctl

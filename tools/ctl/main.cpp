@@ -1,0 +1,23 @@
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "tools/ctl/koictl.h"
+
+int main(int argc, char** argv) {
+  try {
+    koi::ctl::Surroundings surroundings;
+    surroundings.colours = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+    const koi::ctl::Printed result = koi::ctl::run(
+        std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), surroundings);
+    std::fwrite(result.err.data(), 1, result.err.size(), stderr);
+    std::fwrite(result.out.data(), 1, result.out.size(), stdout);
+    return static_cast<int>(result.exit_code);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "koictl: %s\n", e.what());
+    return static_cast<int>(koi::ctl::ExitCode::usage);
+  }
+}

@@ -1,0 +1,61 @@
+#include "tools/ctl/reply.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace koi::ctl {
+
+Reply ask(const std::string& socket, std::string_view command, Duration deadline) {
+  Result<std::string> line = request(socket, Json{{"command", command}}.dump(), deadline);
+  if (!line) return {Outcome::no_daemon, {}, line.error().message};
+
+  Json body = Json::parse(line.value(), nullptr, /*allow_exceptions=*/false);
+  const Json& ok = field(body, "ok");
+  if (!ok.is_boolean()) {
+    return {Outcome::no_daemon,
+            {},
+            fmt::format("what answers on {} is not koid: its reply is no JSON object with \"ok\"",
+                        socket)};
+  }
+  if (!ok.get<bool>()) {
+    return {Outcome::refused, {}, text(body, "error", "koid refused and did not say why")};
+  }
+  return {Outcome::done, std::move(body), {}};
+}
+
+const Json& field(const Json& object, const char* key) {
+  static const Json kNothing;
+  if (!object.is_object()) return kNothing;
+  const auto it = object.find(key);
+  return it == object.end() ? kNothing : *it;
+}
+
+const Json& list(const Json& object, const char* key) {
+  static const Json kEmpty = Json::array();
+  const Json& value = field(object, key);
+  return value.is_structured() ? value : kEmpty;
+}
+
+std::string text(const Json& object, const char* key, std::string_view otherwise) {
+  const Json& value = field(object, key);
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number() || value.is_boolean()) return value.dump();
+  return std::string(otherwise);
+}
+
+std::optional<double> number(const Json& object, const char* key) {
+  return number(field(object, key));
+}
+
+std::optional<double> number(const Json& value) {
+  if (!value.is_number()) return std::nullopt;
+  return value.get<double>();
+}
+
+bool truth(const Json& object, const char* key) {
+  const Json& value = field(object, key);
+  return value.is_boolean() && value.get<bool>();
+}
+
+}  // namespace koi::ctl

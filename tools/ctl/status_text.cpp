@@ -1,0 +1,143 @@
+#include "tools/ctl/status_text.h"
+
+#include <cstdio>
+#include <ctime>
+#include <iterator>
+#include <optional>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "tools/ctl/page.h"
+
+namespace koi::ctl {
+namespace {
+
+using std::chrono::system_clock;
+
+constexpr std::size_t kMargin = 10;
+
+/// RFC 3339 UTC, whole seconds: what koid writes. Nothing iff it is written otherwise.
+std::optional<std::time_t> parse_utc(const std::string& s) {
+  std::tm t{};
+  if (std::sscanf(s.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d", &t.tm_year, &t.tm_mon, &t.tm_mday,
+                  &t.tm_hour, &t.tm_min, &t.tm_sec) != 6 ||
+      !s.ends_with('Z')) {
+    return std::nullopt;
+  }
+  t.tm_year -= 1900;
+  t.tm_mon -= 1;
+  return ::timegm(&t);
+}
+
+/// "2026-01-02 03:04:05 (2h 11m ago)", local time; the text as it is when it is no time.
+std::string since_text(const std::string& since, system_clock::time_point now) {
+  const std::optional<std::time_t> at = parse_utc(since);
+  std::tm local{};
+  if (!at || ::localtime_r(&*at, &local) == nullptr) return since;
+  const double seconds =
+      std::chrono::duration<double>(now - system_clock::from_time_t(*at)).count();
+  if (seconds < 0) return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} ({} ago)", local, age(seconds));
+}
+
+Colour role_colour(const std::string& role) {
+  if (role == "MASTER") return Colour::green;
+  return role == "BACKUP" ? Colour::yellow : Colour::red;
+}
+
+std::string skew_text(const Json& slot) {
+  const std::string configured = text(slot, "advskew");
+  const std::string effective = text(slot, "effective_advskew", configured);
+  if (effective == configured) return configured;
+  return fmt::format("{} (effective {})", configured, effective);
+}
+
+std::string master_text(const Json& slot, bool is_master) {
+  const Json& master = field(slot, "master");
+  if (!master.is_object()) return "master unknown";
+  return fmt::format("master {}{}", text(master, "address"), is_master ? " (this box)" : "");
+}
+
+void add_slot(Page& page, const Json& group, const Json& slot, system_clock::time_point now) {
+  const std::string role = text(slot, "role");
+  const bool is_master = role == "MASTER";
+  const double vlan = number(group, "vlan").value_or(0);
+  const std::string port =
+      vlan == 0 ? text(group, "port") : fmt::format("{}.{}", text(group, "port"), vlan);
+
+  page.add(role,
+           fmt::format("{}, port {}, {} vhid {}", text(group, "name"), port,
+                       text(group, "protocol"), text(slot, "vhid")),
+           role_colour(role));
+  page.add("", fmt::format("since {}, cause: {}", since_text(text(slot, "since"), now),
+                           text(slot, "cause")));
+  const std::optional<double> lease = number(slot, "lease_ms");
+  const bool answers = is_master && lease && *lease > 0;
+  page.add("", fmt::format("{}{}, advbase {}, skew {}", master_text(slot, is_master),
+                           answers ? ", lease " + short_time(*lease / 1e3) + " left" : "",
+                           text(slot, "advbase"), skew_text(slot)));
+  if (is_master && lease && *lease <= 0) {
+    page.add("", "NO LEASE: this box does not answer for it now", Colour::red, true);
+  }
+}
+
+void add_group(Page& page, const Json& group, system_clock::time_point now) {
+  const Json& slots = list(group, "slots");
+  for (const Json& slot : slots) add_slot(page, group, slot, now);
+  if (slots.empty()) page.add("?", text(group, "name") + ": koid names no slot of it", Colour::red);
+
+  std::string addresses;
+  for (const Json& address : list(group, "addresses")) {
+    if (!address.is_string()) continue;
+    if (!addresses.empty()) addresses += ", ";
+    addresses += address.get<std::string>();
+  }
+  page.add("", "addresses " + (addresses.empty() ? "none" : addresses));
+}
+
+}  // namespace
+
+std::string demotion_text(const Json& demotion) {
+  const std::optional<double> total = number(demotion, "total");
+  if (!total) return "unknown";
+  if (*total == 0) return "none";
+  std::string causes;
+  for (const auto& [cause, value] : list(demotion, "causes").items()) {
+    if (number(value).value_or(0) == 0) continue;
+    causes += fmt::format("{}{} {}", causes.empty() ? "" : ", ", cause, value.dump());
+  }
+  const std::string all = text(demotion, "total");
+  return causes.empty() ? all : fmt::format("{} ({})", all, causes);
+}
+
+std::string status_text(const Json& status, system_clock::time_point now, bool colours) {
+  Page page(kMargin, colours);
+  const std::optional<double> uptime = number(status, "uptime_seconds");
+  page.add("node",
+           fmt::format("{} (id {}), koid {}, up {}", text(status, "node"), text(status, "node_id"),
+                       text(status, "version"), uptime ? age(*uptime) : "?"));
+  const Json& demotion = field(status, "demotion");
+  const bool demoted = number(demotion, "total").value_or(0) != 0;
+  page.add("demotion", demotion_text(demotion), demoted ? Colour::yellow : Colour::none, true);
+
+  const double control_age = number(status, "control_age_seconds").value_or(0);
+  if (control_age > kControlLateSeconds) {
+    page.add("!!",
+             fmt::format("THE CONTROL THREAD IS LATE: its last turn began {} ago, a turn begins "
+                         "every 0.2 ms when all is well. Roles and leases below may be out of "
+                         "date, and this box may be about to fall silent.",
+                         short_time(control_age)),
+             Colour::red, true);
+  }
+
+  const Json& groups = list(status, "groups");
+  for (const Json& group : groups) {
+    page.blank();
+    add_group(page, group, now);
+  }
+  if (groups.empty()) page.add("groups", "none");
+  return page.str();
+}
+
+}  // namespace koi::ctl

@@ -1,0 +1,22 @@
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "tools/exporter/exporter.h"
+
+int main(int argc, char** argv) {
+  try {
+    // Before any thread exists, so that all of them leave these to sigwait.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    return koi::exporter::run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "koi-exporter: %s\n", e.what());
+    return koi::exporter::kExitCannotListen;
+  }
+}
