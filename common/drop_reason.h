@@ -86,14 +86,21 @@ constexpr std::string_view to_string(DropReason r) {
 template <class T>
 class Parsed {
  public:
-  constexpr Parsed(const T& value)
-      : value_(value), ok_(true) {}  // NOLINT(google-explicit-constructor)
-  constexpr Parsed(DropReason reason)
-      : reason_(reason), ok_(false) {}  // NOLINT(google-explicit-constructor)
+  /// A value to be filled in through value(). Parsers of the packet path fill it where the caller
+  /// will read it: a value built elsewhere and copied costs more than the parsing.
+  constexpr Parsed() = default;
+  constexpr Parsed(const T& value) : value_(value) {}  // NOLINT(google-explicit-constructor)
+  constexpr Parsed(DropReason reason)                  // NOLINT(google-explicit-constructor)
+      : reason_(reason), ok_(false) {}
+  constexpr void fail(DropReason reason) {
+    reason_ = reason;
+    ok_ = false;
+  }
 
   constexpr bool ok() const { return ok_; }
   constexpr explicit operator bool() const { return ok_; }
   /// REQUIRES: ok().
+  constexpr T& value() { return value_; }
   constexpr const T& value() const { return value_; }
   constexpr const T& operator*() const { return value_; }
   constexpr const T* operator->() const { return &value_; }
@@ -103,7 +110,7 @@ class Parsed {
  private:
   T value_{};
   DropReason reason_{};
-  bool ok_;
+  bool ok_ = true;
 };
 
 }  // namespace koi

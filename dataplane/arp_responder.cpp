@@ -35,12 +35,7 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
 
   wire::put_mac(frame, 0, asker);
   wire::put_mac(frame, 6, *mac);
-  const wire::ArpPacket reply{.operation = wire::kArpReply,
-                              .sender_mac = *mac,
-                              .sender_ip = request->target_ip,
-                              .target_mac = asker,
-                              .target_ip = request->sender_ip};
-  wire::write_arp(reply, payload.first<wire::kArpLength>());
+  wire::turn_into_arp_reply(payload, *request, *mac);
   return Fate::answer(AnswerKind::arp, ethernet.payload + wire::kArpLength);
 }
 

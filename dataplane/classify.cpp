@@ -1,5 +1,7 @@
 #include "dataplane/classify.h"
 
+#include <algorithm>
+
 #include "common/wire/carp.h"
 #include "common/wire/ipv4.h"
 #include "dataplane/arp_responder.h"
@@ -10,9 +12,8 @@ namespace {
 
 /// A virtual MAC of anybody (protocol.md §2); which one exactly is the responder's to check.
 bool is_virtual(const MacAddress& mac) {
-  MacAddress any = mac;
-  any.bytes[5] = std::byte{0};
-  return any == virtual_mac(Vhid(0));
+  constexpr MacAddress kPrefix = virtual_mac(Vhid(0));
+  return std::equal(mac.bytes.begin(), mac.bytes.end() - 1, kPrefix.bytes.begin());
 }
 
 }  // namespace

@@ -33,24 +33,26 @@ class Fate {
     taken    // an advertisement that went up
   };
 
-  static constexpr Fate drop(DropReason reason) { return Fate(Kind::drop, reason, {}, 0); }
-  static constexpr Fate answer(AnswerKind what, std::size_t length) {
-    return Fate(Kind::answer, {}, what, static_cast<std::uint16_t>(length));
+  static constexpr Fate drop(DropReason reason) {
+    return Fate(Kind::drop, static_cast<std::uint8_t>(reason), 0);
   }
-  static constexpr Fate taken() { return Fate(Kind::taken, {}, {}, 0); }
+  static constexpr Fate answer(AnswerKind what, std::size_t length) {
+    return Fate(Kind::answer, static_cast<std::uint8_t>(what), length);
+  }
+  static constexpr Fate taken() { return Fate(Kind::taken, 0, 0); }
 
-  Kind kind() const { return kind_; }
-  DropReason reason() const { return reason_; }
-  AnswerKind what() const { return what_; }
-  std::uint16_t length() const { return length_; }
+  constexpr Kind kind() const { return static_cast<Kind>(word_ & 0xff); }
+  /// REQUIRES: kind() is drop.
+  constexpr DropReason reason() const { return static_cast<DropReason>(word_ >> 8 & 0xff); }
+  /// REQUIRES: kind() is answer, as for length().
+  constexpr AnswerKind what() const { return static_cast<AnswerKind>(word_ >> 8 & 0xff); }
+  constexpr std::uint16_t length() const { return static_cast<std::uint16_t>(word_ >> 16); }
 
  private:
-  constexpr Fate(Kind kind, DropReason reason, AnswerKind what, std::uint16_t length)
-      : kind_(kind), reason_(reason), what_(what), length_(length) {}
-  Kind kind_;
-  DropReason reason_;
-  AnswerKind what_;
-  std::uint16_t length_;
+  constexpr Fate(Kind kind, std::uint8_t detail, std::size_t length)
+      : word_(static_cast<std::uint32_t>(kind) | (std::uint32_t{detail} << 8) |
+              (static_cast<std::uint32_t>(length) << 16)) {}
+  std::uint32_t word_;  // one register: it is returned for every frame
 };
 
 }  // namespace koi::dataplane

@@ -32,6 +32,12 @@ inline Parsed<ArpPacket> parse_arp(std::span<const std::byte> payload);
 /// Writes all 28 bytes.
 inline void write_arp(const ArpPacket& packet, std::span<std::byte, kArpLength> out);
 
+/// Turns the bytes of a request into its reply, in place: mac has the address that was asked for
+/// (RFC 826: swap the addresses, put in ours, set the operation). REQUIRES: request was parsed from
+/// payload.
+inline void turn_into_arp_reply(std::span<std::byte> payload, const ArpPacket& request,
+                                const MacAddress& mac);
+
 // The rest is how. Inline, because every request that a worker answers passes through it.
 
 /// Hardware type 1, protocol type IPv4; then the lengths of a MAC and of an IPv4 address.
@@ -39,16 +45,30 @@ inline constexpr std::uint32_t kArpEthernetIpv4 = 0x00010800;
 inline constexpr std::uint16_t kArpLengths = 0x0604;
 
 inline Parsed<ArpPacket> parse_arp(std::span<const std::byte> payload) {
-  if (payload.size() < kArpLength) return DropReason::kArpLength;
-  // RFC 826, Packet Reception: the hardware type, the protocol, and the lengths of both
-  if (get_be32(payload, 0) != kArpEthernetIpv4 || get_be16(payload, 4) != kArpLengths) {
-    return DropReason::kArpFormat;
+  Parsed<ArpPacket> parsed;
+  if (payload.size() < kArpLength) {
+    parsed.fail(DropReason::kArpLength);
+  } else if (get_be32(payload, 0) != kArpEthernetIpv4 || get_be16(payload, 4) != kArpLengths) {
+    // RFC 826, Packet Reception: the hardware type, the protocol, and the lengths of both
+    parsed.fail(DropReason::kArpFormat);
+  } else {
+    ArpPacket& packet = parsed.value();
+    packet.operation = get_be16(payload, 6);
+    packet.sender_mac = get_mac(payload, 8);
+    packet.sender_ip = get_ipv4(payload, 14);
+    packet.target_mac = get_mac(payload, 18);
+    packet.target_ip = get_ipv4(payload, 24);
   }
-  return ArpPacket{.operation = get_be16(payload, 6),
-                   .sender_mac = get_mac(payload, 8),
-                   .sender_ip = get_ipv4(payload, 14),
-                   .target_mac = get_mac(payload, 18),
-                   .target_ip = get_ipv4(payload, 24)};
+  return parsed;
+}
+
+inline void turn_into_arp_reply(std::span<std::byte> payload, const ArpPacket& request,
+                                const MacAddress& mac) {
+  put_be16(payload, 6, kArpReply);
+  put_mac(payload, 8, mac);
+  put_ipv4(payload, 14, request.target_ip);
+  put_mac(payload, 18, request.sender_mac);
+  put_ipv4(payload, 24, request.sender_ip);
 }
 
 inline void write_arp(const ArpPacket& packet, std::span<std::byte, kArpLength> out) {

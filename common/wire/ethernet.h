@@ -39,26 +39,34 @@ inline std::size_t write_ethernet(std::span<std::byte> out, const MacAddress& de
 // The rest is how. Inline, because every frame of a worker passes through it.
 
 inline Parsed<EthernetHeader> parse_ethernet(std::span<const std::byte> frame) {
-  if (frame.size() < kEthernetLength) return DropReason::kRunt;
-  EthernetHeader header{.destination = get_mac(frame, 0),
-                        .source = get_mac(frame, 6),
-                        .vlan = VlanId(0),
-                        .ethertype = get_be16(frame, 12),
-                        .payload = kEthernetLength};
+  Parsed<EthernetHeader> parsed;
+  EthernetHeader& header = parsed.value();
+  if (frame.size() < kEthernetLength) {
+    parsed.fail(DropReason::kRunt);
+    return parsed;
+  }
+  header.destination = get_mac(frame, 0);
+  header.source = get_mac(frame, 6);
+  header.ethertype = get_be16(frame, 12);
+  header.payload = kEthernetLength;
   if (header.ethertype == kEtherVlan) {
     header.payload = kEthernetLength + kVlanTagLength;
-    if (frame.size() < header.payload) return DropReason::kRunt;
+    if (frame.size() < header.payload) {
+      parsed.fail(DropReason::kRunt);
+      return parsed;
+    }
     // IEEE 802.1Q §9.6: the VID is the low 12 bits, and 0 in a priority tag
     header.vlan = VlanId(get_be16(frame, 14) & 0x0fff);
     header.ethertype = get_be16(frame, 16);
   }
   // IEEE 802.3 §3.2.3: a source is never a group
-  if (header.source.is_multicast() || header.source.is_zero()) return DropReason::kSourceMac;
-  // The outer tag of a QinQ frame, or whatever tag follows the first.
-  if (header.ethertype == kEtherVlan || header.ethertype == kEtherQinQ) {
-    return DropReason::kVlanStacked;
+  if (header.source.is_multicast() || header.source.is_zero()) {
+    parsed.fail(DropReason::kSourceMac);
+  } else if (header.ethertype == kEtherVlan || header.ethertype == kEtherQinQ) {
+    // The outer tag of a QinQ frame, or whatever tag follows the first.
+    parsed.fail(DropReason::kVlanStacked);
   }
-  return header;
+  return parsed;
 }
 
 inline std::size_t write_ethernet(std::span<std::byte> out, const MacAddress& destination,
