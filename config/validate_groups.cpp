@@ -233,6 +233,7 @@ class GroupRules {
                         group.dead_ratio));
     }
     if (!ucarp) return;
+    check_dead_ratio(group);
     if (group.addresses.size() > 1 || (clean({"addresses"}) && !group.addresses[0].is_v4())) {
       error("addresses", fmt::format("has {} addresses; allowed with dialect ucarp: exactly one, "
                                      "IPv4",
@@ -243,6 +244,21 @@ class GroupRules {
                       "holds a key of 20 bytes, which a UCarp cannot be given; better: a "
                       "passphrase of 8 to 19 bytes");
     }
+  }
+
+  /// The lease (design.md, L5) is dead-ratio · advbase less 5 %; an advertisement of a demoted box
+  /// (advskew 240) must leave before it is over, or the box silences itself.
+  void check_dead_ratio(const Group& group) {
+    if (!clean({"dead-ratio", "advbase", "advskew"})) return;
+    const double lease = 0.95 * group.dead_ratio * group.advbase;
+    const double interval = group.advbase + std::max<double>(group.advskew, 240) / 256;
+    if (group.advbase == 0 || interval < lease) return;
+    error(
+        "dead-ratio",
+        fmt::format("{} leaves no time between two advertisements of this box and the takeover of "
+                    "another; allowed with advbase {}: {} or more",
+                    group.dead_ratio, group.advbase,
+                    static_cast<int>(interval / (0.95 * group.advbase)) + 1));
   }
 
   void check_key_files(const Group& group) {

@@ -236,8 +236,10 @@ Result<Eal> Eal::start(const EalOptions& options) {
   argv.push_back(nullptr);
   const QuietStdout quiet;  // EAL prints its whole usage there when an argument is wrong
   if (rte_eal_init(static_cast<int>(args.size()), argv.data()) < 0) {
-    return Error{fmt::format("DPDK does not start: {} (DPDK says: {})", rte_strerror(rte_errno),
-                             log_tail().all())};
+    return Error{
+        fmt::format("DPDK does not start: {}{} (DPDK says: {})", rte_strerror(rte_errno),
+                    options.further.empty() ? "" : "; are the arguments in dataplane.eal right?",
+                    log_tail().all())};
   }
   return Eal();
 }
