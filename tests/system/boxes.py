@@ -1,0 +1,78 @@
+"""The boxes that several tests use."""
+
+import time
+
+from lab import last_answer, overlap_ms, until
+
+SHARED = "192.0.2.1"
+OWN = {"a": "192.0.2.2", "b": "192.0.2.3"}
+VMAC = "00:00:5e:00:01:01"
+
+# Timers. `tight` is the shortest there is (11.7 ms); `brisk` is quick and bears a busy machine;
+# `seconds` is what most people run.
+TIMERS = {
+    "tight": ({"advbase": 0, "advskew": 0, "lowest_advskew": 0},
+              {"advbase": 0, "advskew": 1, "lowest_advskew": 0}),
+    "brisk": ({"advbase": 0, "advskew": 20, "lowest_advskew": 20},
+              {"advbase": 0, "advskew": 40, "lowest_advskew": 20}),
+    "seconds": ({"advbase": 1, "advskew": 0}, {"advbase": 1, "advskew": 100}),
+}
+
+# Promise 1 of design.md: two wire delays plus 1 ms. A wire here is a veth pair and a bridge; its
+# delay is what the kernel takes to run the receiving side, 0.1 ms when nothing else runs.
+OVERLAP_ALLOWED_MS = 1.5
+
+
+class Pair:
+    """Two boxes and an eye on them. `a` is preferred and the master once up() returns."""
+
+    def __init__(self, lab, timers, **group):
+        first, second = TIMERS[timers]
+        self.lab = lab
+        self.a = lab.koi("a", own=OWN["a"], node_id=1, **first, **group)
+        self.b = lab.koi("b", own=OWN["b"], node_id=2, **second, **group)
+        self.observer = lab.observer(self.a, self.b)
+
+    def up(self):
+        self.a.start()
+        self.a.wait_role("MASTER", within=6)
+        self.b.start()
+        self.settled(self.a)
+        return self
+
+    def settled(self, owner):
+        """Waits until the other box is BACKUP and has heard the owner; asserts that it owns."""
+        backup = self.other(owner)
+        backup.wait_role("BACKUP", within=3)
+        until(f"{backup.name} to hear {owner.name}", lambda: (backup.slot()["master"] or {}).get(
+            "address") == owner.own, within=3)
+        assert owner.role() == "MASTER" and backup.role() == "BACKUP"
+
+    def other(self, box):
+        return self.b if box is self.a else self.a
+
+    def owner(self):
+        return self.a if self.a.role() == "MASTER" else self.b
+
+    def change(self, act, heir, within, linger=0.2):
+        """Probes while act() makes heir the owner.
+
+        act() returns its moment in ns. Returns (ARP outage, echo outage, the probe's own delay) in
+        ms, the moment, and the answers since just before it. Asserts that no two boxes answered.
+        """
+        probe = self.lab.probe(SHARED)
+        with probe:
+            began = time.time_ns()
+            time.sleep(0.2)  # some answers, for the figure's near end
+            moment = act()
+            heir.wait_role("MASTER", within)
+            time.sleep(linger)  # further answers, for the figure's far end
+            seen = time.time_ns() - 100_000_000
+            result = probe.stop()
+        answers = self.observer.answers(SHARED, began)
+        overlap = overlap_ms(answers)
+        assert overlap <= OVERLAP_ALLOWED_MS, f"two boxes answered for {overlap:.3f} ms"
+        assert answers[-1].box == heir.name
+        window = (last_answer(answers, self.other(heir).name) - 2_000_000, seen)
+        return (result.outage_ms("arp", *window), result.outage_ms("echo", *window),
+                result.late_ms(*window)), moment, answers

@@ -1,0 +1,86 @@
+"""The lab itself, and the oracles the other tests rest on."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+from lab import Answer, Tap, carp, netns, overlap_ms, until
+from lab.keeper import start_time
+from lab.station import IFACE
+from lab.wire import BROADCAST, mac_bytes
+
+
+def test_golden_vectors():
+    """protocol.md §4, vectors A, B and C."""
+    a = carp.header("secret", 1, ["192.0.2.10"], 0x0123456789ABCDEF, advskew=100)
+    assert a.hex() == ("210164070001e6a70123456789abcdef3d2cea66fce80320a8027400391063b414d100f4")
+    b = carp.header("secret", 7, ["192.0.2.20", "192.0.2.10", "2001:db8::10"], 1)
+    assert b.hex() == ("210700070001ce1a0000000000000001e407652b360eed4f84db0ff61ecd4beab554ef65")
+    assert carp.bow_out(a).hex() == (
+        "2101ff0700ff4aa90123456789abcdef3d2cea66fce80320a8027400391063b414d100f4")
+
+
+def test_timers():
+    """protocol.md §6's table."""
+    assert round(carp.interval_ms(0, 0), 3) == round(carp.interval_ms(0, 1), 3) == 3.906
+    assert carp.interval_ms(0, 100) == 390.625
+    assert carp.interval_ms(1, 100) == 1390.625
+
+
+def _answers(boxes):
+    return [Answer(i * 1_000_000, box, "arp") for i, box in enumerate(boxes)]
+
+
+def test_overlap():
+    assert overlap_ms(_answers("a" * 100 + "b" * 100)) == 0
+    assert overlap_ms(_answers("a" * 100 + "ba" + "b" * 100)) == 1
+    assert overlap_ms(_answers("a" * 100 + "ba" * 10 + "b" * 100)) == 19
+    assert overlap_ms(_answers("a" * 100 + "b" + "a" * 100)) == 1
+    assert overlap_ms(_answers("a" * 100 + "b" * 100 + "a" * 100)) == 0
+
+
+def test_the_kernel_of_a_box_is_silent_and_its_taps_hear(bare_lab):
+    """A frame from the client reaches a packet socket in the box, but not the box's kernel."""
+    station = bare_lab.station("quiet", "192.0.2.50")
+    assert bare_lab.client.ping("192.0.2.50")
+    netns.silence_kernel(station.namespace, IFACE)
+    bare_lab.client.forget("192.0.2.50")
+    inside = bare_lab.keep_open(Tap(station.namespace, IFACE))
+    assert not bare_lab.client.ping("192.0.2.50")
+    assert any(f.arp_operation() == 1 and f.arp_target_ip() == "192.0.2.50"
+               for f in inside.frames())
+
+
+def test_vlan_tags_survive(bare_lab):
+    station = bare_lab.station("tagged")
+    inside = bare_lab.keep_open(Tap(station.namespace, IFACE))
+    wire = bare_lab.client.wire()
+    sent = (mac_bytes(BROADCAST) + mac_bytes(bare_lab.client.mac)
+            + bytes.fromhex("8100001488b5") + b"payload")
+    wire.send(sent)
+    assert inside.wait(lambda f: f.vlan == 20, within=1).data == sent
+
+
+def test_nothing_is_left_when_the_owner_is_killed():
+    """SIGKILL of the test program: its keeper removes namespaces, processes and files."""
+    program = textwrap.dedent("""
+        import sys, time
+        sys.path.insert(0, sys.argv[1])
+        from lab import Lab
+        lab = Lab()
+        box = lab.station("box")
+        print(lab.folder, lab.switch, box.spawn(["sleep", "100"]).pid, flush=True)
+        time.sleep(100)
+    """)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", program, os.path.dirname(os.path.dirname(netns.__file__))],
+        stdout=subprocess.PIPE, text=True)
+    folder, switch, pid = owner.stdout.readline().split()
+    assert os.path.exists(folder) and os.path.exists(f"/run/netns/{switch}")
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    until("the keeper to remove it all", lambda: not os.path.exists(folder), within=10)
+    assert not os.path.exists(f"/run/netns/{switch}")
+    assert start_time(int(pid)) is None

@@ -1,0 +1,81 @@
+"""The lab: a switch, a client and boxes, each in a namespace of its own."""
+
+import os
+import secrets
+import tempfile
+
+from . import netns
+from .keeper import Keeper
+from .koibox import KoiBox
+from .observer import Observer
+from .probe import Probe
+from .station import BRIDGE, IFACE, Client, Station
+from .ucarpbox import UcarpBox
+
+CLIENT_ADDRESS = "192.0.2.100"
+
+
+class Lab:
+    """Boxes are added by koi(), ucarp() or station(); closing removes everything."""
+
+    def __init__(self, build=None):
+        self.build = build or os.environ.get("KOI_BUILD") or _repository("build")
+        self.folder = tempfile.mkdtemp(prefix="koi-lab-")
+        self.tag = f"koi{os.getpid()}{secrets.token_hex(2)}"
+        self.switch = f"{self.tag}-switch"
+        self.keeper = Keeper(self.folder)
+        self.stations = []  # in the order made
+        self._open, self._closed = [], False
+        try:
+            self.keeper.note("netns", self.switch)
+            netns.add_namespace(self.switch)
+            netns.add_bridge(self.switch, BRIDGE)
+            self.client = self.station("client", CLIENT_ADDRESS, Client)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self, keep=False):
+        """Removes namespaces, processes and files; with keep leaves them (see remove_lab)."""
+        if self._closed:
+            return
+        self._closed = True
+        for thing in reversed(self._open):
+            thing.close()
+        self.keeper.close(keep)
+
+    def keep_open(self, thing):
+        """thing.close() is called when the lab closes."""
+        self._open.append(thing)
+        return thing
+
+    def station(self, name, address=None, kind=Station, **options):
+        """Adds a station; the kernel's stack has the address."""
+        made = kind(self, name, len(self.stations) + 1, address, **options)
+        self.stations.append(made)
+        return made
+
+    def koi(self, name, **options):
+        """Adds a box that runs koid; see KoiBox."""
+        return self.station(name, kind=KoiBox, **options)
+
+    def ucarp(self, name, own, **options):
+        """Adds a box that runs UCarp; see UcarpBox."""
+        return self.station(name, own, UcarpBox, **options)
+
+    def observer(self, *stations):
+        return self.keep_open(Observer(self.switch, [s.name for s in stations]))
+
+    def probe(self, target):
+        """One ARP request and one echo a millisecond from the client; see Probe."""
+        return self.keep_open(Probe(self.client.namespace, IFACE, target))
+
+
+def _repository(*parts):
+    return os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", *parts))
