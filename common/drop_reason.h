@@ -56,7 +56,7 @@ namespace koi {
   X(kCarpReplay, "carp_replay")      /* counter not above the sender's last */                \
   X(kCarpRingFull, "carp_ring_full") /* verified, but control did not take it */              \
   /* what we meant to send */                                                                 \
-  X(kAnswerLate, "answer_late")        /* L1: not handed over within 1 ms of its poll */      \
+  X(kAnswerLate, "answer_late")        /* L1: not handed over in time */                      \
   X(kTransmitFull, "transmit_full")    /* the driver did not take an answer */                \
   X(kFrameTerm, "frame_term")          /* L4: the frame's term is over */                     \
   X(kFrameLate, "frame_late")          /* L4: the frame's not-after is past */                \

@@ -66,7 +66,7 @@ Instant ControlLoop::deadline_of(const Slot& slot, Instant now) const {
 void ControlLoop::expire_leases() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (glances_[i].master && deadline_of(slots_[i], turn_started_) < turn_started_) {
-      feed(slots_[i], election::LeaseExpired{}, turn_started_);
+      feed(slots_[i], election::LeaseExpired{}, setup_.clock->now());
     }
   }
 }
@@ -109,7 +109,7 @@ void ControlLoop::on(const PollGap& gap, WorkerIndex worker) {
   if (gap.frames_lost) {
     for (Slot& slot : slots_) {
       if ((receivers_of(slot) >> worker.value() & 1) != 0) {
-        feed(slot, election::FramesLost{}, turn_started_);
+        feed(slot, election::FramesLost{}, setup_.clock->now());
       }
     }
   }
@@ -124,20 +124,20 @@ void ControlLoop::on(const UpRingOverflow&, WorkerIndex worker) {
     const std::uint32_t heard =
         Stamp::from_word(words.heard[worker.value()].load(std::memory_order_acquire)).number();
     if (heard == words.acknowledged[worker.value()].load(std::memory_order_relaxed)) continue;
-    feed(slot, election::FramesLost{}, turn_started_);
+    feed(slot, election::FramesLost{}, setup_.clock->now());
     words.acknowledged[worker.value()].store(heard, std::memory_order_release);
   }
 }
 
 void ControlLoop::on(const TransmitRefused& refused, WorkerIndex) {
   Slot& slot = slots_[refused.slot.value()];
-  if (slot.term == refused.term) feed(slot, refused, turn_started_);
+  if (slot.term == refused.term) feed(slot, refused, setup_.clock->now());
 }
 
 void ControlLoop::on(const SetDemotion& command) {
   demotion_ = command.count;
   for (Slot& slot : slots_) {
-    feed(slot, election::DemotionChanged{command.count}, turn_started_);
+    feed(slot, election::DemotionChanged{command.count}, setup_.clock->now());
     glances_[index_of(slot).value()].report_due = true;
   }
 }
@@ -146,9 +146,9 @@ void ControlLoop::on(const SetLink& command) {
   for (Slot& slot : slots_) {
     if (slot.plan.port != command.port) continue;
     if (command.up && !shutting_down_) {
-      feed(slot, election::LinkUp{}, turn_started_);
+      feed(slot, election::LinkUp{}, setup_.clock->now());
     } else if (!command.up) {
-      feed(slot, election::LinkDown{}, turn_started_);
+      feed(slot, election::LinkDown{}, setup_.clock->now());
     }
   }
 }
@@ -161,7 +161,7 @@ void ControlLoop::on(const SetCounterCeiling& command) {
 void ControlLoop::on(const ShutDown&) {
   shutting_down_ = true;
   for (Slot& slot : slots_) {
-    feed(slot, election::StepDown{election::Cause::shutdown}, turn_started_);
+    feed(slot, election::StepDown{election::Cause::shutdown}, setup_.clock->now());
   }
 }
 
@@ -232,7 +232,9 @@ void ControlLoop::carry_out(Slot& slot, const election::ChangeRole& change, Inst
   const SlotIndex index = index_of(slot);
   const bool heard = slot.state.last_heard != Instant{};
   if (change.to == Role::master) {
-    slot.term = Term(++slot.last_term);
+    // The board's stamps carry the low bits of a term, and an empty one carries 0.
+    if ((++slot.last_term & Stamp::kNumberMask) == 0) ++slot.last_term;
+    slot.term = Term(slot.last_term);
     slot.decided = turn_started_;
     slot.first_sent = false;
     board_.slot(index).term.store(slot.term.value(), std::memory_order_release);  // L2
@@ -260,11 +262,11 @@ void ControlLoop::carry_out(Slot& slot, const election::ChangeRole& change, Inst
 
 void ControlLoop::carry_out(Slot& slot, const election::SendAdvertisement&, Instant now) {
   const election::Parameters& p = slot.plan.parameters;
-  TransmitFrame frame = slot.plan.frames.advertisement(
-      {.advbase = p.advbase,
-       .advskew = election::effective_advskew(p, slot.state),
-       .demote = p.dialect == config::Dialect::ucarp ? std::uint8_t{0} : slot.state.demotion,
-       .counter = next_counter()});
+  TransmitFrame frame =
+      slot.plan.frames.advertisement({.advbase = p.advbase,
+                                      .advskew = election::effective_advskew(p, slot.state),
+                                      .demote = election::advertised_demotion(p, slot.state),
+                                      .counter = next_counter()});
   frame.lease = election::lease_length(p, slot.state);
   // L4: later ones until the deadline, so that an expired lease is never revived.
   queue(slot, frame, slot.term,
@@ -273,8 +275,8 @@ void ControlLoop::carry_out(Slot& slot, const election::SendAdvertisement&, Inst
 }
 
 void ControlLoop::carry_out(Slot& slot, const election::SendBowOut&, Instant now) {
-  queue(slot, slot.plan.frames.bow_out(slot.state.demotion, next_counter()), Term(),
-        now + kDecisionLasts);
+  const std::uint8_t demote = election::advertised_demotion(slot.plan.parameters, slot.state);
+  queue(slot, slot.plan.frames.bow_out(demote, next_counter()), Term(), now + kDecisionLasts);
 }
 
 void ControlLoop::carry_out(Slot& slot, const election::Announce&, Instant now) {
@@ -340,9 +342,13 @@ void ControlLoop::retire_views() {
 void ControlLoop::push_frames() {
   for (const Outgoing& out : frames_) {
     const bool view_is_there = pushed_[out.worker.value()] == views_.back()->number;
-    if (!view_is_there || !setup_.workers[out.worker.value()].down->try_send(out.frame)) {
-      counters_.frames_dropped.add();
-    }
+    if (view_is_there && setup_.workers[out.worker.value()].down->try_send(out.frame)) continue;
+    counters_.frames_dropped.add();
+    // Like one that the driver refused: tried again soon, or the lease would end over it.
+    if (out.frame.kind != FrameKind::advertisement) continue;
+    Slot& slot = slots_[out.frame.slot.value()];
+    feed(slot, TransmitRefused{out.frame.slot, out.frame.family, out.frame.term},
+         setup_.clock->now());
   }
   frames_.clear();
 }

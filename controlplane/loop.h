@@ -39,7 +39,8 @@ class ControlLoop {
 
   ControlLoop(const Setup& setup, Plan plan);
 
-  /// The view that workers start with: nobody is MASTER. Valid as long as the loop.
+  /// The view that workers start with: nobody is MASTER. Valid until every worker has adopted a
+  /// later one.
   const View* first_view() const { return views_.front().get(); }
 
   /// One turn (L6): deadlines, then inputs (commands, up rings), then timers; then views and frames

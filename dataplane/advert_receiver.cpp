@@ -81,8 +81,10 @@ Verdict AdvertReceiver::verify(const SlotView& slot, SlotIndex index,
                                const Topology& topology) {
   if (header.version != 2) return Verdict::version;
   if (!digest_matches(topology, slot, header)) return Verdict::digest;
-  if (ip.source == slot.source) return Verdict::own;
-  if (slot.replay == ReplayRule::none) return Verdict::accepted;
+  // Where counters prove nothing, only our own source address is our own.
+  if (slot.replay == ReplayRule::none) {
+    return ip.source == slot.source ? Verdict::own : Verdict::accepted;
+  }
   // design.md, dialect koi: strictly growing per sender; our own range is our own.
   switch (replay_[index.value()].check(header.counter, topology.node_id,
                                        board_.own_counter.load(std::memory_order_acquire))) {
@@ -111,14 +113,14 @@ void AdvertReceiver::compare_with_last(SlotIndex index, VerifiedAdvert& advert) 
 }
 
 bool AdvertReceiver::send_up(const UpMessage& message) {
-  flush();
-  if (!overflowed_ && up_.try_send(message)) return true;
+  if (flush() && up_.try_send(message)) return true;
   overflowed_ = true;  // told to control before anything that comes later
   return false;
 }
 
-void AdvertReceiver::flush() {
+bool AdvertReceiver::flush() {
   if (overflowed_ && up_.try_send(UpRingOverflow{})) overflowed_ = false;
+  return !overflowed_;
 }
 
 }  // namespace koi::dataplane

@@ -30,7 +30,8 @@ class AdvertReceiver {
 
   /// Sends up what could not be sent when it was due: that an advertisement was lost to a full
   /// ring.
-  void flush();
+  /// Returns true iff nothing is left to be sent.
+  bool flush();
 
  private:
   /// What one slot heard last, where counters prove nothing (ReplayRule::none).
@@ -52,7 +53,9 @@ class AdvertReceiver {
   WorkerLease& lease_;
   Sender<UpMessage>& up_;
   WorkerCounters& counters_;
-  std::vector<auth::ReplayGuard> replay_;  // by SlotIndex, all of them: never grows on a worker
+  // By SlotIndex, all of them: never grows on a worker. Each worker has its own; what reaches
+  // another one a second time is caught by the election's guard.
+  std::vector<auth::ReplayGuard> replay_;
   std::vector<LastHeard> last_;
   bool overflowed_ = false;
 };

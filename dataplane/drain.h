@@ -11,7 +11,7 @@
 namespace koi::dataplane {
 
 /// Knows since when everything that was waiting in this worker's queues has been handled (L8, L9).
-/// A queue is drained as of a moment once a later poll left it empty, or, under a flood that never
+/// A queue is drained as of a moment once a later poll found it empty, or, under a flood that never
 /// lets it run empty, once as many frames were taken from it as any queue can hold: queues are
 /// FIFO.
 class DrainTracker {
@@ -28,10 +28,11 @@ class DrainTracker {
     left_.fill(kDeepestQueue);
   }
 
-  /// A burst took this many frames from a queue; emptied: fewer than it asked for.
-  void took(std::size_t queue, std::uint32_t frames, bool emptied) {
+  /// A burst took this many frames from a queue. Only none at all means that it was empty: drivers
+  /// also return fewer than asked for where a descriptor's cache line ends (virtio).
+  void took(std::size_t queue, std::uint32_t frames) {
     if (left_[queue] == 0) return;
-    left_[queue] = emptied || frames >= left_[queue] ? 0 : left_[queue] - frames;
+    left_[queue] = frames == 0 || frames >= left_[queue] ? 0 : left_[queue] - frames;
     if (left_[queue] == 0) --open_;
   }
 

@@ -18,7 +18,7 @@ namespace koi::dataplane {
 struct BurstContext {
   const View& view;
   PortIndex port;
-  const WorkerLease& lease;
+  WorkerLease& lease;
 
   const Topology& topology() const { return *view.topology; }
   const MacAddress& port_mac() const { return topology().ports[port.value()].mac; }

@@ -1,5 +1,6 @@
 #include "dataplane/lease.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace koi::dataplane {
@@ -11,8 +12,8 @@ void WorkerLease::begin_poll(Instant now) {
     hold_ = true;
     if (emptied_since_gap_) waiting_since_ = poll_;
     emptied_since_gap_ = false;
+    gap_length_ = gap_report_due_ ? std::max(gap_length_, now - poll_) : now - poll_;
     gap_report_due_ = true;
-    gap_length_ = now - poll_;
     gap_end_ = now;
     // Stored before `polled`, so that no other worker sees this one awake and not its gap.
     words.gap.store(++gap_, std::memory_order_release);
@@ -24,6 +25,7 @@ void WorkerLease::begin_poll(Instant now) {
     hold_ = false;
   }
   poll_ = now;
+  hand_over_by_ = Instant::max();
   if (!started_ || gap || now - published_ >= kPublishEvery) {
     words.polled.store(now.time_since_epoch().count(), std::memory_order_release);
     published_ = now;
@@ -47,14 +49,12 @@ std::optional<PollGap> WorkerLease::gap_to_report() const {
   return PollGap{.number = gap_, .frames_lost = false, .length = gap_length_};
 }
 
-std::optional<DropReason> WorkerLease::refusal(const View& view, SlotIndex slot) const {
+std::optional<DropReason> WorkerLease::refusal(const View& view, SlotIndex slot) {
   const Term term = view.terms[slot.value()];
   if (term == Term{}) return DropReason::kNotMaster;
   if (hold_) return DropReason::kNoLease;  // L8
 
   const SlotWords& words = board_.slot(slot);
-  if (words.term.load(std::memory_order_acquire) != term.value()) return DropReason::kNoLease;
-
   const SlotView& slot_view = view.topology->slots[slot.value()];
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     if ((slot_view.families & family_bit(family)) == 0) continue;
@@ -63,29 +63,34 @@ std::optional<DropReason> WorkerLease::refusal(const View& view, SlotIndex slot)
       return DropReason::kNoLease;
     }
   }
-  if (!every_receiver_listens(view.topology->ports[slot_view.port.value()], words, poll_)) {
+  if (!every_receiver_listens(view.topology->ports[slot_view.port.value()], words)) {
     return DropReason::kNoLease;
   }
+  // Last: control clears the term before it acknowledges, so who has seen the acknowledgement of a
+  // better master's claim sees the cleared term.
+  if (words.term.load(std::memory_order_acquire) != term.value()) return DropReason::kNoLease;
+  claim_possible_since(waiting_since_);
   return std::nullopt;
 }
 
-bool WorkerLease::every_receiver_listens(const PortView& port, const SlotWords& slot,
-                                         Instant now) const {
+bool WorkerLease::every_receiver_listens(const PortView& port, const SlotWords& slot) {
   for (std::uint8_t left = port.receivers; left != 0; left &= static_cast<std::uint8_t>(left - 1)) {
     const auto w = static_cast<std::uint8_t>(std::countr_zero(left));
     const WorkerWords& words = board_.worker(WorkerIndex(w));
     if (WorkerIndex(w) != self_) {
-      if (now - board_.polled(WorkerIndex(w)) > kTolerance) return false;
+      const Instant polled = board_.polled(WorkerIndex(w));
+      if (poll_ - polled > kTolerance) return false;
       // Another worker's gap may hide a better master's advertisement just as our own may (L8).
       if (words.gap.load(std::memory_order_acquire) !=
           words.gap_acknowledged.load(std::memory_order_acquire)) {
         return false;
       }
+      claim_possible_since(polled);
     }
     const Stamp heard = Stamp::from_word(slot.heard[w].load(std::memory_order_acquire));
-    if (heard.number() != slot.acknowledged[w].load(std::memory_order_acquire) &&
-        heard.age(now) > kTolerance) {
-      return false;
+    if (heard.number() != slot.acknowledged[w].load(std::memory_order_acquire)) {
+      if (heard.age(poll_) > kTolerance) return false;
+      claim_possible_since(poll_ - heard.age(poll_));
     }
   }
   return true;
@@ -104,13 +109,15 @@ std::uint32_t WorkerLease::stamp_heard(SlotIndex slot) {
 }
 
 std::optional<DropReason> WorkerLease::refusal(const View& view, const TransmitFrame& frame,
-                                               Instant now) const {
+                                               Instant now) {
   // A bow-out carries term 0, which is the board's once the slot has stepped down (L10).
-  if (board_.slot(frame.slot).term.load(std::memory_order_acquire) != frame.term.value()) {
+  if (board_.slot(frame.slot).term.load(std::memory_order_acquire) != frame.term.value() ||
+      (frame.term == Term{}) != (frame.kind == FrameKind::bow_out)) {
     return DropReason::kFrameTerm;
   }
   if (now > frame.not_after) return DropReason::kFrameLate;
-  if (frame.kind == FrameKind::announcement && refusal(view, frame.slot)) {
+  // An announcement is an answer nobody asked for: L1, and as of now.
+  if (frame.kind == FrameKind::announcement && (refusal(view, frame.slot) || !in_time(now))) {
     return DropReason::kFrameNoLease;
   }
   return std::nullopt;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -42,7 +43,13 @@ class WorkerLease {
 
   /// L1, as of the poll that began last. Returns nothing iff this worker may answer for the slot,
   /// else kNotMaster (the view says so) or kNoLease.
-  std::optional<DropReason> refusal(const View& view, SlotIndex slot) const;
+  std::optional<DropReason> refusal(const View& view, SlotIndex slot);
+
+  /// L1: true iff what refusal() allowed in this poll may still be handed to the driver. now: read
+  /// just before. The limit is 1 ms after the earliest moment since which a better master may be
+  /// claiming the slot unknown to us: the start of the previous poll, the oldest claim still
+  /// undecided, another receiving worker's last poll.
+  bool in_time(Instant now) const { return now <= hand_over_by_; }
 
   /// L7: a verified foreign advertisement for the slot was received. Returns the number under which
   /// it is outstanding until control has decided on it. Call before it is queued.
@@ -50,8 +57,7 @@ class WorkerLease {
 
   /// L4 (and L11 for announcements). now: read just before rte_eth_tx_burst. Returns nothing iff
   /// the frame may be sent.
-  std::optional<DropReason> refusal(const View& view, const TransmitFrame& frame,
-                                    Instant now) const;
+  std::optional<DropReason> refusal(const View& view, const TransmitFrame& frame, Instant now);
 
   /// L3: the driver has taken the frame; now is the same as in refusal(). Moves the slot's deadline
   /// iff the frame is an advertisement.
@@ -60,15 +66,17 @@ class WorkerLease {
   /// The worker uses this view from now on.
   void adopted(const View& view);
 
-  Instant polled() const { return poll_; }
-
  private:
-  bool every_receiver_listens(const PortView& port, const SlotWords& slot, Instant now) const;
+  bool every_receiver_listens(const PortView& port, const SlotWords& slot);
+  void claim_possible_since(Instant moment) {
+    hand_over_by_ = std::min(hand_over_by_, moment + kTolerance);
+  }
 
   SlotBoard& board_;
   const WorkerIndex self_;
   Instant poll_{};           // start of the poll that began last
   Instant waiting_since_{};  // since when a frame of this poll may have been waiting
+  Instant hand_over_by_{};   // see in_time()
   Instant published_{};      // last store of `polled`
   Instant emptied_published_{};
   std::uint32_t gap_ = 0;

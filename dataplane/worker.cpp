@@ -37,9 +37,11 @@ void Worker::run() {
     drain_.begin_poll(now);
     unsigned work = 0;
     for (std::size_t q = 0; q < setup_.queues.size(); ++q) work += poll(q);
-    adverts_.flush();
-    lease_.end_poll(drain_.end_poll());
-    report_gap();
+    // L8, L9: what control reads from these must not be ahead of what this poll brought.
+    if (adverts_.flush()) {
+      lease_.end_poll(drain_.end_poll());
+      report_gap();
+    }
     work += receive_down();
     rest(work != 0, now);
   }
@@ -52,8 +54,12 @@ std::uint16_t Worker::poll(std::size_t q) {
   const Queue& queue = setup_.queues[q];
   rte_mbuf* frames[kBurst];
   const std::uint16_t count = rte_eth_rx_burst(queue.port_id, queue.queue_id, frames, kBurst);
-  drain_.took(q, count, count < kBurst);
-  if (count == 0) return 0;
+  drain_.took(q, count);
+  if (count == 0) {
+    if (!lease_.in_gap() && !lease_.gap_to_report()) taken_[q] = 0;
+    return 0;
+  }
+  taken_[q] += count;
 
   const BurstContext burst{*view_, queue.port, lease_};
   PortCounters& counters = counters_.ports[queue.port.value()];
@@ -82,7 +88,6 @@ std::uint16_t Worker::poll(std::size_t q) {
     dropped[drop_count++] = frame;
   }
   counters.received.add(count);
-  if (lease_.in_gap()) taken_[q] += count;
   if (drop_count != 0) rte_pktmbuf_free_bulk(dropped, drop_count);
   if (answer_count != 0) send_answers(queue, answers, answer_count);
   return count;
@@ -91,7 +96,7 @@ std::uint16_t Worker::poll(std::size_t q) {
 void Worker::send_answers(const Queue& queue, rte_mbuf** frames, std::uint16_t count) {
   PortCounters& counters = counters_.ports[queue.port.value()];
   // L1: what was right at the poll is not for ever; a thread may have been paused since.
-  if (setup_.clock.read() - lease_.polled() > WorkerLease::kTolerance) {
+  if (!lease_.in_time(setup_.clock.read())) {
     counters_.drop(queue.port, DropReason::kAnswerLate, count);
     rte_pktmbuf_free_bulk(frames, count);
     return;
@@ -132,6 +137,7 @@ void Worker::transmit(const TransmitFrame& frame) {
   if (mbuf == nullptr || !fill(mbuf, std::span(frame.bytes).first(frame.length))) {
     counters_.drop(frame.port, DropReason::kFrameNoBuffer);
     rte_pktmbuf_free(mbuf);
+    refused(frame);
     return;
   }
   const Instant now = setup_.clock.read();  // L3: before the driver sees it
@@ -143,7 +149,7 @@ void Worker::transmit(const TransmitFrame& frame) {
   if (rte_eth_tx_burst(queue->port_id, queue->queue_id, &mbuf, 1) != 1) {
     counters_.drop(frame.port, DropReason::kFrameRefused);
     rte_pktmbuf_free(mbuf);
-    setup_.up->try_send(TransmitRefused{frame.slot, frame.family, frame.term});
+    refused(frame);
     return;
   }
   lease_.sent(frame, now);
@@ -151,6 +157,11 @@ void Worker::transmit(const TransmitFrame& frame) {
   if (frame.kind != FrameKind::announcement) {
     counters_.slots[frame.slot.value()].sent[static_cast<std::size_t>(frame.family)].add();
   }
+}
+
+void Worker::refused(const TransmitFrame& frame) {
+  if (frame.kind != FrameKind::advertisement) return;
+  setup_.up->try_send(TransmitRefused{frame.slot, frame.family, frame.term});
 }
 
 std::uint64_t Worker::missed_frames() const {
@@ -168,7 +179,7 @@ void Worker::report_gap() {
   const std::uint64_t missed = missed_frames();
   gap->frames_lost = missed > missed_before_;
   for (std::size_t q = 0; q < setup_.queues.size(); ++q) {
-    gap->frames_lost = gap->frames_lost || taken_[q] >= setup_.queues[q].depth;
+    gap->frames_lost = gap->frames_lost || taken_[q] + kHeldBack >= setup_.queues[q].depth;
   }
   if (!setup_.up->try_send(*gap)) return;  // next turn
   lease_.gap_reported();

@@ -52,6 +52,8 @@ class Worker {
 
  private:
   static constexpr std::uint16_t kBurst = 64;
+  static constexpr std::uint32_t kHeldBack =
+      kBurst + 32;                              // descriptors a driver may not have filled
   static constexpr unsigned kDownPerTurn = 64;  // so that announcements do not starve reception
   static constexpr unsigned kBusyTurns = 32;    // empty polls before the first sleep
   /// idle: adaptive runs the worker at real-time priority, for an ordinary thread wakes up to a
@@ -64,6 +66,7 @@ class Worker {
   void send_answers(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
   unsigned receive_down();
   void transmit(const TransmitFrame& frame);
+  void refused(const TransmitFrame& frame);
   const Queue* queue_of(PortIndex port) const;
   void report_gap();
   std::uint64_t missed_frames() const;
@@ -77,7 +80,7 @@ class Worker {
   const View* view_;
   std::uint64_t missed_before_ = 0;               // the NICs' misses when last looked at
   Instant looked_{};                              // for misses, when there was nothing else to do
-  std::array<std::uint32_t, kMaxPorts> taken_{};  // from each queue since the gap began
+  std::array<std::uint32_t, kMaxPorts> taken_{};  // from each queue since it was empty
   unsigned idle_turns_ = 0;
   Instant woke_{};  // end of the last sleep
   std::atomic<bool> stop_{false};

@@ -1,5 +1,7 @@
 #include "common/contract/view.h"
 
+#include <algorithm>
+
 namespace koi {
 
 FlatTable::FlatTable(std::span<const Item> items) {

@@ -70,6 +70,10 @@ class Machine {
   void on(const DemotionChanged& change) {
     const std::uint8_t before = s_.demotion;
     s_.demotion = change.count;
+    // A demoted master is no reason any more for a box that is demoted itself.
+    if (change.count > before && s_.takeover_cause == Cause::peer_demoted) {
+      s_.disarm(Timer::takeover);
+    }
     if (s_.role != Role::master || change.count == before) return;
     if (before == 0) return step_down(Cause::demoted);
     advertise();  // the others decide by it: at once
@@ -106,7 +110,8 @@ class Machine {
     const Duration mine = send_interval_of_ours();
     const Duration theirs = interval_of(ad);
     if (mine != theirs || !p_.is_koi()) return mine >= theirs;
-    return ad.source > p_.source;
+    if (ad.source != p_.source) return ad.source > p_.source;
+    return auth::node_of(ad.counter) > p_.node;  // two boxes with one address: still one stays
   }
 
   void master_hears(const VerifiedAdvert& ad) {
@@ -130,7 +135,7 @@ class Machine {
     }
     // "guaranteed to time out": also how the BSDs and UCarp understand a bow-out.
     if (!p_.is_koi() && p_.advbase != 0 &&
-        master_down_interval(p_.advbase, p_.advskew, 3) < interval_of(ad)) {
+        master_down_interval(p_.advbase, effective_advskew(p_, s_), 3) < interval_of(ad)) {
       return arm_takeover(Cause::bow_out, Duration::zero());
     }
     s_.disarm(Timer::takeover);

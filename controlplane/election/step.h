@@ -73,7 +73,7 @@ class Actions {
   std::size_t size() const { return size_; }
 
  private:
-  std::array<Action, 8> items_;  // no step has more than five
+  std::array<Action, 8> items_;  // no step has more than six
   std::size_t size_ = 0;
 };
 

@@ -120,6 +120,12 @@ inline Duration lease_length(const Parameters& p, const State& s) {
   return lease_length(advbase, p.lowest_advskew, p.dead_ratio);
 }
 
+/// Byte 4 of our advertisements: OpenBSD's demotion count, a pad of 0 elsewhere (protocol.md §1).
+inline std::uint8_t advertised_demotion(const Parameters& p, const State& s) {
+  const bool is_pad = p.dialect == config::Dialect::freebsd || p.dialect == config::Dialect::ucarp;
+  return is_pad ? std::uint8_t{0} : s.demotion;
+}
+
 /// The advskew that goes into our advertisements (protocol.md §7, §8): boxes that do not read byte
 /// 4 see a demotion as advskew 240.
 inline std::uint8_t effective_advskew(const Parameters& p, const State& s) {

@@ -1,0 +1,177 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "common/net/ip_address.h"
+#include "common/net/mac_address.h"
+#include "common/strong_types.h"
+#include "tests/unit/common/test_bytes.h"
+
+/// Frames as others on the wire would send them, put together by hand: nothing in here comes from
+/// koi's own writers or from its HMAC.
+namespace koi::test {
+
+constexpr Ipv4Address ipv4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
+  return {{std::byte{a}, std::byte{b}, std::byte{c}, std::byte{d}}};
+}
+
+inline constexpr MacAddress kPortMac = mac_from({0x02, 0, 0, 0, 0, 0x10});
+inline constexpr MacAddress kSecondPortMac = mac_from({0x02, 0, 0, 0, 0, 0x11});
+inline constexpr MacAddress kClientMac = mac_from({0x52, 0x54, 0x00, 0x12, 0x34, 0x56});
+inline constexpr MacAddress kPeerMac = mac_from({0x00, 0x00, 0x5e, 0x00, 0x01, 0x01});
+inline constexpr Ipv4Address kSharedIp = ipv4(192, 0, 2, 1);
+inline constexpr Ipv4Address kForeignSharedIp = ipv4(192, 0, 2, 9);
+inline constexpr Ipv4Address kOwnIp = ipv4(192, 0, 2, 2);
+inline constexpr Ipv4Address kPeerIp = ipv4(192, 0, 2, 3);
+inline constexpr Ipv4Address kClientIp = ipv4(192, 0, 2, 77);
+inline constexpr VlanId kVlan{20};
+inline constexpr Ipv4Address kTaggedSharedIp = ipv4(198, 51, 100, 1);
+inline constexpr Ipv4Address kTaggedOwnIp = ipv4(198, 51, 100, 2);
+inline constexpr Ipv4Address kTaggedClientIp = ipv4(198, 51, 100, 77);
+inline constexpr NodeId kOwnNode{11};
+inline constexpr NodeId kPeerNode{12};
+inline const std::string kKey = "secret key";
+
+/// Appends in the order of the wire.
+class Frame {
+ public:
+  Frame& u8(std::uint64_t v) { return number(v, 1); }
+  Frame& be16(std::uint64_t v) { return number(v, 2); }
+  Frame& be64(std::uint64_t v) { return number(v, 8); }
+  Frame& mac(const MacAddress& m) { return add(m.bytes); }
+  Frame& ip(const Ipv4Address& a) { return add(a.bytes); }
+  Frame& add(std::span<const std::byte> b) {
+    bytes.insert(bytes.end(), b.begin(), b.end());
+    return *this;
+  }
+
+  Bytes bytes;
+
+ private:
+  Frame& number(std::uint64_t v, int length) {
+    for (int i = length - 1; i >= 0; --i) bytes.push_back(static_cast<std::byte>(v >> (8 * i)));
+    return *this;
+  }
+};
+
+struct Ethernet {
+  MacAddress to = kBroadcastMac;
+  MacAddress from = kClientMac;
+  std::optional<std::uint16_t> tag = std::nullopt;  // the 16 bits after 0x8100
+};
+
+inline Bytes ethernet(const Ethernet& e, std::uint16_t type, std::span<const std::byte> payload) {
+  Frame f;
+  f.mac(e.to).mac(e.from);
+  if (e.tag) f.be16(0x8100).be16(*e.tag);
+  return f.be16(type).add(payload).bytes;
+}
+
+struct Arp {
+  std::uint16_t operation = 1;
+  MacAddress sender_mac = kClientMac;
+  Ipv4Address sender_ip = kClientIp;
+  MacAddress target_mac{};
+  Ipv4Address target_ip = kSharedIp;
+};
+
+inline Bytes arp_payload(const Arp& a) {
+  Frame f;
+  f.be16(1).be16(0x0800).u8(6).u8(4).be16(a.operation);
+  return f.mac(a.sender_mac).ip(a.sender_ip).mac(a.target_mac).ip(a.target_ip).bytes;
+}
+inline Bytes arp(const Arp& a, const Ethernet& e = {}) {
+  return ethernet(e, 0x0806, arp_payload(a));
+}
+
+struct Ip {
+  std::uint8_t tos = 0;
+  std::uint16_t id = 0x4242;
+  std::uint16_t flags = 0x4000;  // don't fragment, and the offset
+  std::uint8_t ttl = 63;
+  std::uint8_t protocol = 1;
+  Ipv4Address source = kClientIp;
+  Ipv4Address destination = kOwnIp;
+};
+
+/// Header with its checksum, and payload.
+inline Bytes ip_packet(const Ip& ip, std::span<const std::byte> payload) {
+  Frame f;
+  f.u8(0x45).u8(ip.tos).be16(20 + payload.size()).be16(ip.id).be16(ip.flags).u8(ip.ttl);
+  f.u8(ip.protocol).be16(0).ip(ip.source).ip(ip.destination);
+  set_checksum(f.bytes, 10, 20);
+  return f.add(payload).bytes;
+}
+
+/// Type, code, checksum, identifier 0x1234, sequence 7, data.
+inline Bytes icmp(std::uint8_t type, std::uint8_t code, std::span<const std::byte> data) {
+  Frame f;
+  f.u8(type).u8(code).be16(0).be16(0x1234).be16(7).add(data);
+  set_checksum(f.bytes, 2, f.bytes.size());
+  return f.bytes;
+}
+inline Bytes echo(const Ip& ip, const Ethernet& e, std::size_t data_length = 56) {
+  Bytes data(data_length);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i + 1);
+  return ethernet(e, 0x0800, ip_packet(ip, icmp(8, 0, data)));
+}
+
+/// An advertisement: protocol.md §1, §2, §4.
+struct Advert {
+  std::uint8_t version_type = 0x21;
+  std::uint8_t vhid = 1;
+  std::uint8_t advskew = 10;
+  std::uint8_t advbase = 1;
+  std::uint8_t demote = 0;
+  std::uint64_t counter = 0x1000'000c;  // node 12
+  std::string key = kKey;
+  std::vector<Ipv4Address> addresses = {kSharedIp};  // ascending
+  Ip ip = {.tos = 0x10,
+           .ttl = 255,
+           .protocol = 112,
+           .source = kPeerIp,
+           .destination = ipv4(224, 0, 0, 18)};
+  Ethernet ethernet = {.to = mac_from({0x01, 0, 0x5e, 0, 0, 0x12}), .from = kPeerMac};
+};
+
+/// HMAC-SHA1 over 2, 1, vhid, addresses and counter, by OpenSSL's one-shot function.
+inline Bytes digest_of(const Advert& a) {
+  Frame covered;
+  covered.u8(2).u8(1).u8(a.vhid);
+  for (const Ipv4Address& address : a.addresses) covered.ip(address);
+  covered.be64(a.counter);
+  Bytes digest(20);
+  unsigned length = 0;
+  HMAC(EVP_sha1(), a.key.data(), static_cast<int>(a.key.size()),
+       reinterpret_cast<const unsigned char*>(covered.bytes.data()), covered.bytes.size(),
+       reinterpret_cast<unsigned char*>(digest.data()), &length);
+  return digest;
+}
+
+inline Bytes carp(const Advert& a) {
+  Frame f;
+  f.u8(a.version_type).u8(a.vhid).u8(a.advskew).u8(7).u8(a.demote).u8(a.advbase).be16(0);
+  f.be64(a.counter).add(digest_of(a));
+  set_checksum(f.bytes, 6, 36);
+  return f.bytes;
+}
+
+inline Bytes frame(const Advert& a, std::span<const std::byte> payload) {
+  return ethernet(a.ethernet, 0x0800, ip_packet(a.ip, payload));
+}
+inline Bytes frame(const Advert& a) { return frame(a, carp(a)); }
+
+/// A koi counter of another box: sequence in the upper 52 bits, its node-id below.
+constexpr std::uint64_t counter_of(std::uint64_t sequence, NodeId node = kPeerNode) {
+  return sequence * 4096 + node.value();
+}
+
+}  // namespace koi::test

@@ -1,0 +1,229 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/contract/channel.h"
+#include "common/contract/counters.h"
+#include "common/contract/messages.h"
+#include "common/contract/slot_board.h"
+#include "common/contract/view.h"
+#include "dataplane/advert_receiver.h"
+#include "dataplane/classify.h"
+#include "dataplane/frame.h"
+#include "dataplane/lease.h"
+#include "tests/support/frames.h"
+#include "tests/unit/common/test_bytes.h"
+
+/// A small world for the tests of what workers do: topologies, views, and one worker without DPDK.
+namespace koi::test {
+
+/// One group without balancing, as the configuration would have it.
+struct Group {
+  PortIndex port{};
+  VlanId vlan{};
+  Vhid vhid{1};
+  std::vector<std::string> keys = {kKey};  // the sending one first
+  std::vector<Ipv4Address> addresses;
+  FamilySet families = family_bit(Family::ipv4);
+  ReplayRule replay = ReplayRule::strict;
+};
+
+/// Ports and own addresses first, then the groups that use them.
+class TopologyBuilder {
+ public:
+  TopologyBuilder& port(const MacAddress& mac, std::uint8_t receivers = 1) {
+    topology_.ports.push_back({.mac = mac, .receivers = receivers});
+    return *this;
+  }
+
+  TopologyBuilder& own(PortIndex port, VlanId vlan, Ipv4Address address) {
+    own_.push_back({port, vlan, address});
+    add(port, vlan, address, Entry{.kind = EntryKind::own, .slot = {}});
+    return *this;
+  }
+
+  TopologyBuilder& group(const Group& g) {
+    const SlotIndex index(static_cast<std::uint16_t>(topology_.slots.size()));
+    std::vector<IpAddress> covered(g.addresses.begin(), g.addresses.end());
+    topology_.slots.push_back({.port = g.port,
+                               .vlan = g.vlan,
+                               .vhid = g.vhid,
+                               .mac = virtual_mac(g.vhid),
+                               .families = g.families,
+                               .replay = g.replay,
+                               .transmitter = WorkerIndex(0),
+                               .source = source(g.port, g.vlan),
+                               .first_auth = static_cast<std::uint32_t>(topology_.auths.size()),
+                               .auth_count = static_cast<std::uint32_t>(g.keys.size())});
+    for (const std::string& key : g.keys) {
+      topology_.auths.push_back(auth::CarpAuth::prepare(from_text(key), g.vhid, covered));
+    }
+    for (const Ipv4Address& address : g.addresses) {
+      add(g.port, g.vlan, address, Entry{.kind = EntryKind::shared, .slot = index});
+    }
+    vhids_.push_back({Topology::vhid_key(g.port, g.vlan, g.vhid), index.value()});
+    return *this;
+  }
+
+  std::shared_ptr<const Topology> build(NodeId node = kOwnNode) {
+    topology_.addresses = FlatTable(addresses_);
+    topology_.vhids = FlatTable(vhids_);
+    topology_.node_id = node;
+    return std::make_shared<const Topology>(topology_);
+  }
+
+ private:
+  struct Own {
+    PortIndex port;
+    VlanId vlan;
+    Ipv4Address address;
+  };
+
+  void add(PortIndex port, VlanId vlan, Ipv4Address address, Entry entry) {
+    addresses_.push_back({Topology::address_key(port, vlan, address),
+                          static_cast<std::uint32_t>(topology_.entries.size())});
+    topology_.entries.push_back(entry);
+  }
+
+  Ipv4Address source(PortIndex port, VlanId vlan) const {
+    for (const Own& o : own_) {
+      if (o.port == port && o.vlan == vlan) return o.address;
+    }
+    return {};
+  }
+
+  Topology topology_;
+  std::vector<FlatTable::Item> addresses_;
+  std::vector<FlatTable::Item> vhids_;
+  std::vector<Own> own_;
+};
+
+/// The slots of the usual topology.
+inline constexpr SlotIndex kLan{0};        // port 0, untagged, vhid 1, 192.0.2.1
+inline constexpr SlotIndex kTagged{1};     // port 0, VLAN 20, vhid 7, 198.51.100.1
+inline constexpr SlotIndex kForeign{2};    // port 0, untagged, vhid 9, 192.0.2.9, another dialect
+inline constexpr SlotIndex kOtherPort{3};  // port 1, untagged, vhid 3, 203.0.113.1
+
+inline std::shared_ptr<const Topology> usual_topology(
+    std::uint8_t receivers = 1, FamilySet families = family_bit(Family::ipv4)) {
+  const PortIndex first(0);
+  const PortIndex second(1);
+  const VlanId untagged(0);
+  return TopologyBuilder()
+      .port(kPortMac, receivers)
+      .port(kSecondPortMac, 1)
+      .own(first, untagged, kOwnIp)
+      .own(first, kVlan, kTaggedOwnIp)
+      .own(second, untagged, ipv4(203, 0, 113, 2))
+      .group({.port = first, .vhid = Vhid(1), .addresses = {kSharedIp}, .families = families})
+      .group({.port = first, .vlan = kVlan, .vhid = Vhid(7), .addresses = {kTaggedSharedIp}})
+      .group({.port = first,
+              .vhid = Vhid(9),
+              .addresses = {kForeignSharedIp},
+              .replay = ReplayRule::none})
+      .group({.port = second, .vhid = Vhid(3), .addresses = {ipv4(203, 0, 113, 1)}})
+      .build();
+}
+
+/// An up ring that remembers, and is full when and for as long as told so.
+class RecordingSender final : public Sender<UpMessage> {
+ public:
+  bool try_send(const UpMessage& message) override {
+    if (refuse_next != 0) {
+      --refuse_next;
+      return false;
+    }
+    if (messages.size() >= capacity) return false;
+    messages.push_back(message);
+    return true;
+  }
+  const VerifiedAdvert* advert(std::size_t at) const {
+    return at < messages.size() ? std::get_if<VerifiedAdvert>(&messages[at]) : nullptr;
+  }
+
+  std::vector<UpMessage> messages;
+  std::size_t capacity = SIZE_MAX;
+  unsigned refuse_next = 0;  // this many times, whatever the capacity
+};
+
+/// "answer", "taken", or the label of the reason.
+inline std::string verdict(const dataplane::Fate& fate) {
+  switch (fate.kind()) {
+    case dataplane::Fate::Kind::answer:
+      return "answer";
+    case dataplane::Fate::Kind::taken:
+      return "taken";
+    case dataplane::Fate::Kind::drop:
+      break;
+  }
+  return std::string(to_string(fate.reason()));
+}
+
+/// "ok", or the label of the reason.
+inline std::string verdict(const std::optional<DropReason>& refusal) {
+  return refusal ? std::string(to_string(*refusal)) : "ok";
+}
+
+/// One worker, number 0, with everything it works with. Time passes only by poll().
+class World {
+ public:
+  explicit World(std::shared_ptr<const Topology> usual = usual_topology())
+      : topology(std::move(usual)),
+        view{.number = ViewNumber(1), .topology = topology, .terms = {}},
+        board(std::make_unique<SlotBoard>()),
+        counters(std::make_unique<WorkerCounters>()),
+        lease(*board, WorkerIndex(0)),
+        adverts(*board, lease, up, *counters) {
+    view.terms.resize(topology->slots.size());
+    poll();
+  }
+
+  /// Makes the slot MASTER by every word of L1, with a lease as long as given.
+  void reign(SlotIndex slot, Term term = Term(5), Duration left = 3s) {
+    view.terms[slot.value()] = term;
+    board->slot(slot).term.store(term.value());
+    for (std::size_t f = 0; f < kFamilies; ++f) {
+      board->slot(slot).deadline[f].store(Stamp(term.value(), now + left).word());
+    }
+  }
+
+  /// A poll that finds the queues empty, or takes all that is in them.
+  void poll(Duration after = 100us) {
+    now += after;
+    lease.begin_poll(now);
+    lease.end_poll(now);
+  }
+
+  dataplane::BurstContext burst(PortIndex port = PortIndex(0)) {
+    return {.view = view, .port = port, .lease = lease};
+  }
+
+  /// What becomes of a frame; it is changed into its answer and cut to its length.
+  dataplane::Fate receive(Bytes& frame, PortIndex port = PortIndex(0)) {
+    const dataplane::Fate fate = dataplane::classify(frame, burst(port), adverts);
+    if (fate.kind() == dataplane::Fate::Kind::answer) frame.resize(fate.length());
+    return fate;
+  }
+  std::string verdict_on(Bytes frame, PortIndex port = PortIndex(0)) {
+    return verdict(receive(frame, port));
+  }
+
+  std::shared_ptr<const Topology> topology;
+  View view;
+  std::unique_ptr<SlotBoard> board;
+  std::unique_ptr<WorkerCounters> counters;
+  dataplane::WorkerLease lease;
+  RecordingSender up;
+  dataplane::AdvertReceiver adverts;
+  Instant now{10s};
+};
+
+}  // namespace koi::test

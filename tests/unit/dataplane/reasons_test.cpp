@@ -1,0 +1,169 @@
+// Every reason has a circumstance that produces exactly it: style.md 12.
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/world.h"
+
+namespace koi::dataplane {
+namespace {
+
+using namespace test;  // NOLINT: the whole file is about its frames
+
+/// Only the loop around the packet functions produces these; its own tests cover them.
+const std::set<DropReason> kOfTheLoop = {DropReason::kMultiSegment, DropReason::kAnswerLate,
+                                         DropReason::kTransmitFull, DropReason::kFrameNoBuffer,
+                                         DropReason::kFrameRefused};
+
+/// How a reason comes about in a fresh world where this worker is MASTER of the first slot.
+struct Circumstance {
+  DropReason reason;
+  std::function<std::string(World&)> produce;
+};
+
+Circumstance frame_for(DropReason reason, Bytes bytes) {
+  return {reason, [bytes = std::move(bytes)](World& world) { return world.verdict_on(bytes); }};
+}
+
+Bytes to_port(const Ip& ip, const Bytes& message) {
+  return ethernet({.to = kPortMac}, 0x0800, ip_packet(ip, message));
+}
+
+Bytes with_byte(Bytes bytes, std::size_t at, std::uint8_t value) {
+  bytes[at] = std::byte{value};
+  return bytes;
+}
+
+/// An advertisement to which something was done before it was signed.
+Bytes advert(const std::function<void(Advert&)>& change) {
+  Advert ad;
+  change(ad);
+  return frame(ad);
+}
+
+Circumstance transmit(DropReason reason, FrameKind kind, Term term, Duration left) {
+  return {reason, [=](World& world) {
+            world.board->slot(kLan).deadline[0].store(0);
+            TransmitFrame f;
+            f.kind = kind;
+            f.slot = kLan;
+            f.term = term;
+            f.not_after = world.now + left;
+            return verdict(world.lease.refusal(world.view, f, world.now));
+          }};
+}
+
+std::vector<Circumstance> ethernet_and_arp() {
+  return {
+      frame_for(DropReason::kRunt, Bytes(13)),
+      frame_for(DropReason::kSourceMac, arp({}, {.from = kBroadcastMac})),
+      frame_for(DropReason::kVlanStacked, ethernet({.tag = 20}, 0x8100, Bytes(46))),
+      frame_for(DropReason::kEthertype, ethernet({}, 0x86dd, Bytes(46))),
+      frame_for(DropReason::kNotOurMac, arp({}, {.to = kClientMac})),
+      {DropReason::kNotMaster,
+       [](World& world) {
+         world.view.terms[kLan.value()] = Term(0);
+         return world.verdict_on(arp({}));
+       }},
+      {DropReason::kNoLease,
+       [](World& world) {
+         world.board->slot(kLan).deadline[0].store(0);
+         return world.verdict_on(arp({}));
+       }},
+      frame_for(DropReason::kArpLength, prefix(arp({}), 41)),
+      frame_for(DropReason::kArpFormat, with_byte(arp({}), 15, 6)),
+      frame_for(DropReason::kArpNotRequest, arp({.operation = 2})),
+      frame_for(DropReason::kArpSender, arp({.sender_mac = kBroadcastMac})),
+      frame_for(DropReason::kArpAnnouncement,
+                arp({.sender_mac = virtual_mac(Vhid(1)), .sender_ip = kSharedIp})),
+      frame_for(DropReason::kArpClaim, arp({.sender_ip = kSharedIp})),
+      frame_for(DropReason::kArpNotOurs, arp({.target_ip = kClientIp})),
+  };
+}
+
+std::vector<Circumstance> ipv4_and_icmp() {
+  const Bytes good = echo({}, {.to = kPortMac});
+  const Bytes options = [] {
+    Bytes packet = ip_packet({}, Bytes(8));
+    packet[0] = std::byte{0x46};
+    set_checksum(packet, 10, 24);
+    return ethernet({.to = kPortMac}, 0x0800, packet);
+  }();
+  return {
+      frame_for(DropReason::kIpv4Length, prefix(good, 33)),
+      frame_for(DropReason::kIpv4Header, with_byte(good, 14, 0x65)),
+      frame_for(DropReason::kIpv4Checksum, with_byte(good, 24, 0xaa)),
+      frame_for(DropReason::kIpv4Options, options),
+      frame_for(DropReason::kIpv4Fragment, to_port({.flags = 0x2000}, icmp(8, 0, {}))),
+      frame_for(DropReason::kIpv4Source, to_port({.source = {}}, icmp(8, 0, {}))),
+      frame_for(DropReason::kIpv4NotOurs, to_port({.destination = kClientIp}, icmp(8, 0, {}))),
+      frame_for(DropReason::kIpv4Protocol, to_port({.protocol = 17}, icmp(8, 0, {}))),
+      frame_for(DropReason::kIcmpLength, to_port({}, Bytes(7))),
+      frame_for(DropReason::kIcmpChecksum, with_byte(good, 36, 0xaa)),
+      frame_for(DropReason::kIcmpNotEcho, to_port({}, icmp(0, 0, {}))),
+  };
+}
+
+std::vector<Circumstance> carp_and_transmission() {
+  return {
+      frame_for(DropReason::kCarpTtl, advert([](Advert& ad) { ad.ip.ttl = 254; })),
+      frame_for(DropReason::kCarpDestination,
+                advert([](Advert& ad) { ad.ip.destination = kOwnIp; })),
+      frame_for(DropReason::kCarpLength, frame({}, Bytes(35))),
+      frame_for(DropReason::kCarpChecksum, frame({}, with_byte(carp({}), 6, 0xaa))),
+      frame_for(DropReason::kCarpVhid, advert([](Advert& ad) { ad.vhid = 77; })),
+      frame_for(DropReason::kCarpVersion, advert([](Advert& ad) { ad.version_type = 0x31; })),
+      frame_for(DropReason::kCarpDigest, advert([](Advert& ad) { ad.key = "forger"; })),
+      {DropReason::kCarpOwn,
+       [](World& world) {
+         world.board->own_counter.store(counter_of(9, kOwnNode));
+         return world.verdict_on(frame({.counter = counter_of(9, kOwnNode)}));
+       }},
+      frame_for(DropReason::kCarpNodeId,
+                advert([](Advert& ad) { ad.counter = counter_of(9, kOwnNode); })),
+      {DropReason::kCarpReplay,
+       [](World& world) {
+         EXPECT_EQ(world.verdict_on(frame(Advert{})), "taken");
+         return world.verdict_on(frame(Advert{}));
+       }},
+      {DropReason::kCarpRingFull,
+       [](World& world) {
+         world.up.capacity = 0;
+         return world.verdict_on(frame(Advert{}));
+       }},
+      transmit(DropReason::kFrameTerm, FrameKind::advertisement, Term(4), 1ms),
+      transmit(DropReason::kFrameLate, FrameKind::advertisement, Term(5), -1ns),
+      transmit(DropReason::kFrameNoLease, FrameKind::announcement, Term(5), 1ms),
+  };
+}
+
+std::vector<Circumstance> all_circumstances() {
+  std::vector<Circumstance> all = ethernet_and_arp();
+  for (const auto& part : {ipv4_and_icmp(), carp_and_transmission()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+TEST(Reasons, EachIsProducedByItsCircumstance) {
+  for (const Circumstance& circumstance : all_circumstances()) {
+    World world;
+    world.reign(kLan);
+    EXPECT_EQ(circumstance.produce(world), to_string(circumstance.reason));
+  }
+}
+
+TEST(Reasons, EachOneHasACircumstanceOrIsTheLoops) {
+  const std::vector<Circumstance> all = all_circumstances();
+  for (std::size_t i = 0; i < kDropReasons; ++i) {
+    const auto reason = static_cast<DropReason>(i);
+    const auto produced = std::count_if(
+        all.begin(), all.end(), [reason](const Circumstance& c) { return c.reason == reason; });
+    EXPECT_EQ(produced, kOfTheLoop.contains(reason) ? 0 : 1) << to_string(reason);
+  }
+}
+
+}  // namespace
+}  // namespace koi::dataplane
