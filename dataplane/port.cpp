@@ -79,10 +79,13 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
     }
   }
   if (const int rc = rte_eth_dev_start(id); rc != 0) return failed("does not start", rc);
-  if (const int rc = rte_eth_promiscuous_enable(id); rc != 0) {
-    // A driver that has no promiscuous mode and no filter either (net_pcap, net_ring) hands on all.
+  const int promiscuous = rte_eth_promiscuous_enable(id);
+  port.promiscuous_ = promiscuous == 0;
+  if (!port.promiscuous_) {
+    // A driver that knows neither (net_ring) filters nothing either.
     const int multicast = rte_eth_allmulticast_enable(id);
-    if (rc != -ENOTSUP && multicast != 0) return failed("neither promiscuous nor multicast", rc);
+    if (multicast != 0 && multicast != -ENOTSUP)
+      return failed("neither promiscuous nor multicast", multicast);
   }
   rte_ether_addr mac{};
   if (const int rc = rte_eth_macaddr_get(id, &mac); rc != 0) return failed("no MAC address", rc);
@@ -99,7 +102,18 @@ Port::Port(Port&& other) noexcept
       mac_(other.mac_),
       queues_(other.queues_),
       rx_descriptors_(other.rx_descriptors_),
-      tx_descriptors_(other.tx_descriptors_) {}
+      tx_descriptors_(other.tx_descriptors_),
+      promiscuous_(other.promiscuous_) {}
+
+Status Port::accept(const MacAddress& mac) {
+  if (promiscuous_) return Done{};
+  rte_ether_addr address{};
+  std::memcpy(address.addr_bytes, mac.bytes.data(), 6);
+  const int rc = rte_eth_dev_mac_addr_add(id_, &address, 0);
+  if (rc == 0 || rc == -ENOTSUP) return Done{};
+  return Error{fmt::format("port {}: the driver {} takes no further MAC address for {}: {}", name_,
+                           driver_, mac.to_string(), rte_strerror(-rc))};
+}
 
 Port::~Port() {
   if (id_ == kNone) return;

@@ -33,6 +33,10 @@ class Port {
   std::uint16_t rx_descriptors() const { return rx_descriptors_; }
   const std::string& driver() const { return driver_; }
 
+  /// Lets frames to this address in, where the port is not promiscuous and filters. Returns an
+  /// error when the driver has no room for another address.
+  Status accept(const MacAddress& mac);
+
   /// The driver's own word. Those on a kernel interface always say up: see app/kernel_link.h.
   bool link_up() const;
   /// Name of the kernel interface that the driver sits on, empty if there is none.
@@ -49,6 +53,7 @@ class Port {
   std::uint16_t queues_ = 0;
   std::uint16_t rx_descriptors_ = 0;
   std::uint16_t tx_descriptors_ = 0;
+  bool promiscuous_ = false;
 };
 
 }  // namespace koi::dataplane

@@ -178,6 +178,9 @@ Status Daemon::make_rooms() {
   }
   controlplane::Plan plan = controlplane::make_plan(config_, facts);
   topology_ = plan.topology;
+  for (const SlotView& slot : topology_->slots) {
+    if (const Status s = ports_[slot.port.value()].accept(slot.mac); !s) return s;
+  }
   control_counters_ = std::make_unique<controlplane::ControlCounters>(plan.slots.size());
   controlplane::ControlLoop::Setup setup;
   setup.clock = &*clock_;

@@ -300,7 +300,7 @@ TEST(Election, OwnDemotionCallsOffATakeoverFromADemotedMaster) {
 }
 
 TEST(Election, EqualTimersAndOneAddressTheHigherNodeStays) {
-  for (const std::uint16_t theirs : {1, 3}) {
+  for (const std::uint16_t theirs : {std::uint16_t{1}, std::uint16_t{3}}) {
     SlotRig rig;  // node 2
     rig.become_master();
     VerifiedAdvert ad = rig.advert(1, 100);

@@ -1,0 +1,144 @@
+#include "controlplane/app/control_socket.h"
+
+#include <fstream>
+#include <memory>
+#include <poll.h>
+#include <string>
+#include <sys/stat.h>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/socket_peer.h"
+#include "tests/support/temporary_folder.h"
+
+namespace koi::app {
+namespace {
+
+using test::SocketPeer;
+
+class ControlSocketTest : public ::testing::Test {
+ protected:
+  void open() {
+    auto opened = ControlSocket::open(path, [this](const std::string& line) {
+      requests.push_back(line);
+      return "<" + line + ">";
+    });
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    server = std::make_unique<ControlSocket>(std::move(opened).value());
+  }
+  /// Serves until nothing has happened for a while.
+  void serve() {
+    pollfd p{server->fd(), POLLIN, 0};
+    while (poll(&p, 1, 50) == 1) server->serve();
+  }
+
+  test::TemporaryFolder folder;
+  const std::string path = folder / "koid.sock";
+  std::vector<std::string> requests;
+  std::unique_ptr<ControlSocket> server;
+};
+
+TEST_F(ControlSocketTest, OneReplyLineForEachRequestLine) {
+  open();
+  SocketPeer peer(path);
+  ASSERT_TRUE(peer.write("one\ntw"));
+  serve();
+  ASSERT_TRUE(peer.write("o\n"));
+  serve();
+  EXPECT_EQ(peer.line(), "<one>");
+  EXPECT_EQ(peer.line(), "<two>");
+}
+
+TEST_F(ControlSocketTest, GroupMayUseItAndOthersNot) {
+  open();
+  struct stat info {};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0660U);
+}
+
+TEST_F(ControlSocketTest, ARequestOf64KibIsTheLongest) {
+  open();
+  {
+    SocketPeer peer(path);
+    const std::string longest(ControlSocket::kMaxRequest - 1, 'x');
+    for (std::size_t at = 0; at < longest.size(); at += 4096) {
+      ASSERT_TRUE(peer.write(longest.substr(at, 4096)));
+      serve();
+    }
+    ASSERT_TRUE(peer.write("\n"));
+    serve();
+    EXPECT_EQ(peer.line().size(), longest.size() + 2);
+  }
+  SocketPeer peer(path);
+  const std::string too_long(ControlSocket::kMaxRequest, 'x');
+  for (std::size_t at = 0; at < too_long.size(); at += 4096) {
+    peer.write(too_long.substr(at, 4096));
+    serve();
+  }
+  EXPECT_NE(peer.line().find("64 KiB"), std::string::npos);
+  EXPECT_EQ(peer.line(), "");  // closed
+  EXPECT_EQ(requests.size(), 1U);
+}
+
+TEST_F(ControlSocketTest, AClientThatGoesAwayIsForgotten) {
+  open();
+  for (int i = 0; i < 200; ++i) {
+    SocketPeer peer(path);
+    ASSERT_TRUE(peer.connected());
+    ASSERT_TRUE(peer.write("half a requ"));
+    server->serve();
+  }
+  serve();
+  SocketPeer peer(path);
+  peer.write("still here\n");
+  serve();
+  EXPECT_EQ(peer.line(), "<still here>");
+}
+
+TEST_F(ControlSocketTest, MoreClientsThanItTakesAreTurnedAway) {
+  open();
+  std::vector<std::unique_ptr<SocketPeer>> peers;
+  for (std::size_t i = 0; i < ControlSocket::kMaxClients; ++i) {
+    peers.push_back(std::make_unique<SocketPeer>(path));
+    serve();
+  }
+  SocketPeer one_more(path);
+  serve();
+  EXPECT_EQ(one_more.line(), "");
+  peers.back()->write("first\n");
+  serve();
+  EXPECT_EQ(peers.back()->line(), "<first>");
+}
+
+TEST_F(ControlSocketTest, AnotherKoidIsNotPushedAside) {
+  open();
+  const auto second = ControlSocket::open(path, [](const std::string&) { return ""; });
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.error().message.find("another koid"), std::string::npos);
+  SocketPeer peer(path);
+  peer.write("alive\n");
+  serve();
+  EXPECT_EQ(peer.line(), "<alive>");
+}
+
+TEST_F(ControlSocketTest, WhatADeadKoidLeftIsReplaced) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  close(fd);
+  open();
+  server.reset();
+  EXPECT_FALSE(std::filesystem::exists(path));  // and nothing is left behind
+}
+
+TEST_F(ControlSocketTest, AnythingElseAtThePathStays) {
+  std::ofstream(path) << "precious";
+  EXPECT_FALSE(ControlSocket::open(path, [](const std::string&) { return ""; }).ok());
+  EXPECT_EQ(std::filesystem::file_size(path), 8U);
+}
+
+}  // namespace
+}  // namespace koi::app

@@ -1,0 +1,217 @@
+#include "controlplane/app/service.h"
+
+#include <csignal>
+#include <fcntl.h>
+#include <string>
+#include <sys/signalfd.h>
+#include <thread>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "controlplane/view_builder.h"
+#include "tests/support/fake_channel.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/lab_config.h"
+#include "tests/support/socket_peer.h"
+#include "tests/support/temporary_folder.h"
+
+namespace koi::app {
+namespace {
+
+using controlplane::Command;
+using controlplane::Report;
+using nlohmann::json;
+
+/// The service with nothing behind it: rings in memory, signals through a pipe. The rings belong to
+/// the service's thread while it runs; the test looks at them before and after.
+class ServiceTest : public ::testing::Test {
+ protected:
+  ServiceTest() {
+    config.node = "fw-a";
+    EXPECT_EQ(pipe2(signals, O_NONBLOCK), 0);
+  }
+  ~ServiceTest() override {
+    close(signals[0]);
+    close(signals[1]);
+  }
+
+  void start() {
+    Service::Setup setup;
+    setup.snapshot.config = &config;
+    setup.snapshot.board = board.get();
+    setup.snapshot.topology = plan.topology.get();
+    setup.snapshot.control = &control;
+    setup.snapshot.workers = {counters.get()};
+    setup.snapshot.slots.resize(1);
+    setup.snapshot.link_up.resize(1);
+    setup.snapshot.demotion["command"] = 0;
+    setup.snapshot.clock = &clock;
+    setup.snapshot.control_turn = &turn;
+    setup.state_file = &state_file.value();
+    setup.commands = &commands;
+    setup.reports = &reports;
+    setup.links = {{"", [] { return true; }}};
+    setup.socket_path = folder / "sock";
+    setup.signals = signals[0];
+    auto opened = Service::open(std::move(setup));
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    service = std::move(opened).value();
+    thread = std::thread([this] { service->run(); });
+  }
+
+  json ask(const std::string& line) {
+    test::SocketPeer peer(folder / "sock");
+    peer.write(line + "\n");
+    return json::parse(peer.line(), nullptr, false);
+  }
+
+  void signal(int number) {
+    signalfd_siginfo info{};
+    info.ssi_signo = static_cast<std::uint32_t>(number);
+    ASSERT_EQ(write(signals[1], &info, sizeof info), static_cast<ssize_t>(sizeof info));
+  }
+  /// Twice: at once, without waiting for control.
+  void stop() {
+    signal(SIGTERM);
+    signal(SIGTERM);
+    thread.join();
+  }
+
+  test::TemporaryFolder folder;
+  config::Config config = test::lan_box(2);
+  controlplane::Plan plan = controlplane::make_plan(config, {test::port_facts()});
+  std::unique_ptr<SlotBoard> board = std::make_unique<SlotBoard>();
+  controlplane::ControlCounters control{1};
+  std::unique_ptr<WorkerCounters> counters = std::make_unique<WorkerCounters>();
+  test::FakeClock clock;
+  std::atomic<std::int64_t> turn{0};
+  Result<StateFile> state_file = StateFile::open(folder / "state");
+  test::FakeChannel<Command> commands;
+  test::FakeChannel<Report> reports;
+  int signals[2] = {-1, -1};
+  std::unique_ptr<Service> service;
+  std::thread thread;
+};
+
+TEST_F(ServiceTest, StatusIsTheLatestReportAndTheBoard) {
+  controlplane::SlotReport report;
+  report.role = election::Role::master;
+  report.cause = election::Cause::master_down;
+  report.term = Term(7);
+  report.since = clock.time - 1s;
+  reports.try_send(report);
+  board->slot(SlotIndex(0)).term.store(7);
+  board->slot(SlotIndex(0)).deadline[0].store(Stamp(7, clock.time + 2s).word());
+  start();
+  const json status = ask(R"({"command":"status"})");
+  stop();
+  ASSERT_TRUE(status.value("ok", false)) << status.dump();
+  EXPECT_EQ(status["node"], "fw-a");
+  const json& group = status["groups"][0];
+  EXPECT_EQ(group["name"], "lan-gateway");
+  EXPECT_EQ(group["addresses"], json::array({"192.0.2.10"}));
+  const json& slot = group["slots"][0];
+  EXPECT_EQ(slot["role"], "MASTER");
+  EXPECT_EQ(slot["cause"], "master-down timer");
+  EXPECT_EQ(slot["term"], 7);
+  EXPECT_EQ(slot["master"]["address"], "192.0.2.2");
+  EXPECT_EQ(slot["master"]["mac"], "00:00:5e:00:01:01");
+  EXPECT_NEAR(slot["lease_ms"].get<double>(), 2000, 0.1);
+  // RFC 3339, UTC, with milliseconds
+  EXPECT_EQ(slot["since"].get<std::string>().size(),
+            std::string("2026-01-02T03:04:05.678Z").size());
+}
+
+TEST_F(ServiceTest, CountersAreLive) {
+  counters->drop(PortIndex(0), DropReason::kCarpDigest, 3);
+  counters->ports[0].answers[0].add(5);
+  control.slots[0].transitions[0][1][static_cast<std::size_t>(election::Cause::link_up)].add();
+  start();
+  const json all = ask(R"({"command":"counters"})");
+  stop();
+  EXPECT_EQ(all["ports"][0]["drops"]["carp_digest"], 3);
+  EXPECT_EQ(all["ports"][0]["drops"].size(), kDropReasons);
+  EXPECT_EQ(all["ports"][0]["answers"]["arp"], 5);
+  EXPECT_EQ(
+      all["slots"][0]["transitions"],
+      json::array({{{"from", "INIT"}, {"to", "BACKUP"}, {"cause", "link up"}, {"count", 1}}}));
+}
+
+TEST_F(ServiceTest, DemoteAndUndemoteOnce) {
+  start();
+  EXPECT_EQ(ask(R"({"command":"demote"})")["demotion"]["total"], 1);
+  EXPECT_EQ(ask(R"({"command":"demote"})")["demotion"]["total"], 1);
+  EXPECT_EQ(ask(R"({"command":"undemote"})")["demotion"]["total"], 0);
+  stop();
+  const auto sent = commands.take<controlplane::SetDemotion>();
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(sent[0].count, 1);
+  EXPECT_EQ(sent[1].count, 0);
+}
+
+TEST_F(ServiceTest, RubbishIsRefusedAndChangesNothing) {
+  start();
+  for (const char* request : {"", "rubbish", "[]", "{}", R"({"command":7})", "{\"command\":\"x\"}",
+                              "\xff\xfe", R"({"command":"shutdown"})"}) {
+    const json reply = ask(request);
+    EXPECT_EQ(reply.value("ok", true), false) << request;
+    EXPECT_FALSE(reply.value("error", "").empty()) << request;
+  }
+  stop();
+  EXPECT_TRUE(commands.take<controlplane::SetDemotion>().empty());
+}
+
+TEST_F(ServiceTest, TellsControlOfTheLinkOnceAndStepsDownOnASignal) {
+  start();
+  signal(SIGHUP);  // does not end it
+  EXPECT_TRUE(ask(R"({"command":"status"})").value("ok", false));
+  stop();
+  std::vector<Command> all = commands.take_all();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_TRUE(std::get<controlplane::SetLink>(all[0]).up);
+  EXPECT_TRUE(std::holds_alternative<controlplane::ShutDown>(all[1]));
+}
+
+TEST_F(ServiceTest, EndsWhenEverySlotIsDown) {
+  start();
+  signal(SIGTERM);
+  // Control's answer comes through the ring, which is the service thread's until it has ended; so
+  // it is in there from the start in the next test, and here the patience of 1 s ends it.
+  thread.join();
+}
+
+TEST_F(ServiceTest, AllDownEndsIt) {
+  reports.try_send(controlplane::AllDown{});
+  start();
+  thread.join();
+}
+
+TEST_F(ServiceTest, ReservesCountersOnDiskAndTellsControl) {
+  const std::uint64_t before = state_file.value().ceiling();
+  reports.try_send(controlplane::NeedCounters{});
+  start();
+  ask(R"({"command":"status"})");
+  stop();
+  const auto sent = commands.take<controlplane::SetCounterCeiling>();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].sequence, before + StateFile::kReserve);
+}
+
+TEST_F(ServiceTest, CommandsWaitForRoomInTheRing) {
+  commands.capacity = 0;
+  int tries = 0;
+  commands.on_send = [&](const Command&) {
+    if (++tries > 3) commands.capacity = 10;
+  };
+  start();
+  ask(R"({"command":"demote"})");
+  // The service looks at the ring again at least every 10 ms; each request is one more turn.
+  for (int i = 0; i < 10; ++i) ask(R"({"command":"status"})");
+  stop();
+  EXPECT_EQ(commands.take<controlplane::SetDemotion>().size(), 1U);
+}
+
+}  // namespace
+}  // namespace koi::app
