@@ -238,7 +238,8 @@ void ControlLoop::carry_out(Slot& slot, const election::ChangeRole& change, Inst
     slot.decided = turn_started_;
     slot.first_sent = false;
     board_.slot(index).term.store(slot.term.value(), std::memory_order_release);  // L2
-    if (heard) counters_.takeover.observe(now - slot.state.last_heard);
+    const bool preempted = change.cause == election::Cause::preempt;  // nobody was missing
+    if (heard && !preempted) counters_.takeover.observe(now - slot.state.last_heard);
   } else if (change.from == Role::master) {
     board_.slot(index).term.store(0, std::memory_order_release);  // L2: silence waits for no ring
     slot.lease_over = deadline_of(slot, now);

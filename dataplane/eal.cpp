@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <mutex>
 #include <net/if.h>
 #include <optional>
@@ -150,14 +151,17 @@ Status check_pci(const std::string& address) {
                   address, name.empty() ? "no driver" : "the driver " + name, address)};
 }
 
-/// A vdev on a kernel interface names it in iface=…, or in remote=… for net_tap.
+/// Drivers that sit on a kernel interface name it in iface=.
 Status check_vdev(const std::string& device) {
-  const std::string key = "iface=";
-  const std::size_t at = device.find("," + key);
-  if (at == std::string::npos || device.starts_with("net_tap")) return Done{};
-  const std::size_t from = at + 1 + key.size();
+  if (!device.starts_with("net_af_packet") && !device.starts_with("net_af_xdp")) return Done{};
+  const std::string key = ",iface=";
+  const std::size_t at = device.find(key);
+  if (at == std::string::npos) {
+    return Error{fmt::format("device {}: name the network interface it sits on: {},iface=eth1",
+                             device, device_name(device))};
+  }
+  const std::size_t from = at + key.size();
   const std::string interface = device.substr(from, device.find(',', from) - from);
-  if (device.starts_with("net_pcap")) return Done{};
   if (if_nametoindex(interface.c_str()) == 0) {
     return Error{
         fmt::format("device {}: there is no network interface \"{}\" here; `ip link` lists "
@@ -169,7 +173,7 @@ Status check_vdev(const std::string& device) {
 
 Status check_permission() {
   if (geteuid() == 0) return Done{};
-  // Bit 13 is CAP_NET_RAW: what net_af_packet and friends need at the least.
+  constexpr unsigned long long kNeeded = 1ULL << CAP_NET_RAW | 1ULL << CAP_NET_ADMIN;
   FILE* file = std::fopen("/proc/self/status", "re");
   unsigned long long effective = 0;
   char line[256];
@@ -177,7 +181,7 @@ Status check_permission() {
     if (std::sscanf(line, "CapEff: %llx", &effective) == 1) break;
   }
   if (file != nullptr) std::fclose(file);
-  if ((effective >> 13 & 1) != 0) return Done{};
+  if ((effective & kNeeded) == kNeeded) return Done{};
   return Error{
       "no permission to open network devices: start koid as root, or with the capabilities "
       "CAP_NET_RAW, CAP_NET_ADMIN, CAP_SYS_NICE and CAP_IPC_LOCK"};

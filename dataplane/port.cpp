@@ -117,6 +117,7 @@ Status Port::accept(const MacAddress& mac) {
 
 Port::~Port() {
   if (id_ == kNone) return;
+  if (promiscuous_) rte_eth_promiscuous_disable(id_);
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
 }

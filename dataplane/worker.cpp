@@ -64,6 +64,7 @@ std::uint16_t Worker::poll(std::size_t q) {
   const BurstContext burst{*view_, queue.port, lease_};
   PortCounters& counters = counters_.ports[queue.port.value()];
   rte_mbuf* answers[kBurst];
+  AnswerKind kinds[kBurst];
   rte_mbuf* dropped[kBurst];
   std::uint16_t answer_count = 0;
   unsigned drop_count = 0;
@@ -78,7 +79,7 @@ std::uint16_t Worker::poll(std::size_t q) {
                                             : Fate::drop(DropReason::kMultiSegment);
     if (fate.kind() == Fate::Kind::answer) {
       set_length(frame, fate.length());
-      counters.answers[static_cast<std::size_t>(fate.what())].add();
+      kinds[answer_count] = fate.what();
       answers[answer_count++] = frame;
       continue;
     }
@@ -89,11 +90,12 @@ std::uint16_t Worker::poll(std::size_t q) {
   }
   counters.received.add(count);
   if (drop_count != 0) rte_pktmbuf_free_bulk(dropped, drop_count);
-  if (answer_count != 0) send_answers(queue, answers, answer_count);
+  if (answer_count != 0) send_answers(queue, answers, kinds, answer_count);
   return count;
 }
 
-void Worker::send_answers(const Queue& queue, rte_mbuf** frames, std::uint16_t count) {
+void Worker::send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
+                          std::uint16_t count) {
   PortCounters& counters = counters_.ports[queue.port.value()];
   // L1: what was right at the poll is not for ever; a thread may have been paused since.
   if (!lease_.in_time(setup_.clock.read())) {
@@ -103,6 +105,11 @@ void Worker::send_answers(const Queue& queue, rte_mbuf** frames, std::uint16_t c
   }
   const std::uint16_t sent = rte_eth_tx_burst(queue.port_id, queue.queue_id, frames, count);
   counters.transmitted.add(sent);
+  std::array<std::uint32_t, kAnswerKinds> answered{};
+  for (std::uint16_t i = 0; i < sent; ++i) ++answered[static_cast<std::size_t>(kinds[i])];
+  for (std::size_t k = 0; k < kAnswerKinds; ++k) {
+    if (answered[k] != 0) counters.answers[k].add(answered[k]);
+  }
   if (sent == count) return;
   counters_.drop(queue.port, DropReason::kTransmitFull, count - sent);
   rte_pktmbuf_free_bulk(frames + sent, count - sent);
@@ -167,6 +174,7 @@ void Worker::refused(const TransmitFrame& frame) {
 std::uint64_t Worker::missed_frames() const {
   std::uint64_t missed = 0;
   for (const Queue& queue : setup_.queues) {
+    if (queue.queue_id != 0) continue;  // one worker asks, for the figures are the port's
     rte_eth_stats stats{};
     if (rte_eth_stats_get(queue.port_id, &stats) == 0) missed += stats.imissed;
   }
@@ -193,7 +201,7 @@ void Worker::rest(bool busy, Instant now) {
   } else {
     ++idle_turns_;
     // Misses of long ago say nothing about a gap of now.
-    if (now - looked_ > 1s && !lease_.in_gap() && !lease_.gap_to_report()) {
+    if (setup_.sleeps && now - looked_ > 1s && !lease_.in_gap() && !lease_.gap_to_report()) {
       missed_before_ = missed_frames();
       looked_ = now;
     }

@@ -63,7 +63,8 @@ class Worker {
 
   /// Returns how many frames it received.
   std::uint16_t poll(std::size_t queue);
-  void send_answers(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
+  void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
+                    std::uint16_t count);
   unsigned receive_down();
   void transmit(const TransmitFrame& frame);
   void refused(const TransmitFrame& frame);

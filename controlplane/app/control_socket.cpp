@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,15 +26,18 @@ sockaddr_un address_of(const std::string& path) {
   return address;
 }
 
-bool somebody_answers(const sockaddr_un& address) {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
-  const bool alive = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  close(fd);
-  return alive;
-}
-
 }  // namespace
+
+bool ControlSocket::is_taken(const std::string& path) {
+  const sockaddr_un address = address_of(path);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const int rc = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int why = errno;
+  close(fd);
+  // A full queue (EAGAIN) or a missing right is no sign of death.
+  return rc == 0 || (why != ECONNREFUSED && why != ENOENT && why != ENOTSOCK && why != ENOTDIR);
+}
 
 Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_request) {
   const auto failed = [&] {
@@ -41,7 +45,7 @@ Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_
                              path, std::strerror(errno))};
   };
   const sockaddr_un address = address_of(path);
-  if (somebody_answers(address)) {
+  if (is_taken(path)) {
     return Error{
         fmt::format("control socket {}: another koid is running there; stop it, or give this "
                     "one its own control.socket",
@@ -110,6 +114,8 @@ void ControlSocket::accept_clients() {
     if (fd < 0) return;
     epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
     if (clients_.size() >= kMaxClients || epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
+      constexpr std::string_view kFull = "{\"ok\":false,\"error\":\"too many clients\"}\n";
+      send(fd, kFull.data(), kFull.size(), MSG_NOSIGNAL);
       close(fd);
       continue;
     }
@@ -120,7 +126,7 @@ void ControlSocket::accept_clients() {
 void ControlSocket::serve_client(int fd, unsigned events) {
   const auto found = clients_.find(fd);
   if (found == clients_.end()) return;
-  bool keep = (events & (EPOLLERR | EPOLLHUP)) == 0 || (events & EPOLLIN) != 0;
+  bool keep = (events & EPOLLERR) == 0 && ((events & EPOLLHUP) == 0 || (events & EPOLLIN) != 0);
   if (keep && (events & EPOLLIN) != 0) keep = read_requests(fd, found->second);
   if (keep) keep = write_replies(fd, found->second);
   if (keep) return;
@@ -131,7 +137,10 @@ void ControlSocket::serve_client(int fd, unsigned events) {
 bool ControlSocket::read_requests(int fd, Client& client) {
   std::array<char, 4096> buffer;
   const ssize_t size = recv(fd, buffer.data(), buffer.size(), 0);
-  if (size == 0) return false;
+  if (size == 0) {  // half-closed: it may still read what is left
+    client.ended = true;
+    return true;
+  }
   if (size < 0) return errno == EAGAIN || errno == EINTR;
   client.input.append(buffer.data(), static_cast<std::size_t>(size));
   std::size_t from = 0;
@@ -155,7 +164,9 @@ bool ControlSocket::write_replies(int fd, Client& client) {
     if (size <= 0) break;
     client.output.erase(0, static_cast<std::size_t>(size));
   }
-  epoll_event event{.events = EPOLLIN | (client.output.empty() ? 0U : unsigned{EPOLLOUT}),
+  if (client.ended && client.output.empty()) return false;
+  epoll_event event{.events = (client.ended ? 0U : unsigned{EPOLLIN}) |
+                              (client.output.empty() ? 0U : unsigned{EPOLLOUT}),
                     .data = {.fd = fd}};
   return epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) == 0;
 }

@@ -14,13 +14,16 @@ class ControlSocket {
  public:
   static constexpr std::size_t kMaxRequest = 64 * 1024;  // bytes, newline included
   static constexpr std::size_t kMaxClients = 64;
-  static constexpr std::size_t kMaxPending = 16 * 1024 * 1024;  // bytes of replies not yet read
+  static constexpr std::size_t kMaxPending = 8 * 1024 * 1024;  // bytes of replies not yet read
 
   using OnRequest = std::function<std::string(const std::string& line)>;
 
   /// Binds the path, mode 0660. A socket that nobody answers at is replaced; one that is alive is
   /// an error, for it is another koid's.
   static Result<ControlSocket> open(const std::string& path, OnRequest on_request);
+
+  /// True iff a living process answers at the path, or may.
+  static bool is_taken(const std::string& path);
 
   ControlSocket(ControlSocket&& other) noexcept;
   ControlSocket& operator=(ControlSocket&&) = delete;
@@ -34,6 +37,7 @@ class ControlSocket {
   struct Client {
     std::string input;
     std::string output;
+    bool ended = false;  // it will send nothing more
   };
   ControlSocket() = default;
   void accept_clients();

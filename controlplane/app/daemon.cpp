@@ -35,13 +35,14 @@ constexpr unsigned kUpRing = 4096;
 constexpr unsigned kDownRing = 8192;     // 4,080 announcements, and room
 constexpr unsigned kServiceRing = 8192;  // a report of every slot, and room
 constexpr int kControlPriority = 50;     // SCHED_FIFO, above everything that is not real-time
+constexpr Duration kEndPatience = 2s;    // for threads that hang at the end
 constexpr Duration kControlNap = 100us;
 
 /// Signals reach the service thread only, through a descriptor. Before any thread exists.
 int block_signals() {
   sigset_t all;
   sigfillset(&all);
-  // A crash is a crash: these stay as they are, and net_tap's real-time ones are the driver's.
+  // A crash is a crash: these stay as they are.
   for (const int fatal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP}) {
     sigdelset(&all, fatal);
   }
@@ -115,9 +116,16 @@ class Daemon {
   std::unique_ptr<Service> service_;
   std::atomic<std::int64_t> control_turn_{0};  // writer: control
   std::atomic<bool> stop_control_{false};
+  std::atomic<bool> ended_{false};  // control and all workers have
 };
 
 Status Daemon::start() {
+  if (ControlSocket::is_taken(config_.control.socket)) {  // before anything is touched
+    return Error{
+        fmt::format("control socket {}: another koid is running there; stop it, or give this "
+                    "one its own control.socket",
+                    config_.control.socket)};
+  }
   auto state_file = StateFile::open(config_.state_file);
   if (!state_file) return state_file.error();
   state_file_.emplace(std::move(state_file).value());
@@ -204,6 +212,7 @@ Status Daemon::open_service() {
   setup.snapshot.control = control_counters_.get();
   for (const WorkerRoom& room : rooms_) setup.snapshot.workers.push_back(room.counters.get());
   setup.snapshot.slots.resize(topology_->slots.size());
+  setup.snapshot.since.resize(topology_->slots.size(), std::chrono::system_clock::now());
   setup.snapshot.link_up.resize(ports_.size());
   setup.snapshot.demotion["command"] = 0;
   setup.snapshot.clock = &*clock_;
@@ -258,9 +267,10 @@ void Daemon::run() {
   spdlog::info("node {} (id {}) is up: {} group(s), {} worker(s)", config_.node,
                config_.node_id.value(), config_.groups.size(), rooms_.size());
   run_control();
-  service.join();
   for (WorkerRoom& room : rooms_) room.worker->stop();
   rte_eal_mp_wait_lcore();
+  ended_.store(true);
+  service.join();
   spdlog::info("node {} has ended", config_.node);
 }
 
@@ -270,6 +280,17 @@ void Daemon::run_service() {
   pthread_setname_np(pthread_self(), "koi-service");
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
+  // Control or a worker may hang for good: then this thread ends the process, for nobody else
+  // would.
+  for (auto left = kEndPatience; !ended_.load(); left -= 10ms) {
+    if (left <= Duration::zero()) {
+      spdlog::error("a thread hangs; ending without it");
+      service_->close_socket();
+      spdlog::shutdown();
+      _exit(1);
+    }
+    std::this_thread::sleep_for(10ms);
+  }
 }
 
 void Daemon::run_control() {

@@ -13,23 +13,15 @@
 namespace koi::app {
 namespace {
 
-int on_attribute(const nlattr* attribute, void* data) {
-  if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
-      mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0) {
-    *static_cast<std::string*>(data) = mnl_attr_get_str(attribute);
-  }
-  return MNL_CB_OK;
-}
-
 int on_message(const nlmsghdr* header, void* data) {
   if (header->nlmsg_type != RTM_NEWLINK && header->nlmsg_type != RTM_DELLINK) return MNL_CB_OK;
   if (mnl_nlmsg_get_payload_len(header) < sizeof(ifinfomsg)) return MNL_CB_OK;
   const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(header));
-  std::string name;
-  mnl_attr_parse(header, sizeof(ifinfomsg), on_attribute, &name);
+  // A bridge tells of its ports by messages of its own family: those are not about the link.
+  if (info->ifi_family != AF_UNSPEC) return MNL_CB_OK;
   constexpr unsigned kUp = IFF_UP | IFF_RUNNING;
   const bool up = header->nlmsg_type == RTM_NEWLINK && (info->ifi_flags & kUp) == kUp;
-  if (!name.empty()) (*static_cast<KernelLink::OnChange*>(data))(name, up);
+  (*static_cast<KernelLink::OnChange*>(data))(static_cast<unsigned>(info->ifi_index), up);
   return MNL_CB_OK;
 }
 
@@ -56,7 +48,7 @@ bool KernelLink::ask_for_all() {
   request->nlmsg_type = RTM_GETLINK;
   request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   auto* general = static_cast<rtgenmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(rtgenmsg)));
-  general->rtgen_family = AF_PACKET;
+  general->rtgen_family = AF_UNSPEC;
   return mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) >= 0;
 }
 
@@ -71,7 +63,10 @@ void KernelLink::receive() {
       continue;
     }
     if (size <= 0) return;
-    mnl_cb_run(buffer.data(), static_cast<std::size_t>(size), 0, 0, on_message, &on_change_);
+    if (mnl_cb_run(buffer.data(), static_cast<std::size_t>(size), 0, 0, on_message, &on_change_) <
+        0) {
+      ask_for_all();  // an error, or a dump that was overtaken by a change
+    }
   }
 }
 

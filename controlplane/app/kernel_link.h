@@ -1,9 +1,7 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
-#include <string>
 
 #include "common/result.h"
 
@@ -15,8 +13,8 @@ namespace koi::app {
 /// "up" whatever happens). Service thread only.
 class KernelLink {
  public:
-  /// Called with an interface's name and whether it is up with carrier.
-  using OnChange = std::function<void(const std::string& name, bool up)>;
+  /// Called with an interface's number and whether it is up with carrier.
+  using OnChange = std::function<void(unsigned interface, bool up)>;
 
   /// Subscribes, and asks for the state of all interfaces, which receive() then delivers.
   static Result<KernelLink> open(OnChange on_change);

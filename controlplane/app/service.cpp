@@ -1,6 +1,7 @@
 #include "controlplane/app/service.h"
 
 #include <csignal>
+#include <net/if.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -19,6 +20,27 @@ constexpr std::chrono::milliseconds kLongestWait{10};  // links and reports are 
 constexpr std::chrono::seconds kDropLogEvery{10};
 constexpr std::chrono::seconds kNoticeLogEvery{1};
 constexpr std::chrono::seconds kShutdownPatience{1};
+constexpr std::chrono::seconds kReserveRetry{1};
+constexpr Duration kControlHangs = 1s;
+
+/// Other people's traffic is no news; everything else is.
+bool is_news(DropReason reason) {
+  switch (reason) {
+    case DropReason::kEthertype:
+    case DropReason::kNotOurMac:
+    case DropReason::kNotMaster:
+    case DropReason::kArpNotRequest:
+    case DropReason::kArpAnnouncement:
+    case DropReason::kArpNotOurs:
+    case DropReason::kIpv4Fragment:
+    case DropReason::kIpv4Options:
+    case DropReason::kIpv4NotOurs:
+    case DropReason::kCarpVhid:
+      return false;
+    default:
+      return true;
+  }
+}
 
 std::string refuse(const std::string& why) { return json{{"ok", false}, {"error", why}}.dump(); }
 
@@ -32,9 +54,13 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
   if (!socket) return socket.error();
   s.socket_.emplace(std::move(socket).value());
 
-  auto link = KernelLink::open([&s](const std::string& name, bool up) {
-    for (std::size_t p = 0; p < s.setup_.links.size(); ++p) {
-      if (s.setup_.links[p].kernel_interface == name) s.set_link(p, up);
+  for (const PortLink& link : s.setup_.links) {
+    // By number from here on: a name may be changed under us.
+    s.interfaces_.push_back(if_nametoindex(link.kernel_interface.c_str()));
+  }
+  auto link = KernelLink::open([&s](unsigned interface, bool up) {
+    for (std::size_t p = 0; p < s.interfaces_.size(); ++p) {
+      if (s.interfaces_[p] == interface) s.set_link(p, up);
     }
   });
   if (!link) return link.error();
@@ -54,6 +80,7 @@ void Service::run() {
     receive_reports();  // first, so that replies show the latest
     if (fds[1].revents != 0) socket_->serve();
     watch_links();
+    reserve_counters();
     log_drops();
     while (!waiting_.empty() && setup_.commands->try_send(waiting_.front())) {
       waiting_.erase(waiting_.begin());
@@ -67,10 +94,12 @@ void Service::run() {
 
 // ---- control socket ----------------------------------------------------------------------------
 
+void Service::close_socket() { socket_.reset(); }
+
 std::string Service::handle(const std::string& line) {
   const json request = json::parse(line, nullptr, false);
   if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
-    spdlog::warn("control socket: a request that is no JSON object with a \"command\"");
+    warn_of_request("no JSON object with a \"command\"");
     return refuse(R"(a request is a JSON object with a "command")");
   }
   receive_reports();
@@ -79,11 +108,22 @@ std::string Service::handle(const std::string& line) {
   if (name == "counters") return counters_json(setup_.snapshot).dump();
   if (name == "demote") return demote(true);
   if (name == "undemote") return demote(false);
-  spdlog::warn("control socket: an unknown command");
+  warn_of_request("an unknown command");
   return refuse("unknown command; known are counters, demote, status, undemote");
 }
 
+void Service::warn_of_request(const char* what) {
+  if (steady_clock::now() - request_logged_ < kNoticeLogEvery) return;
+  request_logged_ = steady_clock::now();
+  spdlog::warn("control socket: a request that is {}", what);
+}
+
 std::string Service::demote(bool on) {
+  if (setup_.snapshot.control_age() > kControlHangs) {
+    return refuse(
+        "the control thread hangs: nothing can be changed; this box is silent once its "
+        "leases are over");
+  }
   unsigned& count = setup_.snapshot.demotion["command"];
   const unsigned wanted = on ? 1 : 0;
   if (count != wanted) {
@@ -109,7 +149,14 @@ void Service::receive_reports() {
 }
 
 void Service::on(const controlplane::SlotReport& report) {
-  setup_.snapshot.slots[report.slot.value()] = report;
+  Snapshot& s = setup_.snapshot;
+  if (s.slots[report.slot.value()].since != report.since) {
+    // Turned into wall time once: the two clocks drift apart, and the past does not move.
+    s.since[report.slot.value()] = std::chrono::system_clock::now() -
+                                   std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                       s.clock->now() - report.since);
+  }
+  s.slots[report.slot.value()] = report;
 }
 
 void Service::on(const controlplane::RoleChange& change) {
@@ -135,7 +182,18 @@ void Service::on(const controlplane::NoticeRaised& notice) {
 }
 
 void Service::on(const controlplane::NeedCounters&) {
-  if (const Status s = setup_.state_file->reserve_more(); !s) spdlog::error(s.error().message);
+  reserve_at_ = steady_clock::now();
+  reserve_counters();
+}
+
+void Service::reserve_counters() {
+  if (steady_clock::now() < reserve_at_) return;
+  if (const Status s = setup_.state_file->reserve_more(); !s) {
+    spdlog::error(s.error().message);
+    reserve_at_ = steady_clock::now() + kReserveRetry;
+    return;
+  }
+  reserve_at_ = steady_clock::time_point::max();
   command(controlplane::SetCounterCeiling{setup_.state_file->ceiling()});
 }
 
@@ -183,13 +241,7 @@ void Service::log_drops() {
     std::string text;
     for (std::size_t r = 0; r < kDropReasons; ++r) {
       const std::uint64_t more = totals[p][r] - drops_logged_[p][r];
-      // Other people's traffic is no news.
-      const auto reason = static_cast<DropReason>(r);
-      if (more == 0 || reason < DropReason::kNotMaster || reason == DropReason::kNotMaster ||
-          reason == DropReason::kArpNotOurs || reason == DropReason::kArpNotRequest ||
-          reason == DropReason::kArpAnnouncement || reason == DropReason::kIpv4NotOurs) {
-        continue;
-      }
+      if (more == 0 || !is_news(static_cast<DropReason>(r))) continue;
       text += fmt::format(" {} {}", kDropReasonLabels[r], more);
     }
     if (!text.empty()) {

@@ -39,6 +39,8 @@ class Service {
 
   /// Returns after a signal to stop, once every slot has stepped down (L10), or did not in time.
   void run();
+  /// Removes the control socket. After run(), on the same thread.
+  void close_socket();
 
  private:
   explicit Service(Setup setup) : setup_(std::move(setup)) {}
@@ -55,6 +57,8 @@ class Service {
   void watch_links();
   void set_link(std::size_t port, bool up);
   void command(const controlplane::Command& command);
+  void reserve_counters();
+  void warn_of_request(const char* what);
   void log_drops();
 
   Setup setup_;
@@ -65,6 +69,10 @@ class Service {
   std::chrono::steady_clock::time_point next_drop_log_{};
   std::chrono::steady_clock::time_point give_up_ = std::chrono::steady_clock::time_point::max();
   std::array<std::chrono::steady_clock::time_point, election::kNoticeNames.size()> notice_logged_{};
+  std::vector<unsigned> interfaces_;  // kernel's numbers, by PortIndex; 0: none
+  std::chrono::steady_clock::time_point request_logged_{};
+  // When to reserve counters; never unless control has asked.
+  std::chrono::steady_clock::time_point reserve_at_ = std::chrono::steady_clock::time_point::max();
   bool done_ = false;
 };
 

@@ -16,11 +16,10 @@ using nlohmann::json;
 
 double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
-/// A moment of the monotonic clock as RFC 3339 UTC with milliseconds.
-std::string utc(Instant moment, Instant now) {
+/// RFC 3339, UTC, with milliseconds.
+std::string utc(std::chrono::system_clock::time_point moment) {
   using std::chrono::milliseconds;
-  const auto wall = std::chrono::system_clock::now() - (now - moment);
-  const auto ms = std::chrono::duration_cast<milliseconds>(wall.time_since_epoch());
+  const auto ms = std::chrono::duration_cast<milliseconds>(moment.time_since_epoch());
   const std::time_t whole = ms.count() / 1000;
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(whole), ms.count() % 1000);
 }
@@ -50,7 +49,7 @@ json slot_json(const Snapshot& s, SlotIndex slot, const config::Group& group, In
   }
   return {{"vhid", group.vhid.value()},
           {"role", election::to_string(report.role)},
-          {"since", utc(report.since, now)},
+          {"since", utc(s.since[slot.value()])},
           {"cause", election::to_string(report.cause)},
           {"term", report.term.value()},
           {"master", master},
@@ -75,11 +74,10 @@ json port_json(const Snapshot& s, std::size_t p) {
         sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].drops[r]; });
   }
   json answers;
-  for (const auto& [name, kind] :
-       {std::pair{"arp", AnswerKind::arp}, {"nd", AnswerKind::nd}, {"icmp", AnswerKind::icmp}}) {
-    answers[name] = sum(s, [&](const WorkerCounters& w) -> const Counter& {
-      return w.ports[p].answers[static_cast<std::size_t>(kind)];
-    });
+  constexpr std::array<const char*, kAnswerKinds> kNames = {"arp", "nd", "icmp"};
+  for (std::size_t k = 0; k < kAnswerKinds; ++k) {
+    answers[kNames[k]] =
+        sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].answers[k]; });
   }
   const auto received =
       sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].received; });
@@ -130,7 +128,9 @@ json slot_counters_json(const Snapshot& s, SlotIndex slot, const config::Group& 
   };
   return {{"group", group.name},
           {"vhid", group.vhid.value()},
-          {"master", s.slots[slot.value()].role == Role::master},
+          // As the workers see it: a MASTER whose lease is over answers nothing.
+          {"master", s.slots[slot.value()].role == Role::master &&
+                         lease_left(s, slot, now) > Duration::zero()},
           {"lease_seconds", seconds(lease_left(s, slot, now))},
           {"adverts_sent", {{"ipv4", sent(Family::ipv4)}, {"ipv6", sent(Family::ipv6)}}},
           {"adverts_received", received},
@@ -157,13 +157,18 @@ unsigned Snapshot::total_demotion() const {
   return total;
 }
 
+Duration Snapshot::control_age() const {
+  const Instant turn(Duration(control_turn->load(std::memory_order_relaxed)));
+  return clock->now() - turn;
+}
+
 json demotion_json(const Snapshot& s) {
   return {{"total", s.total_demotion()}, {"causes", s.demotion}};
 }
 
 json status_json(const Snapshot& s) {
+  const Duration control_age = s.control_age();
   const Instant now = s.clock->now();
-  const Instant turn(Duration(s.control_turn->load(std::memory_order_relaxed)));
   json groups = json::array();
   for (std::size_t g = 0; g < s.config->groups.size(); ++g) {
     const config::Group& group = s.config->groups[g];
@@ -183,7 +188,7 @@ json status_json(const Snapshot& s) {
           {"version", KOI_VERSION},
           {"uptime_seconds", seconds(now.time_since_epoch())},
           {"demotion", demotion_json(s)},
-          {"control_age_seconds", seconds(now - turn)},
+          {"control_age_seconds", seconds(control_age)},
           {"groups", groups}};
 }
 
@@ -199,7 +204,8 @@ json counters_json(const Snapshot& s) {
   json workers = json::array();
   for (std::size_t w = 0; w < s.workers.size(); ++w) {
     const Instant polled = s.board->polled(WorkerIndex(static_cast<std::uint8_t>(w)));
-    workers.push_back({{"worker", w}, {"heartbeat_age_seconds", seconds(now - polled)}});
+    const Duration age = s.clock->now() - polled;  // read after, or it may be negative
+    workers.push_back({{"worker", w}, {"heartbeat_age_seconds", seconds(age)}});
   }
   return {{"ok", true},
           {"node", s.config->node},

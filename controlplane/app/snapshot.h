@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -24,13 +25,16 @@ struct Snapshot {
   const Topology* topology = nullptr;
   const controlplane::ControlCounters* control = nullptr;
   std::vector<const WorkerCounters*> workers;
-  std::vector<controlplane::SlotReport> slots;  // by SlotIndex: the group's position
-  std::vector<bool> link_up;                    // by PortIndex
-  std::map<std::string, unsigned> demotion;     // by cause
+  std::vector<controlplane::SlotReport> slots;               // by SlotIndex: the group's position
+  std::vector<std::chrono::system_clock::time_point> since;  // of each slot's role, by SlotIndex
+  std::vector<bool> link_up;                                 // by PortIndex
+  std::map<std::string, unsigned> demotion;                  // by cause
   Clock* clock = nullptr;
   const std::atomic<std::int64_t>* control_turn = nullptr;  // ns: when control's last turn began
 
   unsigned total_demotion() const;
+  /// Since control's last turn began.
+  Duration control_age() const;
 };
 
 nlohmann::json status_json(const Snapshot& snapshot);

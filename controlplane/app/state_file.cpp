@@ -50,11 +50,11 @@ Result<StateFile> StateFile::open(const std::string& path) {
   } else if (std::filesystem::exists(path, ignored)) {
     return Error{fmt::format("state-file {} cannot be read: {}", path, std::strerror(errno))};
   }
-  file.first_ = std::max(earlier + 1, utc_microseconds());
-  if (file.first_ + kReserve > kMaxSequence) {
+  if (earlier >= kMaxSequence - 2 * kReserve) {
     return Error{
         fmt::format("state-file {} holds an impossible ceiling of {}: remove it", path, earlier)};
   }
+  file.first_ = std::max(earlier + 1, utc_microseconds());
   file.ceiling_ = file.first_;
   if (const Status s = file.reserve_more(); !s) return s.error();
   return file;

@@ -26,6 +26,8 @@ class SocketPeer {
     return send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
            static_cast<ssize_t>(bytes.size());
   }
+  /// Sends nothing more, but still reads.
+  void end() { shutdown(fd_, SHUT_WR); }
   /// A line without its end; "" when the other end closed; "timeout".
   std::string line() {
     std::string text;

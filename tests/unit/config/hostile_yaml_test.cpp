@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "config/load.h"
+#include "tests/support/sample.h"
 #include "tests/unit/config/config_files.h"
 
 namespace koi::config::testing {
@@ -172,7 +173,7 @@ TEST(HostileYaml, NothingIsExpensive) {
        {"["sv,     "{"sv,     "[\n"sv, "{a: "sv,  "[a,"sv, "\""sv,     "'"sv,     "&a "sv, "*a "sv,
         "!a "sv,   "%a\n"sv,  "a"sv,   "a\n"sv,   " "sv,   "\n"sv,     "# a\n"sv, ","sv,   "- \n"sv,
         "? a\n"sv, ": a\n"sv, "|\n"sv, "---\n"sv, "[],"sv, "\"a\":"sv, ": "sv,    "a: "sv}) {
-    const std::size_t count = kMaxFileBytes / piece.size() - 16;
+    const std::size_t count = kMaxFileBytes / test::kStride / piece.size() - 16;
     expect_cheap(repeat(piece, count));
     expect_cheap("[" + repeat(piece, count));
     expect_cheap("{" + repeat(piece, count));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "controlplane/election/step.h"
+#include "tests/support/sample.h"
 #include "tests/support/slot_rig.h"
 
 /// The state machine of FreeBSD, NetBSD and OpenBSD of 2007 a second time, in their own terms
@@ -133,7 +134,7 @@ class Pair {
 
 void compare(bool all) {
   std::mt19937 random(20260101);
-  for (int sequence = 0; sequence < 100'000; ++sequence) {
+  for (int sequence = 0; sequence < static_cast<int>(100'000 / test::kStride); ++sequence) {
     Pair pair(random, all);
     for (int event = 0; event < 20; ++event) {
       pair.one_event();

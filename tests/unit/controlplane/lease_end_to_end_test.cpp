@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/lease_world.h"
+#include "tests/support/sample.h"
 
 /// The lease from end to end: real control loops, real worker leases, real frames, threads that
 /// stop at random moments. Seeds are fixed, so a failure repeats itself.
@@ -76,7 +77,7 @@ TEST(LeaseEndToEnd, OneBoxAnswersAndTheOtherTakesOverWhenItDies) {
   EXPECT_EQ(world.answering(), 1U);
 }
 
-constexpr std::uint32_t kSeeds = 120;
+constexpr std::uint32_t kSeeds = 120 / kStride;
 
 TEST(LeaseEndToEnd, PausesAtRandomMoments) { run_seeds(1, kSeeds, {}); }
 TEST(LeaseEndToEnd, Preemption) { run_seeds(10'001, kSeeds, {.preempt = true}); }
@@ -116,7 +117,7 @@ struct Stop {
 /// The same stops again and again, a little later each time, from well before the takeover on.
 void stop_around_takeover(unsigned workers, const std::vector<Stop>& stops, Duration step) {
   const Instant takeover = moment_of_takeover(workers);
-  for (Duration at = -1200us; at < 300us; at += step) {
+  for (Duration at = -1200us; at < 300us; at += step * static_cast<int>(kStride)) {
     LeaseWorld world(taken_over(workers));
     for (const Stop& stop : stops) {
       world.pause(0, stop.who, stop.worker, {takeover + at, stop.skip, stop.length});

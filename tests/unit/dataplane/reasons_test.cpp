@@ -12,7 +12,8 @@ namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
 
-/// Only the loop around the packet functions produces these; its own tests cover them.
+/// Only the loop around the packet functions produces these: ../worker/worker_test.cpp has a test
+/// for each.
 const std::set<DropReason> kOfTheLoop = {DropReason::kMultiSegment, DropReason::kAnswerLate,
                                          DropReason::kTransmitFull, DropReason::kFrameNoBuffer,
                                          DropReason::kFrameRefused};

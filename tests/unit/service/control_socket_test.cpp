@@ -50,6 +50,17 @@ TEST_F(ControlSocketTest, OneReplyLineForEachRequestLine) {
   EXPECT_EQ(peer.line(), "<two>");
 }
 
+TEST_F(ControlSocketTest, AClientThatHasEndedStillGetsItsReplies) {
+  open();
+  SocketPeer peer(path);
+  ASSERT_TRUE(peer.write("one\ntwo\n"));
+  peer.end();
+  serve();
+  EXPECT_EQ(peer.line(), "<one>");
+  EXPECT_EQ(peer.line(), "<two>");
+  EXPECT_EQ(peer.line(), "");
+}
+
 TEST_F(ControlSocketTest, GroupMayUseItAndOthersNot) {
   open();
   struct stat info {};
@@ -105,6 +116,7 @@ TEST_F(ControlSocketTest, MoreClientsThanItTakesAreTurnedAway) {
   }
   SocketPeer one_more(path);
   serve();
+  EXPECT_NE(one_more.line().find("too many clients"), std::string::npos);
   EXPECT_EQ(one_more.line(), "");
   peers.back()->write("first\n");
   serve();

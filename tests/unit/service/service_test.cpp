@@ -45,6 +45,7 @@ class ServiceTest : public ::testing::Test {
     setup.snapshot.control = &control;
     setup.snapshot.workers = {counters.get()};
     setup.snapshot.slots.resize(1);
+    setup.snapshot.since.resize(1);
     setup.snapshot.link_up.resize(1);
     setup.snapshot.demotion["command"] = 0;
     setup.snapshot.clock = &clock;
@@ -86,7 +87,7 @@ class ServiceTest : public ::testing::Test {
   controlplane::ControlCounters control{1};
   std::unique_ptr<WorkerCounters> counters = std::make_unique<WorkerCounters>();
   test::FakeClock clock;
-  std::atomic<std::int64_t> turn{0};
+  std::atomic<std::int64_t> turn{clock.time.time_since_epoch().count()};
   Result<StateFile> state_file = StateFile::open(folder / "state");
   test::FakeChannel<Command> commands;
   test::FakeChannel<Report> reports;
@@ -134,6 +135,7 @@ TEST_F(ServiceTest, CountersAreLive) {
   EXPECT_EQ(all["ports"][0]["drops"]["carp_digest"], 3);
   EXPECT_EQ(all["ports"][0]["drops"].size(), kDropReasons);
   EXPECT_EQ(all["ports"][0]["answers"]["arp"], 5);
+  EXPECT_GE(all["workers"][0]["heartbeat_age_seconds"].get<double>(), 0);
   EXPECT_EQ(
       all["slots"][0]["transitions"],
       json::array({{{"from", "INIT"}, {"to", "BACKUP"}, {"cause", "link up"}, {"count", 1}}}));
@@ -174,12 +176,23 @@ TEST_F(ServiceTest, TellsControlOfTheLinkOnceAndStepsDownOnASignal) {
   EXPECT_TRUE(std::holds_alternative<controlplane::ShutDown>(all[1]));
 }
 
-TEST_F(ServiceTest, EndsWhenEverySlotIsDown) {
+TEST_F(ServiceTest, ASignalWithoutAnAnswerEndsItAfterASecond) {
   start();
+  const auto before = std::chrono::steady_clock::now();
   signal(SIGTERM);
-  // Control's answer comes through the ring, which is the service thread's until it has ended; so
-  // it is in there from the start in the next test, and here the patience of 1 s ends it.
   thread.join();
+  EXPECT_GE(std::chrono::steady_clock::now() - before, std::chrono::seconds(1));
+  EXPECT_EQ(commands.take<controlplane::ShutDown>().size(), 1U);
+}
+
+TEST_F(ServiceTest, NothingIsChangedWhileControlHangs) {
+  clock.advance(10s);
+  start();
+  const json reply = ask(R"({"command":"demote"})");
+  stop();
+  EXPECT_FALSE(reply.value("ok", true));
+  EXPECT_NE(reply.value("error", "").find("hangs"), std::string::npos);
+  EXPECT_TRUE(commands.take<controlplane::SetDemotion>().empty());
 }
 
 TEST_F(ServiceTest, AllDownEndsIt) {

@@ -66,8 +66,10 @@ TEST(StateFile, EachStartIsAboveAllBefore) {
 
 TEST(StateFile, ADamagedFileIsAnErrorThatNamesIt) {
   const test::TemporaryFolder folder;
-  for (const char* text : {"", "rubbish", "{}", "[1]", "{\"ceiling\":-1}", "{\"ceiling\":\"7\"}",
-                           "{\"ceiling\":1.5}", "{\"ceiling\":9007199254740992}"}) {
+  for (const char* text :
+       {"", "rubbish", "{}", "[1]", "{\"ceiling\":-1}", "{\"ceiling\":\"7\"}", "{\"ceiling\":1.5}",
+        "{\"ceiling\":9007199254740992}", "{\"ceiling\":18446744073709551614}",
+        "{\"ceiling\":18446744073709551615}"}) {
     write(folder / "state", text);
     const auto file = StateFile::open(folder / "state");
     ASSERT_FALSE(file.ok()) << text;
