@@ -26,6 +26,7 @@ void WorkerLease::begin_poll(Instant now) {
   }
   poll_ = now;
   hand_over_by_ = Instant::max();
+  allowed_any_ = false;
   if (!started_ || gap || now - published_ >= kPublishEvery) {
     words.polled.store(now.time_since_epoch().count(), std::memory_order_release);
     published_ = now;
@@ -49,7 +50,7 @@ std::optional<PollGap> WorkerLease::gap_to_report() const {
   return PollGap{.number = gap_, .frames_lost = false, .length = gap_length_};
 }
 
-std::optional<DropReason> WorkerLease::refusal(const View& view, SlotIndex slot) {
+std::optional<DropReason> WorkerLease::judge(const View& view, SlotIndex slot) {
   const Term term = view.terms[slot.value()];
   if (term == Term{}) return DropReason::kNotMaster;
   if (hold_) return DropReason::kNoLease;  // L8
@@ -97,6 +98,7 @@ bool WorkerLease::every_receiver_listens(const PortView& port, const SlotWords& 
 }
 
 std::uint32_t WorkerLease::stamp_heard(SlotIndex slot) {
+  allowed_any_ = false;
   SlotWords& words = board_.slot(slot);
   std::atomic<std::uint64_t>& word = words.heard[self_.value()];
   const Stamp last = Stamp::from_word(word.load(std::memory_order_relaxed));
@@ -117,7 +119,7 @@ std::optional<DropReason> WorkerLease::refusal(const View& view, const TransmitF
   }
   if (now > frame.not_after) return DropReason::kFrameLate;
   // An announcement is an answer nobody asked for: L1, and as of now.
-  if (frame.kind == FrameKind::announcement && (refusal(view, frame.slot) || !in_time(now))) {
+  if (frame.kind == FrameKind::announcement && (judge(view, frame.slot) || !in_time(now))) {
     return DropReason::kFrameNoLease;
   }
   return std::nullopt;
@@ -131,6 +133,7 @@ void WorkerLease::sent(const TransmitFrame& frame, Instant now) {
 }
 
 void WorkerLease::adopted(const View& view) {
+  allowed_any_ = false;
   board_.worker(self_).adopted.store(view.number.value(), std::memory_order_release);
 }
 

@@ -43,7 +43,16 @@ class WorkerLease {
 
   /// L1, as of the poll that began last. Returns nothing iff this worker may answer for the slot,
   /// else kNotMaster (the view says so) or kNoLease.
-  std::optional<DropReason> refusal(const View& view, SlotIndex slot);
+  std::optional<DropReason> refusal(const View& view, SlotIndex slot) {
+    // Judged once per burst and slot, for it is as of the poll.
+    if (allowed_any_ && slot == allowed_) return std::nullopt;
+    const std::optional<DropReason> reason = judge(view, slot);
+    if (!reason) {
+      allowed_ = slot;
+      allowed_any_ = true;
+    }
+    return reason;
+  }
 
   /// L1: true iff what refusal() allowed in this poll may still be handed to the driver. now: read
   /// just before. The limit is 1 ms after the earliest moment since which a better master may be
@@ -67,6 +76,7 @@ class WorkerLease {
   void adopted(const View& view);
 
  private:
+  std::optional<DropReason> judge(const View& view, SlotIndex slot);
   bool every_receiver_listens(const PortView& port, const SlotWords& slot);
   void claim_possible_since(Instant moment) {
     hand_over_by_ = std::min(hand_over_by_, moment + kTolerance);
@@ -74,10 +84,12 @@ class WorkerLease {
 
   SlotBoard& board_;
   const WorkerIndex self_;
-  Instant poll_{};           // start of the poll that began last
-  Instant waiting_since_{};  // since when a frame of this poll may have been waiting
-  Instant hand_over_by_{};   // see in_time()
-  Instant published_{};      // last store of `polled`
+  Instant poll_{};            // start of the poll that began last
+  Instant waiting_since_{};   // since when a frame of this poll may have been waiting
+  Instant hand_over_by_{};    // see in_time()
+  bool allowed_any_ = false;  // refusal() has allowed allowed_, until the next poll, claim or view
+  SlotIndex allowed_;
+  Instant published_{};  // last store of `polled`
   Instant emptied_published_{};
   std::uint32_t gap_ = 0;
   Instant gap_end_{};  // start of the poll that found the last gap
