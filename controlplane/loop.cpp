@@ -135,7 +135,6 @@ void ControlLoop::on(const TransmitRefused& refused, WorkerIndex) {
 }
 
 void ControlLoop::on(const SetDemotion& command) {
-  demotion_ = command.count;
   for (Slot& slot : slots_) {
     feed(slot, election::DemotionChanged{command.count}, setup_.clock->now());
     glances_[index_of(slot).value()].report_due = true;

@@ -127,7 +127,6 @@ class ControlLoop {
   bool counters_asked_ = false;
   bool shutting_down_ = false;
   bool all_down_reported_ = false;
-  std::uint8_t demotion_ = 0;
 };
 
 }  // namespace koi::controlplane
