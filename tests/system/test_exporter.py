@@ -112,32 +112,47 @@ def test_state(box, exporter):
     assert seen.value("koi_worker_heartbeat_age_seconds") < 1
 
 
+# L1, L8: what a worker does not answer that the machine left waiting for more than 1 ms.
+LEASE_DROPS = ("no_lease", "answer_late")
+
+
 @pytest.mark.parametrize("target", [SHARED, "192.0.2.2"])
 def test_answers(box, exporter, asker, target):
-    """N requests, N answers, N frames in and N out (and the advertisements between them)."""
+    """N requests in, as many answers out as the counters say, every other request counted too."""
     count = 100
     before = scrape(box)
     asker.tap.frames()
     for _ in range(count):
         asker.tap.send(arp_request(target))
+
+    def rise(now, name, **labels):
+        return now.value(name, **labels) - before.value(name, **labels)
+
+    def silent(now):
+        return sum(rise(now, "koi_drops_total", port="lan", reason=r) for r in LEASE_DROPS)
+
+    def all_decided():
+        now = scrape(box)
+        answered = rise(now, "koi_answers_total", port="lan", kind="arp")
+        return now if answered + silent(now) == count else None
+    after = until("every request to be counted", all_decided, within=3)
+    answered = rise(after, "koi_answers_total", port="lan", kind="arp")
+    assert answered >= count / 2
+    if target != SHARED:
+        assert answered == count  # no lease is needed for it
     replies = 0
 
     def all_there():
         nonlocal replies
         replies += sum(f.answer_for() == (target, "arp") for f in asker.tap.frames())
-        return replies == count
+        return replies == answered
     until("the answers", all_there, within=2)
-    after = until("the counters", lambda: (s := scrape(box)) and s.value(
-        "koi_answers_total", port="lan", kind="arp") >= before.value(
-            "koi_answers_total", port="lan", kind="arp") + count and s, within=2)
 
-    def rise(name, **labels):
-        return after.value(name, **labels) - before.value(name, **labels)
-    assert rise("koi_answers_total", port="lan", kind="arp") == count
-    assert rise("koi_drops_total") == 0
-    assert rise("koi_port_packets_total", port="lan", direction="rx") == count
-    adverts = rise("koi_adverts_sent_total", group="lan-gateway", family="ipv4")
-    assert 0 <= rise("koi_port_packets_total", port="lan", direction="tx") - count - adverts <= 2
+    assert rise(after, "koi_drops_total") == silent(after)
+    assert rise(after, "koi_port_packets_total", port="lan", direction="rx") == count
+    adverts = rise(after, "koi_adverts_sent_total", group="lan-gateway", family="ipv4")
+    sent = rise(after, "koi_port_packets_total", port="lan", direction="tx")
+    assert 0 <= sent - answered - adverts <= 2
 
 
 def test_drops(box, exporter, asker):
