@@ -20,10 +20,21 @@ enum class HostPort : std::uint8_t { none, tap, virtio_user };
 enum class Protocol : std::uint8_t { carp, vrrp2, vrrp3 };
 /// The least able box of the group (design.md, "The election is a function").
 enum class Dialect : std::uint8_t { koi, openbsd, freebsd, ucarp };
+/// Where a demotion goes in an advertisement (protocol.md §7, §8): byte 4, as OpenBSD reads it; a
+/// raised advskew, as FreeBSD, NetBSD and UCarp do; or both, for a group that has boxes of each.
+enum class DemotionEncoding : std::uint8_t { count, skew, both };
+/// Whether our own advertisements' HMAC covers IPv6 link-local addresses (protocol.md §4). Both
+/// are accepted.
+enum class HmacLinkLocal : std::uint8_t { exclude, include };
+enum class BalanceMode : std::uint8_t { arp, ip, ip_stealth, ip_unicast };
+enum class BalanceHash : std::uint8_t { openbsd, freebsd, siphash };
+/// What of the asker `siphash` hashes.
+enum class HashBy : std::uint8_t { mac, ip };
 
 struct Dataplane {
   unsigned control_core = 0;
   std::vector<unsigned> worker_cores;  // required: 1..kMaxWorkers
+  Duration stall_after = 10ms;         // a worker that has not polled for so long is stalled
   Idle idle = Idle::adaptive;
   bool hugepages = true;         // false: ordinary memory, for labs
   std::vector<std::string> eal;  // further EAL arguments, verbatim
@@ -51,8 +62,47 @@ struct Port {
   std::vector<InterfaceAddress> addresses;  // this node's own, untagged
   std::map<VlanId, Vlan> vlans;             // own addresses on a VLAN
   HostPort host = HostPort::none;
+  std::optional<std::uint8_t> dscp;  // 0..63, of what koi sends; default: by the group's dialect
+  std::uint8_t pcp = 6;              // 0..7, 802.1Q priority of what koi sends tagged
 
   bool operator==(const Port&) const = default;
+};
+
+/// One virtual host of a balanced group.
+struct Member {
+  Vhid vhid{0};
+  std::uint8_t advskew = 0;  // 1/256 s, 0..254
+
+  bool operator==(const Member&) const = default;
+};
+
+struct Balance {
+  BalanceMode mode = BalanceMode::arp;
+  BalanceHash hash = BalanceHash::siphash;
+  HashBy by = HashBy::mac;
+  std::string hash_key_file;    // empty: the group's key at start
+  Secret hash_key;              // read from hash_key_file
+  std::vector<Member> members;  // 1..32, ascending vhid
+
+  bool operator==(const Balance&) const = default;
+};
+
+/// A health check that demotes the group (and those tied to it) while it fails.
+struct Track {
+  enum class Kind : std::uint8_t { port, ping, tcp, script };
+  std::string name;  // in status, events and metrics: "ping 192.0.2.9"
+  Kind kind = Kind::port;
+  std::string port;          // kind port: name of a Port, whose link counts
+  IpAddress address;         // kinds ping and tcp
+  std::uint16_t number = 0;  // kind tcp: port number
+  std::string program;       // kind script: absolute path; exit code 0 is healthy
+  Duration interval = 1s;    // from one check to the next
+  Duration timeout = 1s;     // longer is a failure
+  std::uint8_t rise = 2;     // this many successes in a row: healthy
+  std::uint8_t fall = 3;     // this many failures in a row: not
+  std::uint8_t weight = 1;   // demotion while not healthy, 1..255
+
+  bool operator==(const Track&) const = default;
 };
 
 struct Group {
@@ -75,6 +125,15 @@ struct Group {
   std::vector<Secret> accept_keys;  // read from accept_key_files, same order
   std::vector<IpAddress> previous_addresses;
   Duration announce_refresh = 60s;  // 0: never
+  std::vector<IpAddress> peers;     // unicast peers
+  bool multicast = true;            // false: peers only
+  Duration preempt_delay{0};        // how long a better box waits before it preempts
+  bool takeover_when_deaf = true;   // a BACKUP whose port hears nothing at all takes over
+  std::vector<std::string> tie;     // groups that change role together with this one
+  std::vector<Track> track;
+  std::optional<Balance> balance;  // vhid and advskew are its members' then
+  HmacLinkLocal hmac_v6ll = HmacLinkLocal::exclude;
+  std::optional<DemotionEncoding> demotion_encoding;  // default: by the dialect
 
   bool operator==(const Group&) const = default;
 };

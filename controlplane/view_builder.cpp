@@ -34,8 +34,8 @@ class Builder {
   Plan build() {
     for (std::size_t p = 0; p < config_.ports.size(); ++p) add_port(p);
     for (const config::Group& group : config_.groups) add_group(group);
-    topology_.addresses = FlatTable(address_items_);
-    topology_.vhids = FlatTable(vhid_items_);
+    topology_.addresses = FlatTable<std::uint64_t>(address_items_);
+    topology_.vhids = FlatTable<std::uint64_t>(vhid_items_);
     topology_.node_id = config_.node_id;
     plan_.topology = std::make_shared<const Topology>(std::move(topology_));
     return std::move(plan_);
@@ -133,8 +133,8 @@ class Builder {
   const config::Config& config_;
   const std::vector<PortFacts>& facts_;
   Topology topology_;
-  std::vector<FlatTable::Item> address_items_;
-  std::vector<FlatTable::Item> vhid_items_;
+  std::vector<FlatTable<std::uint64_t>::Item> address_items_;
+  std::vector<FlatTable<std::uint64_t>::Item> vhid_items_;
   Plan plan_;
 };
 

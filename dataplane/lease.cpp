@@ -112,6 +112,10 @@ std::uint32_t WorkerLease::stamp_heard(SlotIndex slot) {
 
 std::optional<DropReason> WorkerLease::refusal(const View& view, const TransmitFrame& frame,
                                                Instant now) {
+  if (frame.kind == FrameKind::own) {
+    if (now > frame.not_after) return DropReason::kFrameLate;
+    return std::nullopt;
+  }
   // A bow-out carries term 0, which is the board's once the slot has stepped down (L10).
   if (board_.slot(frame.slot).term.load(std::memory_order_acquire) != frame.term.value() ||
       (frame.term == Term{}) != (frame.kind == FrameKind::bow_out)) {
@@ -126,7 +130,7 @@ std::optional<DropReason> WorkerLease::refusal(const View& view, const TransmitF
 }
 
 void WorkerLease::sent(const TransmitFrame& frame, Instant now) {
-  if (frame.kind != FrameKind::advertisement) return;
+  if (frame.kind != FrameKind::advertisement || !frame.last_copy) return;
   board_.slot(frame.slot)
       .deadline[static_cast<std::size_t>(frame.family)]
       .store(Stamp(frame.term.value(), now + frame.lease).word(), std::memory_order_release);

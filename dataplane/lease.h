@@ -69,7 +69,7 @@ class WorkerLease {
   std::optional<DropReason> refusal(const View& view, const TransmitFrame& frame, Instant now);
 
   /// L3: the driver has taken the frame; now is the same as in refusal(). Moves the slot's deadline
-  /// iff the frame is an advertisement.
+  /// iff the frame is an advertisement, the last of its copies.
   void sent(const TransmitFrame& frame, Instant now);
 
   /// The worker uses this view from now on.

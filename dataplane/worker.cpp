@@ -140,6 +140,11 @@ const Queue* Worker::queue_of(PortIndex port) const {
 void Worker::transmit(const TransmitFrame& frame) {
   const Queue* queue = queue_of(frame.port);
   if (queue == nullptr) return;  // control sends to the port's own workers only
+  if (frame.length == 0) {       // L3: a copy to a peer whose MAC is not resolved
+    const Instant now = setup_.clock.read();
+    if (!lease_.refusal(*view_, frame, now)) lease_.sent(frame, now);
+    return;
+  }
   rte_mbuf* mbuf = rte_pktmbuf_alloc(setup_.control_pool);
   if (mbuf == nullptr || !fill(mbuf, std::span(frame.bytes).first(frame.length))) {
     counters_.drop(frame.port, DropReason::kFrameNoBuffer);
@@ -161,7 +166,7 @@ void Worker::transmit(const TransmitFrame& frame) {
   }
   lease_.sent(frame, now);
   counters_.ports[frame.port.value()].transmitted.add();
-  if (frame.kind != FrameKind::announcement) {
+  if (frame.kind == FrameKind::advertisement || frame.kind == FrameKind::bow_out) {
     counters_.slots[frame.slot.value()].sent[static_cast<std::size_t>(frame.family)].add();
   }
 }

@@ -51,6 +51,40 @@ struct TransmitRefused {
   Term term;
 };
 
+/// A unicast peer's MAC, from its ARP reply or Neighbor Advertisement (EntryKind::peer).
+struct NeighborHeard {
+  PortIndex port;
+  VlanId vlan;
+  IpAddress address;
+  MacAddress mac;
+};
+
+/// An IGMP or MLD query (protocol.md §15): our reports are due within max_response.
+struct QueryHeard {
+  PortIndex port;
+  VlanId vlan;
+  Family family = Family::ipv4;
+  bool older_version = false;  // IGMPv1/v2, MLDv1
+  IpAddress group;             // all zero: a general query
+  Duration max_response{};
+};
+
+/// Somebody else uses what is ours (CARP.md, Conflicts).
+enum class ConflictKind : std::uint8_t {
+  address_claim,  // a foreign ARP or Neighbor Advertisement for a shared address
+  virtual_mac,    // a foreign frame from a virtual MAC that we are MASTER of
+  vrrp,           // VRRP with the number of our vhid, hence the same virtual MAC
+  digest          // CARP with our vhid and another key or address list
+};
+inline constexpr std::size_t kConflictKinds = 4;
+
+struct Conflict {
+  SlotIndex slot;
+  ConflictKind kind = ConflictKind::address_claim;
+  IpAddress source;  // who: the claimed address, else the sender's
+  MacAddress mac;    // who: hardware address
+};
+
 using UpMessage = std::variant<VerifiedAdvert, PollGap, UpRingOverflow, TransmitRefused>;
 
 // ---- down: control -> worker -------------------------------------------------------------------
@@ -58,10 +92,11 @@ using UpMessage = std::variant<VerifiedAdvert, PollGap, UpRingOverflow, Transmit
 enum class FrameKind : std::uint8_t {
   advertisement,  // moves the slot's deadline when the driver has taken it (L3)
   bow_out,        // carries term 0, moves nothing (L10)
-  announcement    // gratuitous ARP: needs the lease that an advertisement earned (L11)
+  announcement,   // gratuitous ARP: needs the lease that an advertisement earned (L11)
+  own             // from the port's own MAC and address, in any role: no term, no lease
 };
 
-/// A frame that uses a virtual MAC, to be sent before not_after and only in its term (L4).
+/// A frame to be sent before not_after; one that uses a virtual MAC only in its term (L4).
 struct TransmitFrame {
   static constexpr std::size_t kMaxBytes = 256;
 
@@ -69,10 +104,11 @@ struct TransmitFrame {
   Family family = Family::ipv4;
   PortIndex port;
   SlotIndex slot;
-  std::uint16_t length = 0;  // bytes
+  std::uint16_t length = 0;  // bytes; 0: nothing to send, counts as sent (L3: MAC not resolved)
   Term term;
   Instant not_after{};
   Duration lease{};                        // of an advertisement: length of the lease it earns (L5)
+  bool last_copy = true;                   // of an advertisement: of all its copies (L3)
   std::array<std::byte, kMaxBytes> bytes;  // only the first `length` are set
 };
 

@@ -4,16 +4,20 @@
 
 namespace koi {
 
-FlatTable::FlatTable(std::span<const Item> items) {
+template <class Key>
+FlatTable<Key>::FlatTable(std::span<const Item> items) {
   const std::size_t size = std::bit_ceil(std::max<std::size_t>(2, items.size() * 2));
   shift_ = static_cast<unsigned>(64 - std::countr_zero(size));
   mask_ = size - 1;
-  cells_.assign(size, Item{0, kNone});
+  cells_.assign(size, Item{Key{}, kNone});
   for (const Item& item : items) {
     std::size_t at = (hash(item.key) >> shift_) & mask_;
-    while (cells_[at].value != kNone && cells_[at].key != item.key) at = (at + 1) & mask_;
+    while (cells_[at].value != kNone && !(cells_[at].key == item.key)) at = (at + 1) & mask_;
     if (cells_[at].value == kNone) cells_[at] = item;
   }
 }
+
+template class FlatTable<std::uint64_t>;
+template class FlatTable<Ipv6Key>;
 
 }  // namespace koi

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -16,22 +17,31 @@
 /// them: control builds, workers read, control frees when every worker has adopted a later view.
 namespace koi {
 
-/// A read-only hash table from 64-bit keys to 32-bit values: open addressing, linear probing, at
-/// most half full. Built by control, looked up by workers.
+/// An IPv6 address of one (port, VLAN): the key of its table.
+struct Ipv6Key {
+  std::uint64_t high = 0;  // the address's bytes as they are in memory
+  std::uint64_t low = 0;
+  std::uint32_t place = 0;  // port << 16 | vlan
+  bool operator==(const Ipv6Key&) const = default;
+};
+
+/// A read-only hash table to 32-bit values: open addressing, linear probing, at most half full.
+/// Built by control, looked up by workers. Key: std::uint64_t or Ipv6Key.
+template <class Key>
 class FlatTable {
  public:
   struct Item {
-    std::uint64_t key;
+    Key key;
     std::uint32_t value;
   };
   static constexpr std::uint32_t kNone = 0xffffffff;
 
-  FlatTable() : cells_(1, Item{0, kNone}) {}
+  FlatTable() : cells_(1, Item{Key{}, kNone}) {}
   /// A later item with an equal key is ignored. REQUIRES: no value is kNone.
   explicit FlatTable(std::span<const Item> items);
 
   /// Returns the key's value, or kNone.
-  std::uint32_t find(std::uint64_t key) const {
+  std::uint32_t find(const Key& key) const {
     for (std::size_t at = hash(key) >> shift_;; at = (at + 1) & mask_) {
       const Item& cell = cells_[at & mask_];
       if (cell.value == kNone) return kNone;
@@ -44,18 +54,22 @@ class FlatTable {
     key ^= key >> 32;
     return key * 0x9e3779b97f4a7c15ULL;  // Fibonacci hashing: the high bits are the good ones
   }
+  static std::uint64_t hash(const Ipv6Key& key) {
+    return hash((key.high * 0xff51afd7ed558ccdULL) ^ key.low ^ key.place);
+  }
   unsigned shift_ = 63;
   std::size_t mask_ = 0;
   std::vector<Item> cells_;
 };
 
-/// What an address is to this box. Room for `proxy` later.
-enum class EntryKind : std::uint8_t { own, shared };
+/// What an address is to this box: its own; shared with the other boxes; or another's whose MAC
+/// control wants to hear of (a unicast peer). Room for `proxy` later.
+enum class EntryKind : std::uint8_t { own, shared, peer };
 
 /// One address of one (port, VLAN).
 struct Entry {
   EntryKind kind = EntryKind::own;
-  SlotIndex slot;  // of a shared address
+  SlotIndex slot;  // of a shared address: its group's first slot
 };
 
 /// Who advertises how with whom (design.md): decides which replay rule a worker applies.
@@ -74,6 +88,7 @@ struct SlotView {
   ReplayRule replay = ReplayRule::strict;
   WorkerIndex transmitter;       // the one worker that sends its advertisements (L3)
   Ipv4Address source;            // this node's own address there: source of what it sends
+  Ipv6Address source6;           // the same of IPv6: a link-local one where there is one
   std::uint32_t first_auth = 0;  // Topology::auths[first_auth, first_auth + auth_count)
   std::uint32_t auth_count = 0;
 };
@@ -84,12 +99,13 @@ struct PortView {
 };
 
 struct Topology {
-  std::vector<PortView> ports;        // by PortIndex
-  std::vector<SlotView> slots;        // by SlotIndex
-  std::vector<auth::CarpAuth> auths;  // keys and address lists accepted, the sending one first
-  FlatTable addresses;                // address_key() -> index into entries
+  std::vector<PortView> ports;         // by PortIndex
+  std::vector<SlotView> slots;         // by SlotIndex
+  std::vector<auth::CarpAuth> auths;   // keys and address lists accepted, the sending one first
+  FlatTable<std::uint64_t> addresses;  // address_key() -> index into entries
+  FlatTable<Ipv6Key> addresses6;       // address6_key() -> index into entries
   std::vector<Entry> entries;
-  FlatTable vhids;  // vhid_key() -> SlotIndex
+  FlatTable<std::uint64_t> vhids;  // vhid_key() -> SlotIndex
   NodeId node_id;
 
   static std::uint64_t address_key(PortIndex port, VlanId vlan, Ipv4Address address) {
@@ -102,11 +118,23 @@ struct Topology {
 
   const Entry* find_address(PortIndex port, VlanId vlan, Ipv4Address address) const {
     const std::uint32_t at = addresses.find(address_key(port, vlan, address));
-    return at == FlatTable::kNone ? nullptr : &entries[at];
+    return at == FlatTable<std::uint64_t>::kNone ? nullptr : &entries[at];
   }
+  static Ipv6Key address_key(PortIndex port, VlanId vlan, const Ipv6Address& address) {
+    Ipv6Key key;
+    std::memcpy(&key.high, address.bytes.data(), 8);
+    std::memcpy(&key.low, address.bytes.data() + 8, 8);
+    key.place = (std::uint32_t{port.value()} << 16) | vlan.value();
+    return key;
+  }
+  const Entry* find_address(PortIndex port, VlanId vlan, const Ipv6Address& address) const {
+    const std::uint32_t at = addresses6.find(address_key(port, vlan, address));
+    return at == FlatTable<Ipv6Key>::kNone ? nullptr : &entries[at];
+  }
+
   const SlotView* find_slot(PortIndex port, VlanId vlan, Vhid vhid) const {
     const std::uint32_t at = vhids.find(vhid_key(port, vlan, vhid));
-    return at == FlatTable::kNone ? nullptr : &slots[at];
+    return at == FlatTable<std::uint64_t>::kNone ? nullptr : &slots[at];
   }
   SlotIndex index_of(const SlotView& slot) const {
     return SlotIndex(static_cast<std::uint16_t>(&slot - slots.data()));

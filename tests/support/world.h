@@ -74,8 +74,8 @@ class TopologyBuilder {
   }
 
   std::shared_ptr<const Topology> build(NodeId node = kOwnNode) {
-    topology_.addresses = FlatTable(addresses_);
-    topology_.vhids = FlatTable(vhids_);
+    topology_.addresses = FlatTable<std::uint64_t>(addresses_);
+    topology_.vhids = FlatTable<std::uint64_t>(vhids_);
     topology_.node_id = node;
     return std::make_shared<const Topology>(topology_);
   }
@@ -101,8 +101,8 @@ class TopologyBuilder {
   }
 
   Topology topology_;
-  std::vector<FlatTable::Item> addresses_;
-  std::vector<FlatTable::Item> vhids_;
+  std::vector<FlatTable<std::uint64_t>::Item> addresses_;
+  std::vector<FlatTable<std::uint64_t>::Item> vhids_;
   std::vector<Own> own_;
 };
 

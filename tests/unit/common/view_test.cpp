@@ -10,17 +10,18 @@
 namespace koi {
 namespace {
 
-using Item = FlatTable::Item;
+using Table = FlatTable<std::uint64_t>;
+using Item = Table::Item;
 
 /// Finds all that is in it with the first value given, and nothing else.
 void expect_holds(const std::vector<Item>& items, const std::vector<std::uint64_t>& absent) {
-  const FlatTable table(items);
+  const Table table(items);
   std::map<std::uint64_t, std::uint32_t> first;
   for (const Item& item : items) first.emplace(item.key, item.value);
   for (const auto& [key, value] : first) ASSERT_EQ(table.find(key), value) << key;
   for (const std::uint64_t key : absent) {
     if (first.contains(key)) continue;
-    ASSERT_EQ(table.find(key), FlatTable::kNone) << key;
+    ASSERT_EQ(table.find(key), Table::kNone) << key;
   }
 }
 
@@ -32,14 +33,14 @@ std::vector<std::uint64_t> random_keys(std::mt19937_64& random, std::size_t n) {
 
 TEST(FlatTable, EmptyFindsNothing) {
   std::mt19937_64 random(1);
-  const FlatTable none;
-  const FlatTable no_items{std::span<const Item>()};
+  const Table none;
+  const Table no_items{std::span<const Item>()};
   for (const std::uint64_t key : random_keys(random, 1000)) {
-    EXPECT_EQ(none.find(key), FlatTable::kNone);
-    EXPECT_EQ(no_items.find(key), FlatTable::kNone);
+    EXPECT_EQ(none.find(key), Table::kNone);
+    EXPECT_EQ(no_items.find(key), Table::kNone);
   }
-  EXPECT_EQ(none.find(0), FlatTable::kNone);
-  EXPECT_EQ(no_items.find(0), FlatTable::kNone);
+  EXPECT_EQ(none.find(0), Table::kNone);
+  EXPECT_EQ(no_items.find(0), Table::kNone);
 }
 
 TEST(FlatTable, EverySizeUpToSome) {
@@ -116,9 +117,9 @@ TEST(Topology, FindsByPortVlanAndAddressOrVhid) {
   topology.slots[1].vhid = Vhid(7);
   topology.entries = {{.kind = EntryKind::shared, .slot = SlotIndex(1)}};
   topology.addresses =
-      FlatTable(std::vector<Item>{{Topology::address_key(PortIndex(1), VlanId(20), address), 0}});
+      Table(std::vector<Item>{{Topology::address_key(PortIndex(1), VlanId(20), address), 0}});
   topology.vhids =
-      FlatTable(std::vector<Item>{{Topology::vhid_key(PortIndex(1), VlanId(20), Vhid(7)), 1}});
+      Table(std::vector<Item>{{Topology::vhid_key(PortIndex(1), VlanId(20), Vhid(7)), 1}});
 
   EXPECT_EQ(topology.find_address(PortIndex(1), VlanId(20), address), topology.entries.data());
   EXPECT_EQ(topology.find_address(PortIndex(0), VlanId(20), address), nullptr);
