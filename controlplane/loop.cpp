@@ -134,6 +134,10 @@ void ControlLoop::on(const TransmitRefused& refused, WorkerIndex) {
   if (slot.term == refused.term) feed(slot, refused, setup_.clock->now());
 }
 
+void ControlLoop::on(const NeighborHeard&, WorkerIndex) {}
+void ControlLoop::on(const QueryHeard&, WorkerIndex) {}
+void ControlLoop::on(const Conflict&, WorkerIndex) {}
+
 void ControlLoop::on(const SetDemotion& command) {
   for (Slot& slot : slots_) {
     feed(slot, election::DemotionChanged{command.count}, setup_.clock->now());

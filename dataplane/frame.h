@@ -9,6 +9,7 @@
 #include "common/drop_reason.h"
 #include "common/wire/ethernet.h"
 #include "dataplane/lease.h"
+#include "dataplane/up_reporter.h"
 
 /// What the packet functions take and return. They work on the bytes of one frame and know neither
 /// mbufs nor rings, so that everything but mbuf_view.h is tested without DPDK.
@@ -19,6 +20,7 @@ struct BurstContext {
   const View& view;
   PortIndex port;
   WorkerLease& lease;
+  UpReporter& reporter;
 
   const Topology& topology() const { return *view.topology; }
   const MacAddress& port_mac() const { return topology().ports[port.value()].mac; }

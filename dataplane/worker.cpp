@@ -19,6 +19,7 @@ Worker::Worker(const WorkerSetup& setup)
       counters_(*setup.counters),
       lease_(*setup.board, setup.index),
       adverts_(*setup.board, lease_, *setup.up, *setup.counters),
+      reporter_(*setup.up),
       drain_(setup.queues.size()),
       view_(setup.first_view) {}
 
@@ -35,6 +36,7 @@ void Worker::run() {
     const Instant now = setup_.clock.read();
     lease_.begin_poll(now);
     drain_.begin_poll(now);
+    reporter_.begin_poll(now);
     unsigned work = 0;
     for (std::size_t q = 0; q < setup_.queues.size(); ++q) work += poll(q);
     // L8, L9: what control reads from these must not be ahead of what this poll brought.
@@ -61,7 +63,7 @@ std::uint16_t Worker::poll(std::size_t q) {
   }
   taken_[q] += count;
 
-  const BurstContext burst{*view_, queue.port, lease_};
+  const BurstContext burst{*view_, queue.port, lease_, reporter_};
   PortCounters& counters = counters_.ports[queue.port.value()];
   rte_mbuf* answers[kBurst];
   AnswerKind kinds[kBurst];

@@ -77,6 +77,7 @@ class Worker {
   WorkerCounters& counters_;
   WorkerLease lease_;
   AdvertReceiver adverts_;
+  UpReporter reporter_;
   DrainTracker drain_;
   const View* view_;
   std::uint64_t missed_before_ = 0;               // the NICs' misses when last looked at

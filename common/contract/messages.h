@@ -85,7 +85,8 @@ struct Conflict {
   MacAddress mac;    // who: hardware address
 };
 
-using UpMessage = std::variant<VerifiedAdvert, PollGap, UpRingOverflow, TransmitRefused>;
+using UpMessage = std::variant<VerifiedAdvert, PollGap, UpRingOverflow, TransmitRefused,
+                               NeighborHeard, QueryHeard, Conflict>;
 
 // ---- down: control -> worker -------------------------------------------------------------------
 

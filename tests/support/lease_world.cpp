@@ -33,6 +33,7 @@ struct LeaseWorld::Worker {
   WorkerCounters counters;
   dataplane::WorkerLease lease;
   dataplane::AdvertReceiver adverts;
+  dataplane::UpReporter reporter;
   dataplane::DrainTracker drain{1};
   const View* view = nullptr;
   std::deque<Frame> queue;
@@ -77,6 +78,7 @@ LeaseWorld::Worker::Worker(Box& owner, std::uint8_t index, std::size_t queue_dep
     : box(owner),
       lease(*owner.board, WorkerIndex(index)),
       adverts(*owner.board, lease, up, counters),
+      reporter(up),
       depth(queue_depth) {}
 
 LeaseWorld::LeaseWorld(const Setup& setup) : setup_(setup), random_(setup.seed) {
@@ -235,11 +237,12 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
   pause_point(actor);
   worker.lease.begin_poll(now);
   worker.drain.begin_poll(now);
+  worker.reporter.begin_poll(now);
   pause_point(actor);
   // A request that came before everything in this burst, and one that came after.
   const bool may_answer_first = !worker.lease.refusal(*worker.view, kSlot);
   const Instant polled_at = now_;
-  const dataplane::BurstContext burst{*worker.view, kPort, worker.lease};
+  const dataplane::BurstContext burst{*worker.view, kPort, worker.lease, worker.reporter};
   std::uint32_t taken = 0;
   while (taken < setup_.burst && !worker.queue.empty() &&
          worker.queue.front().arrival <= polled_at) {

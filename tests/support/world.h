@@ -181,7 +181,8 @@ class World {
         board(std::make_unique<SlotBoard>()),
         counters(std::make_unique<WorkerCounters>()),
         lease(*board, WorkerIndex(0)),
-        adverts(*board, lease, up, *counters) {
+        adverts(*board, lease, up, *counters),
+        reporter(up) {
     view.terms.resize(topology->slots.size());
     poll();
   }
@@ -199,11 +200,12 @@ class World {
   void poll(Duration after = 100us) {
     now += after;
     lease.begin_poll(now);
+    reporter.begin_poll(now);
     lease.end_poll(now);
   }
 
   dataplane::BurstContext burst(PortIndex port = PortIndex(0)) {
-    return {.view = view, .port = port, .lease = lease};
+    return {.view = view, .port = port, .lease = lease, .reporter = reporter};
   }
 
   /// What becomes of a frame; it is changed into its answer and cut to its length.
@@ -223,6 +225,7 @@ class World {
   dataplane::WorkerLease lease;
   RecordingSender up;
   dataplane::AdvertReceiver adverts;
+  dataplane::UpReporter reporter;
   Instant now{10s};
 };
 
