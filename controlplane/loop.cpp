@@ -290,6 +290,8 @@ void ControlLoop::carry_out(Slot& slot, const election::Raise& raise, Instant) {
   report(NoticeRaised{index_of(slot), raise.notice, advert_source_});
 }
 
+void ControlLoop::carry_out(Slot&, const election::Probe&, Instant) {}  // no TimerDue is deaf yet
+
 void ControlLoop::queue(Slot& slot, TransmitFrame frame, Term term, Instant not_after) {
   frame.slot = index_of(slot);
   frame.term = term;
