@@ -165,7 +165,7 @@ void LeaseWorld::kill(std::size_t box, Instant at) {
 
 void LeaseWorld::demote(std::size_t box, Instant at, std::uint8_t count) {
   plans_.push_back({at, [this, box, count] {
-                      boxes_[box]->commands.try_send(controlplane::SetDemotion{count});
+                      boxes_[box]->commands.try_send(controlplane::SetDemotion{0, count});
                       note("box " + std::to_string(box) + " demoted " + std::to_string(count));
                     }});
 }
