@@ -29,6 +29,7 @@ bool is_news(DropReason reason) {
     case DropReason::kEthertype:
     case DropReason::kNotOurMac:
     case DropReason::kNotMaster:
+    case DropReason::kBalanceNone:
     case DropReason::kArpNotRequest:
     case DropReason::kArpAnnouncement:
     case DropReason::kArpNotOurs:
