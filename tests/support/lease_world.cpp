@@ -34,6 +34,7 @@ struct LeaseWorld::Worker {
   dataplane::WorkerLease lease;
   dataplane::AdvertReceiver adverts;
   dataplane::UpReporter reporter;
+  dataplane::DadLimit dad;
   dataplane::DrainTracker drain{1};
   const View* view = nullptr;
   std::deque<Frame> queue;
@@ -242,7 +243,8 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
   // A request that came before everything in this burst, and one that came after.
   const bool may_answer_first = !worker.lease.refusal(*worker.view, kSlot);
   const Instant polled_at = now_;
-  const dataplane::BurstContext burst{*worker.view, kPort, worker.lease, worker.reporter};
+  const dataplane::BurstContext burst{*worker.view, kPort, worker.lease, worker.reporter,
+                                      worker.dad};
   std::uint32_t taken = 0;
   while (taken < setup_.burst && !worker.queue.empty() &&
          worker.queue.front().arrival <= polled_at) {
