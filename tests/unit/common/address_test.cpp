@@ -40,6 +40,7 @@ TEST(MacAddress, Kinds) {
   EXPECT_EQ(kCarpIpv4Mac.to_string(), "01:00:5e:00:00:12");
 }
 
+// C1.2 kept
 TEST(MacAddress, VirtualMacOfAVhid) {
   EXPECT_EQ(virtual_mac(Vhid(1)).to_string(), "00:00:5e:00:01:01");
   EXPECT_EQ(virtual_mac(Vhid(255)).to_string(), "00:00:5e:00:01:ff");

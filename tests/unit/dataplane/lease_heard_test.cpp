@@ -126,6 +126,7 @@ TEST_F(LeaseHeard, L7_WhateverTheRole) {
   hear(world, 3);  // stepping down
 }
 
+// C4.2 refused
 TEST_F(LeaseHeard, L7_UnverifiedIsNotHeard) {
   test::World world;
   world.verdict_on(test::frame({.key = "another"}));
