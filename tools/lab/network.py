@@ -12,7 +12,7 @@ from .probe import Probe
 from .station import BRIDGE, IFACE, Client, Station
 from .ucarpbox import UcarpBox
 
-CLIENT_ADDRESS = "192.0.2.100"
+CLIENT_ADDRESS, CLIENT_ADDRESS6 = "192.0.2.100", "2001:db8::100"
 
 
 class Lab:
@@ -30,7 +30,8 @@ class Lab:
             self.keeper.note("netns", self.switch)
             netns.add_namespace(self.switch)
             netns.add_bridge(self.switch, BRIDGE)
-            self.client = self.station("client", CLIENT_ADDRESS, Client)
+            self.client = self.station("client", CLIENT_ADDRESS, Client,
+                                       address6=CLIENT_ADDRESS6)
         except BaseException:
             self.close()
             raise
@@ -73,7 +74,8 @@ class Lab:
         return self.keep_open(Observer(self.switch, [s.name for s in stations]))
 
     def probe(self, target):
-        """One ARP request and one echo a millisecond from the client; see Probe."""
+        """One ARP request (or Neighbor Solicitation) and one echo a millisecond from the client;
+        see Probe."""
         return self.keep_open(Probe(self.client.namespace, IFACE, target))
 
 
