@@ -35,7 +35,7 @@ class Group:
         """protocol.md §6."""
         if self.advbase == 0:
             return 3000 * max(self.advskew, 1) / 256
-        return 3000 * self.advbase + 1000 * self.advskew / 256
+        return 1000 * self.extra.get("dead-ratio", 3) * self.advbase + 1000 * self.advskew / 256
 
 
 def yaml_text(value, indent=""):
