@@ -96,7 +96,7 @@ class Play:
         client, mac = self.lab.client, self.mac[who]
         if client.neighbor(SHARED):
             until(lambda: f"the client's cache to say {mac} unasked, it says "
-                  f"{client.neighbor(SHARED)}", lambda: client.neighbor(SHARED) == mac, within=corrected)
+                  f"{client.neighbor(SHARED)}", lambda: client.neighbor(SHARED) == mac, corrected)
         client.forget(SHARED)
         until(f"an answer from {mac}", lambda: client.ping(SHARED), within=3)
         assert client.neighbor(SHARED) == mac

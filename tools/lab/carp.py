@@ -63,8 +63,8 @@ def frame(source, carp, *, vhid=1, destination=None, destination_mac=None, sourc
     to_mac = destination_mac or (GROUP6_MAC if six else GROUP_MAC)
     head = mac_bytes(to_mac) + mac_bytes(source_mac or virtual_mac(vhid))
     if six:
-        return (head + b"\x86\xdd" + wire6.header(source, destination or GROUP6, PROTOCOL, len(body),
-                                                  hop_limit=ttl) + body)
+        ip = wire6.header(source, destination or GROUP6, PROTOCOL, len(body), hop_limit=ttl)
+        return head + b"\x86\xdd" + ip + body
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0x10, 20 + len(body), 0x1234, 0x4000, ttl, PROTOCOL, 0,
                      ipaddress.ip_address(source).packed,
                      ipaddress.ip_address(destination or GROUP).packed)

@@ -20,8 +20,10 @@ table netdev koi {
 # A kernel reports the groups it is in (MLD) at moments of its own: noise to those who count drops.
 _NO_MLD = """
 table ip6 lab {
-  chain output { type filter hook output priority 0;
-                 icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } drop; }
+  chain output {
+    type filter hook output priority 0;
+    icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } drop;
+  }
 }
 """
 
@@ -67,9 +69,9 @@ def add_namespace(name):
     run("ip", "-n", name, "link", "set", "lo", "up")
 
 
-def add_bridge(namespace, name, snooping=False):
+def add_bridge(namespace, name):
     run("ip", "-n", namespace, "link", "add", "name", name, "type", "bridge", "forward_delay", "0",
-        "stp_state", "0", "mcast_snooping", "1" if snooping else "0")
+        "stp_state", "0", "mcast_snooping", "0")
     run("ip", "-n", namespace, "link", "set", "dev", name, "up")
 
 

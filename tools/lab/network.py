@@ -18,7 +18,8 @@ CLIENT_ADDRESS, CLIENT_ADDRESS6 = "192.0.2.100", "2001:db8::100"
 class Lab:
     """Boxes are added by koi(), ucarp() or station(); closing removes everything."""
 
-    def __init__(self, build=None):
+    def __init__(self, build=None, snooping=None):
+        """snooping: a switch that keeps multicast from ports that asked for none; see Snooping."""
         self.build = build or os.environ.get("KOI_BUILD") or _repository("build")
         self.folder = tempfile.mkdtemp(prefix="koi-lab-")
         self.tag = f"koi{os.getpid()}{secrets.token_hex(2)}"
@@ -30,6 +31,8 @@ class Lab:
             self.keeper.note("netns", self.switch)
             netns.add_namespace(self.switch)
             netns.add_bridge(self.switch, BRIDGE)
+            if snooping:
+                snooping.set_up(self.switch, BRIDGE)
             self.client = self.station("client", CLIENT_ADDRESS, Client,
                                        address6=CLIENT_ADDRESS6)
         except BaseException:
