@@ -20,8 +20,9 @@ namespace koi {
   X(kEthertype, "ethertype")        /* neither ARP nor IPv4 */                                \
   X(kNotOurMac, "not_our_mac")      /* unicast to somebody else */                            \
   /* a shared address that this box must not answer for now */                                \
-  X(kNotMaster, "not_master") /* BACKUP or INIT: silent on purpose */                         \
-  X(kNoLease, "no_lease")     /* MASTER in the view, but rule L1 says silence */              \
+  X(kNotMaster, "not_master")     /* BACKUP or INIT: silent on purpose */                     \
+  X(kNoLease, "no_lease")         /* MASTER in the view, but rule L1 says silence */          \
+  X(kBalanceNone, "balance_none") /* balanced, and the hash names nobody for this asker */    \
   /* ARP (RFC 826) */                                                                         \
   X(kArpLength, "arp_length")             /* truncated */                                     \
   X(kArpFormat, "arp_format")             /* not Ethernet/IPv4, or wrong address lengths */   \
@@ -46,6 +47,7 @@ namespace koi {
   /* CARP (protocol.md §3), in the order of the checks */                                    \
   X(kCarpTtl, "carp_ttl")                 /* not 255 */                                       \
   X(kCarpDestination, "carp_destination") /* not to 224.0.0.18 */                             \
+  X(kVrrp, "vrrp")                        /* VRRP with the number of a vhid of ours */        \
   X(kCarpLength, "carp_length")           /* under 36 bytes */                                \
   X(kCarpChecksum, "carp_checksum")                                                           \
   X(kCarpVhid, "carp_vhid")          /* no group of ours on this port and VLAN */             \

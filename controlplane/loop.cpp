@@ -142,6 +142,7 @@ void ControlLoop::on(const Conflict&, WorkerIndex) {}
 
 void ControlLoop::on(const SetDemotion& command) {
   for (Slot& slot : slots_) {
+    if (index_of(slot).value() != command.group) continue;  // a slot for each group
     feed(slot, election::DemotionChanged{command.count}, setup_.clock->now());
     glances_[index_of(slot).value()].report_due = true;
   }
@@ -289,6 +290,8 @@ void ControlLoop::carry_out(Slot& slot, const election::Raise& raise, Instant) {
   counters_.slots[index_of(slot).value()].notices[static_cast<std::size_t>(raise.notice)].add();
   report(NoticeRaised{index_of(slot), raise.notice, advert_source_});
 }
+
+void ControlLoop::carry_out(Slot&, const election::Probe&, Instant) {}  // no TimerDue is deaf yet
 
 void ControlLoop::queue(Slot& slot, TransmitFrame frame, Term term, Instant not_after) {
   frame.slot = index_of(slot);

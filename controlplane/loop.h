@@ -84,6 +84,7 @@ class ControlLoop {
   void carry_out(Slot& slot, const election::SendBowOut& send, Instant now);
   void carry_out(Slot& slot, const election::Announce& announce, Instant now);
   void carry_out(Slot& slot, const election::Raise& raise, Instant now);
+  void carry_out(Slot& slot, const election::Probe& probe, Instant now);
   void queue(Slot& slot, TransmitFrame frame, Term term, Instant not_after);
   Instant deadline_of(const Slot& slot, Instant now) const;
   std::uint64_t next_counter();

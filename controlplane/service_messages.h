@@ -16,8 +16,9 @@ namespace koi::controlplane {
 // ---- commands: service -> control --------------------------------------------------------------
 
 struct SetDemotion {
+  std::uint16_t group;  // by its position in the configuration
   std::uint8_t count;
-};  // of this node, all causes together
+};  // of one group, all its causes together
 struct SetLink {
   PortIndex port;
   bool up;

@@ -169,7 +169,10 @@ class Builder {
                                 .families = family_bit(Family::ipv4),
                                 .source = source,
                                 .node = config_.node_id,
-                                .announce_refresh = group.announce_refresh};
+                                .announce_refresh = group.announce_refresh,
+                                .demotion_encoding = group.demotion_encoding,
+                                .preempt_delay = group.preempt_delay,
+                                .takeover_when_deaf = group.takeover_when_deaf};
   }
 
   const config::Config& config_;

@@ -1,6 +1,8 @@
 #include "dataplane/advert_receiver.h"
 
 #include "common/wire/carp.h"
+#include "common/wire/vrrp.h"
+#include "dataplane/conflicts.h"
 
 namespace koi::dataplane {
 namespace {
@@ -49,6 +51,10 @@ Fate AdvertReceiver::receive(std::span<const std::byte> frame, const wire::Ether
   if (ip.ttl != wire::kCarpTtl) return Fate::drop(DropReason::kCarpTtl);
   if (ip.destination != kCarpIpv4Group) return Fate::drop(DropReason::kCarpDestination);
   const auto payload = frame.subspan(ethernet.payload + wire::kIpv4Length, ip.payload_length);
+  const auto vrrp = wire::recognize_vrrp(payload, ip.source, ip.destination);
+  if (vrrp && !vrrp->or_carp) {
+    return Fate::drop(burst.conflicts.vrrp(*vrrp, ip.source, ethernet, burst));
+  }
   const Parsed<wire::CarpHeader> header = wire::parse_carp(payload);
   if (!header) return Fate::drop(header.reason());
   const Topology& topology = burst.topology();
@@ -70,6 +76,10 @@ Fate AdvertReceiver::receive(std::span<const std::byte> frame, const wire::Ether
                           .source_mac = ethernet.source};
     compare_with_last(index, advert);
     if (!send_up(advert)) verdict = Verdict::ring_full;
+  }
+  if (verdict == Verdict::digest) {
+    if (vrrp) return Fate::drop(burst.conflicts.vrrp(*vrrp, ip.source, ethernet, burst));
+    burst.conflicts.digest(index, ip.source, ethernet.source);
   }
   received[static_cast<std::size_t>(verdict)].add();
   if (verdict == Verdict::accepted) return Fate::taken();

@@ -5,6 +5,7 @@
 #include "common/wire/carp.h"
 #include "common/wire/ipv4.h"
 #include "dataplane/arp_responder.h"
+#include "dataplane/conflicts.h"
 #include "dataplane/icmp_responder.h"
 
 namespace koi::dataplane {
@@ -21,6 +22,7 @@ bool is_virtual(const MacAddress& mac) {
 Fate classify(std::span<std::byte> frame, const BurstContext& burst, AdvertReceiver& adverts) {
   const Parsed<wire::EthernetHeader> ethernet = wire::parse_ethernet(frame);
   if (!ethernet) return Fate::drop(ethernet.reason());
+  burst.conflicts.source(frame, *ethernet, burst);
   const MacAddress& to = ethernet->destination;
   if (!to.is_multicast() && to != burst.port_mac() && !is_virtual(to)) {
     return Fate::drop(DropReason::kNotOurMac);

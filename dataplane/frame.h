@@ -15,12 +15,15 @@
 /// mbufs nor rings, so that everything but mbuf_view.h is tested without DPDK.
 namespace koi::dataplane {
 
+class ConflictWatch;
+
 /// The one view and the one moment of a burst.
 struct BurstContext {
   const View& view;
   PortIndex port;
   WorkerLease& lease;
   UpReporter& reporter;
+  ConflictWatch& conflicts;
 
   const Topology& topology() const { return *view.topology; }
   const MacAddress& port_mac() const { return topology().ports[port.value()].mac; }

@@ -20,6 +20,7 @@ Worker::Worker(const WorkerSetup& setup)
       lease_(*setup.board, setup.index),
       adverts_(*setup.board, lease_, *setup.up, *setup.counters),
       reporter_(*setup.up),
+      conflicts_(reporter_),
       drain_(setup.queues.size()),
       view_(setup.first_view) {}
 
@@ -63,7 +64,7 @@ std::uint16_t Worker::poll(std::size_t q) {
   }
   taken_[q] += count;
 
-  const BurstContext burst{*view_, queue.port, lease_, reporter_};
+  const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_};
   PortCounters& counters = counters_.ports[queue.port.value()];
   rte_mbuf* answers[kBurst];
   AnswerKind kinds[kBurst];

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controlplane/view_builder.h"
+#include "dataplane/conflicts.h"
 #include "dataplane/frame.h"
 #include "tests/support/lab_config.h"
 
@@ -34,6 +35,7 @@ struct LeaseWorld::Worker {
   dataplane::WorkerLease lease;
   dataplane::AdvertReceiver adverts;
   dataplane::UpReporter reporter;
+  dataplane::ConflictWatch conflicts{reporter};
   dataplane::DrainTracker drain{1};
   const View* view = nullptr;
   std::deque<Frame> queue;
@@ -163,7 +165,7 @@ void LeaseWorld::kill(std::size_t box, Instant at) {
 
 void LeaseWorld::demote(std::size_t box, Instant at, std::uint8_t count) {
   plans_.push_back({at, [this, box, count] {
-                      boxes_[box]->commands.try_send(controlplane::SetDemotion{count});
+                      boxes_[box]->commands.try_send(controlplane::SetDemotion{0, count});
                       note("box " + std::to_string(box) + " demoted " + std::to_string(count));
                     }});
 }
@@ -242,7 +244,8 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
   // A request that came before everything in this burst, and one that came after.
   const bool may_answer_first = !worker.lease.refusal(*worker.view, kSlot);
   const Instant polled_at = now_;
-  const dataplane::BurstContext burst{*worker.view, kPort, worker.lease, worker.reporter};
+  const dataplane::BurstContext burst{*worker.view, kPort, worker.lease, worker.reporter,
+                                      worker.conflicts};
   std::uint32_t taken = 0;
   while (taken < setup_.burst && !worker.queue.empty() &&
          worker.queue.front().arrival <= polled_at) {

@@ -17,6 +17,7 @@
 #include "common/contract/view.h"
 #include "dataplane/advert_receiver.h"
 #include "dataplane/classify.h"
+#include "dataplane/conflicts.h"
 #include "dataplane/frame.h"
 #include "dataplane/lease.h"
 #include "tests/support/frames.h"
@@ -182,7 +183,8 @@ class World {
         counters(std::make_unique<WorkerCounters>()),
         lease(*board, WorkerIndex(0)),
         adverts(*board, lease, up, *counters),
-        reporter(up) {
+        reporter(up),
+        conflicts(reporter) {
     view.terms.resize(topology->slots.size());
     poll();
   }
@@ -205,7 +207,8 @@ class World {
   }
 
   dataplane::BurstContext burst(PortIndex port = PortIndex(0)) {
-    return {.view = view, .port = port, .lease = lease, .reporter = reporter};
+    return {
+        .view = view, .port = port, .lease = lease, .reporter = reporter, .conflicts = conflicts};
   }
 
   /// What becomes of a frame; it is changed into its answer and cut to its length.
@@ -226,6 +229,7 @@ class World {
   RecordingSender up;
   dataplane::AdvertReceiver adverts;
   dataplane::UpReporter reporter;
+  dataplane::ConflictWatch conflicts;
   Instant now{10s};
 };
 

@@ -224,7 +224,7 @@ TEST(LoopOutput, SlotIsReportedAtStartAndWheneverItChanges) {
   rig.hear(rig.advert(1, 0));
   rig.turn();
   EXPECT_TRUE(rig.reports.take<SlotReport>().empty());  // nothing new
-  rig.command(SetDemotion{3});
+  rig.command(SetDemotion{0, 3});
   rig.turn();
   EXPECT_EQ(rig.reports.take<SlotReport>().at(0).demotion, 3);
 }

@@ -117,7 +117,7 @@ TEST(LoopTakeover, L11LaterAnnouncementsMayBeSentUntilTheDeadline) {
 TEST(LoopTakeover, L10BowOutOnlyAfterEveryWorkerAdoptedTheSilentView) {
   LoopRig rig(test::lan_box(2), 1, 2);
   rig.become_master();
-  rig.command(SetDemotion{1});
+  rig.command(SetDemotion{0, 1});
   rig.turn();
   EXPECT_EQ(rig.term(), 0U);
   rig.turn_after(100us);
@@ -138,7 +138,7 @@ TEST(LoopTakeover, L10BowOutOnlyAfterEveryWorkerAdoptedTheSilentView) {
 TEST(LoopTakeover, L10BowOutOnceTheLeaseIsOverWhateverTheWorkersDo) {
   LoopRig rig(test::lan_box(2), 1, 2);
   rig.become_master(2s);
-  rig.command(SetDemotion{1});
+  rig.command(SetDemotion{0, 1});
   rig.turn();
   rig.adopt(0);
   rig.turn_after(1999ms);
@@ -154,7 +154,7 @@ TEST(LoopTakeover, L10OlderViewAdoptedIsNotTheSilentOne) {
   rig.listen();
   rig.turn_after(1us);  // promoted; the worker has not looked yet
   rig.grant(2850ms);
-  rig.command(SetDemotion{1});
+  rig.command(SetDemotion{0, 1});
   rig.turn_after(100us);
   const auto messages = rig.down[0].take_all();
   const auto promoting = std::get<AdoptView>(messages.front()).view->number;
@@ -228,7 +228,7 @@ TEST(LoopTakeover, L10AllDownIsRepeatedUntilTheReportRingTakesIt) {
 TEST(LoopTakeover, DemotionShowsInEveryLaterAdvertisement) {
   LoopRig rig;
   rig.become_backup();
-  rig.command(SetDemotion{7});
+  rig.command(SetDemotion{0, 7});
   rig.turn();
   rig.clock.advance(4s);
   rig.listen();
@@ -243,7 +243,7 @@ TEST(LoopTakeover, DemotionBesideUcarpShowsAsAdvskew240) {
   config.groups[0].dialect = config::Dialect::ucarp;
   LoopRig rig(config);
   rig.become_backup();
-  rig.command(SetDemotion{7});
+  rig.command(SetDemotion{0, 7});
   rig.turn();
   rig.clock.advance(4s);
   rig.listen();
@@ -259,7 +259,7 @@ TEST(LoopTakeover, BowOutBesideUcarpLeavesByteFourZero) {
   config.groups[0].dialect = config::Dialect::ucarp;
   LoopRig rig(config);
   rig.become_master();
-  rig.command(SetDemotion{7});
+  rig.command(SetDemotion{0, 7});
   rig.turn();
   rig.adopt(0);
   rig.turn_after(100us);

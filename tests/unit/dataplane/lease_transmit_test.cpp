@@ -54,6 +54,33 @@ TEST_F(LeaseTransmit, L3_AnnouncementMovesNothing) {
   EXPECT_EQ(deadline().word(), before);
 }
 
+TEST_F(LeaseTransmit, L3_OfSeveralCopiesTheLastMovesIt) {
+  promote();
+  const std::uint64_t before = deadline().word();
+  pass(1ms);
+  TransmitFrame copy = frame(FrameKind::advertisement);
+  copy.last_copy = false;
+  first.sent(copy, now);
+  EXPECT_EQ(deadline().word(), before);
+  copy.last_copy = true;
+  first.sent(copy, now);
+  EXPECT_EQ(deadline().word(), Stamp(kTerm.value(), now + 100ms).word());
+}
+
+TEST_F(LeaseTransmit, L4_AnOwnFrameNeedsNoTermAndMovesNothing) {
+  TransmitFrame own = frame(FrameKind::own, Term(0));
+  for (const std::uint64_t term : {0U, 5U}) {
+    set_term(Term(term));
+    own.not_after = now;
+    EXPECT_EQ(transmit(own), "ok") << term;
+    own.not_after = now - 1ns;
+    EXPECT_EQ(transmit(own), "frame_late") << term;
+  }
+  const std::uint64_t before = deadline().word();
+  first.sent(own, now);
+  EXPECT_EQ(deadline().word(), before);
+}
+
 TEST_F(LeaseTransmit, L3_NothingButSendingMovesIt) {
   promote();
   const std::uint64_t before = deadline().word();

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "dataplane/shared_slot.h"
+#include "tests/support/balanced.h"
 #include "tests/support/world.h"
 
 namespace koi::dataplane {
@@ -73,6 +75,12 @@ std::vector<Circumstance> ethernet_and_arp() {
          world.board->slot(kLan).deadline[0].store(0);
          return world.verdict_on(arp({}));
        }},
+      {DropReason::kBalanceNone,
+       [](World&) {
+         const auto balanced = balanced_topology({1, 2}, openbsd_balancer(2));
+         const Entry* entry = balanced->find_address(PortIndex(0), VlanId(0), kSharedIp);
+         return verdict(answering_slot(*balanced, *entry, {.ethernet = kClientMac}));
+       }},
       frame_for(DropReason::kArpLength, prefix(arp({}), 41)),
       frame_for(DropReason::kArpFormat, with_byte(arp({}), 15, 6)),
       frame_for(DropReason::kArpNotRequest, arp({.operation = 2})),
@@ -112,10 +120,12 @@ std::vector<Circumstance> carp_and_transmission() {
       frame_for(DropReason::kCarpTtl, advert([](Advert& ad) { ad.ip.ttl = 254; })),
       frame_for(DropReason::kCarpDestination,
                 advert([](Advert& ad) { ad.ip.destination = kOwnIp; })),
+      // VRRPv3 without an address
+      frame_for(DropReason::kVrrp, frame({}, from_hex("310164000064 6a9a"))),
       frame_for(DropReason::kCarpLength, frame({}, Bytes(35))),
       frame_for(DropReason::kCarpChecksum, frame({}, with_byte(carp({}), 6, 0xaa))),
       frame_for(DropReason::kCarpVhid, advert([](Advert& ad) { ad.vhid = 77; })),
-      frame_for(DropReason::kCarpVersion, advert([](Advert& ad) { ad.version_type = 0x31; })),
+      frame_for(DropReason::kCarpVersion, advert([](Advert& ad) { ad.version_type = 0x41; })),
       frame_for(DropReason::kCarpDigest, advert([](Advert& ad) { ad.key = "forger"; })),
       {DropReason::kCarpOwn,
        [](World& world) {
