@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "controlplane/app/demotions.h"
+
 namespace koi::app {
 namespace {
 
@@ -15,14 +17,6 @@ using election::Role;
 using nlohmann::json;
 
 double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
-/// RFC 3339, UTC, with milliseconds.
-std::string utc(std::chrono::system_clock::time_point moment) {
-  using std::chrono::milliseconds;
-  const auto ms = std::chrono::duration_cast<milliseconds>(moment.time_since_epoch());
-  const std::time_t whole = ms.count() / 1000;
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(whole), ms.count() % 1000);
-}
 
 /// Left of the slot's lease: that of the family that ends first. 0 unless MASTER.
 Duration lease_left(const Snapshot& s, SlotIndex slot, Instant now) {
@@ -49,7 +43,7 @@ json slot_json(const Snapshot& s, SlotIndex slot, const config::Group& group, In
   }
   return {{"vhid", group.vhid.value()},
           {"role", election::to_string(report.role)},
-          {"since", utc(s.since[slot.value()])},
+          {"since", utc_text(s.since[slot.value()])},
           {"cause", election::to_string(report.cause)},
           {"term", report.term.value()},
           {"master", master},
@@ -151,19 +145,16 @@ json histogram_json(const Histogram& histogram) {
 
 }  // namespace
 
-unsigned Snapshot::total_demotion() const {
-  unsigned total = 0;
-  for (const auto& [cause, count] : demotion) total += count;
-  return total;
+std::string utc_text(std::chrono::system_clock::time_point moment) {
+  using std::chrono::milliseconds;
+  const auto ms = std::chrono::duration_cast<milliseconds>(moment.time_since_epoch());
+  const std::time_t whole = ms.count() / 1000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(whole), ms.count() % 1000);
 }
 
 Duration Snapshot::control_age() const {
   const Instant turn(Duration(control_turn->load(std::memory_order_relaxed)));
   return clock->now() - turn;
-}
-
-json demotion_json(const Snapshot& s) {
-  return {{"total", s.total_demotion()}, {"causes", s.demotion}};
 }
 
 json status_json(const Snapshot& s) {
@@ -187,7 +178,7 @@ json status_json(const Snapshot& s) {
           {"node_id", s.config->node_id.value()},
           {"version", KOI_VERSION},
           {"uptime_seconds", seconds(now.time_since_epoch())},
-          {"demotion", demotion_json(s)},
+          {"demotion", demotion_json(*s.demotions, *s.config, steady_now())},
           {"control_age_seconds", seconds(control_age)},
           {"groups", groups}};
 }
@@ -213,7 +204,7 @@ json counters_json(const Snapshot& s) {
           {"ports", ports},
           {"slots", slots},
           {"workers", workers},
-          {"demotion", s.demotion},
+          {"demotion", demotion_causes_json(*s.demotions)},
           {"frames_dropped", s.control->frames_dropped.get()},
           {"reports_dropped", s.control->reports_dropped.get()},
           {"control_late", histogram_json(s.control->late)},
