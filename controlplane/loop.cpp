@@ -12,22 +12,24 @@ constexpr Duration kDecisionLasts = 1ms;       // L4: first advertisement of a t
 constexpr unsigned kUpPerTurn = 8192;          // twice what an up ring holds
 constexpr std::uint64_t kAskBefore = 1 << 19;  // half of what the service thread reserves
 
+std::vector<Sender<DownMessage>*> senders(const std::vector<ControlLoop::WorkerLink>& workers) {
+  std::vector<Sender<DownMessage>*> down;
+  for (const ControlLoop::WorkerLink& worker : workers) down.push_back(worker.down);
+  return down;
+}
+
 }  // namespace
 
 ControlLoop::ControlLoop(const Setup& setup, Plan plan)
     : setup_(setup),
       board_(*setup.board),
       counters_(*setup.counters),
-      topology_(plan.topology),
-      pushed_(setup.workers.size()),
+      views_(board_, senders(setup.workers), plan.topology),
       sequence_(setup.first_sequence),
       ceiling_(setup.sequence_ceiling) {
   slots_.reserve(plan.slots.size());
   for (SlotPlan& slot : plan.slots) slots_.emplace_back(std::move(slot));
   glances_.resize(slots_.size());
-  views_.push_back(
-      std::make_unique<View>(View{ViewNumber(1), topology_, std::vector<Term>(slots_.size())}));
-  std::fill(pushed_.begin(), pushed_.end(), ViewNumber(1));
 }
 
 void ControlLoop::turn() {
@@ -140,7 +142,7 @@ void ControlLoop::on(const Conflict&, WorkerIndex) {}
 
 void ControlLoop::on(const SetDemotion& command) {
   for (Slot& slot : slots_) {
-    if (index_of(slot).value() != command.group) continue;  // a slot for each group
+    if (slot.plan.group_index != command.group) continue;
     feed(slot, election::DemotionChanged{command.count}, setup_.clock->now());
     glances_[index_of(slot).value()].report_due = true;
   }
@@ -200,7 +202,7 @@ void ControlLoop::finish_step_downs() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (glances_[i].stepping_down &&
-        (adopted_by_all(slot.silent_from) || turn_started_ > slot.lease_over)) {
+        (views_.adopted_by_all(slot.silent_from) || turn_started_ > slot.lease_over)) {
       feed(slot, election::WorkersSilent{}, setup_.clock->now());
     }
     all_down = all_down && !glances_[i].master && !glances_[i].stepping_down;
@@ -208,14 +210,6 @@ void ControlLoop::finish_step_downs() {
   if (shutting_down_ && all_down && !all_down_reported_ && frames_.empty()) {
     all_down_reported_ = report(AllDown{});
   }
-}
-
-bool ControlLoop::adopted_by_all(ViewNumber number) const {
-  for (std::size_t w = 0; w < setup_.workers.size(); ++w) {
-    const WorkerWords& words = board_.worker(WorkerIndex(static_cast<std::uint8_t>(w)));
-    if (words.adopted.load(std::memory_order_acquire) < number.value()) return false;
-  }
-  return true;
 }
 
 // ---- the election's actions --------------------------------------------------------------------
@@ -247,7 +241,7 @@ void ControlLoop::carry_out(Slot& slot, const election::ChangeRole& change, Inst
   } else if (change.from == Role::master) {
     board_.slot(index).term.store(0, std::memory_order_release);  // L2: silence waits for no ring
     slot.lease_over = deadline_of(slot, now);
-    slot.silent_from = ViewNumber(views_.back()->number.value() + 1);
+    slot.silent_from = views_.next_number();
     slot.term = Term();
   }
   roles_changed_ = roles_changed_ || change.to == Role::master || change.from == Role::master;
@@ -297,6 +291,8 @@ void ControlLoop::carry_out(Slot& slot, const election::Raise& raise, Instant) {
   report(NoticeRaised{index_of(slot), raise.notice, advert_source_});
 }
 
+void ControlLoop::carry_out(Slot&, const election::Probe&, Instant) {}  // no TimerDue is deaf yet
+
 void ControlLoop::queue(Slot& slot, TransmitFrame frame, Term term, Instant not_after) {
   frame.slot = index_of(slot);
   frame.term = term;
@@ -322,32 +318,16 @@ void ControlLoop::push_view() {
     std::vector<Term> terms;
     terms.reserve(slots_.size());
     for (const Slot& slot : slots_) terms.push_back(slot.term);
-    const ViewNumber number(views_.back()->number.value() + 1);
-    views_.push_back(std::make_unique<View>(View{number, topology_, std::move(terms)}));
+    views_.make(std::move(terms));
     roles_changed_ = false;
   }
-  const View* newest = views_.back().get();
-  for (std::size_t w = 0; w < setup_.workers.size(); ++w) {
-    if (pushed_[w] == newest->number) continue;
-    if (setup_.workers[w].down->try_send(AdoptView{newest})) pushed_[w] = newest->number;
-  }
-  retire_views();
-}
-
-void ControlLoop::retire_views() {
-  // Freed once every worker has adopted a later one; one still in a ring is later by definition.
-  std::uint64_t oldest_in_use = views_.back()->number.value();
-  for (std::size_t w = 0; w < setup_.workers.size(); ++w) {
-    const WorkerWords& words = board_.worker(WorkerIndex(static_cast<std::uint8_t>(w)));
-    oldest_in_use = std::min(oldest_in_use, words.adopted.load(std::memory_order_acquire));
-  }
-  while (views_.size() > 1 && views_.front()->number.value() < oldest_in_use) views_.pop_front();
+  views_.push();
 }
 
 void ControlLoop::push_frames() {
   for (const Outgoing& out : frames_) {
-    const bool view_is_there = pushed_[out.worker.value()] == views_.back()->number;
-    if (view_is_there && setup_.workers[out.worker.value()].down->try_send(out.frame)) continue;
+    if (views_.is_with(out.worker) && setup_.workers[out.worker.value()].down->try_send(out.frame))
+      continue;
     counters_.frames_dropped.add();
     // Like one that the driver refused: tried again soon, or the lease would end over it.
     if (out.frame.kind != FrameKind::advertisement) continue;
@@ -388,7 +368,7 @@ SlotIndex ControlLoop::index_of(const Slot& slot) const {
 }
 
 std::uint8_t ControlLoop::receivers_of(const Slot& slot) const {
-  return topology_->ports[slot.plan.port.value()].receivers;
+  return views_.topology().ports[slot.plan.port.value()].receivers;
 }
 
 }  // namespace koi::controlplane

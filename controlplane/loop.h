@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "controlplane/election/step.h"
 #include "controlplane/service_messages.h"
 #include "controlplane/view_builder.h"
+#include "controlplane/view_keeper.h"
 
 namespace koi::controlplane {
 
@@ -41,7 +41,7 @@ class ControlLoop {
 
   /// The view that workers start with: nobody is MASTER. Valid until every worker has adopted a
   /// later one.
-  const View* first_view() const { return views_.front().get(); }
+  const View* first_view() const { return views_.first(); }
 
   /// One turn (L6): deadlines, then inputs (commands, up rings), then timers; then views and frames
   /// go out, and what was decided is acknowledged. Call at least every 200 µs.
@@ -84,16 +84,15 @@ class ControlLoop {
   void carry_out(Slot& slot, const election::SendBowOut& send, Instant now);
   void carry_out(Slot& slot, const election::Announce& announce, Instant now);
   void carry_out(Slot& slot, const election::Raise& raise, Instant now);
+  void carry_out(Slot& slot, const election::Probe& probe, Instant now);
   void queue(Slot& slot, TransmitFrame frame, Term term, Instant not_after);
   Instant deadline_of(const Slot& slot, Instant now) const;
   std::uint64_t next_counter();
 
   void push_view();
   void push_frames();
-  void retire_views();
   void push_reports();
   bool report(const Report& report);
-  bool adopted_by_all(ViewNumber number) const;
 
   SlotIndex index_of(const Slot& slot) const;
   std::uint8_t receivers_of(const Slot& slot) const;
@@ -101,7 +100,7 @@ class ControlLoop {
   const Setup setup_;
   SlotBoard& board_;
   ControlCounters& counters_;
-  std::shared_ptr<const Topology> topology_;
+  ViewKeeper views_;
   std::vector<Slot> slots_;
   /// What every turn looks at, for every slot: kept together, for there may be 4,080.
   struct Glance {
@@ -120,10 +119,8 @@ class ControlLoop {
     WorkerIndex worker;
     TransmitFrame frame;
   };
-  std::vector<Outgoing> frames_;             // of this turn, after its view
-  std::deque<std::unique_ptr<View>> views_;  // oldest first; the last is the newest
-  std::vector<ViewNumber> pushed_;           // newest view in each worker's ring
-  IpAddress advert_source_;                  // of the advertisement being decided, for notices
+  std::vector<Outgoing> frames_;  // of this turn, after its view
+  IpAddress advert_source_;       // of the advertisement being decided, for notices
 
   std::uint64_t sequence_;
   std::uint64_t ceiling_;

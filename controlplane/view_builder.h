@@ -17,9 +17,19 @@ struct PortFacts {
   std::uint8_t receivers = 0;  // bit w: worker w has a queue pair there
 };
 
+/// The slots of a group: [first, first + count). One without balancing, else one per member by
+/// ascending vhid.
+struct SlotRange {
+  SlotIndex first;
+  std::uint16_t count = 0;
+};
+
 /// One slot as the control loop runs it.
 struct SlotPlan {
   std::string group;
+  std::uint16_t group_index = 0;  // position in Config::groups
+  /// False in a balanced group (protocol.md §9): a broadcast would pull every client to one member.
+  bool announces = true;
   PortIndex port;
   VlanId vlan;
   election::Parameters parameters;
@@ -32,6 +42,7 @@ struct SlotPlan {
 struct Plan {
   std::shared_ptr<const Topology> topology;
   std::vector<SlotPlan> slots;
+  std::vector<SlotRange> groups;  // by position in Config::groups
 };
 
 /// REQUIRES: config is valid; ports in the configuration's order, each with a receiver.

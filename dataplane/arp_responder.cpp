@@ -2,33 +2,67 @@
 
 #include "common/wire/arp.h"
 #include "common/wire/bytes.h"
+#include "dataplane/conflicts.h"
+#include "dataplane/shared_slot.h"
 
 namespace koi::dataplane {
+namespace {
+
+/// The sender says that its address is at its MAC.
+void note_sender(const wire::ArpPacket& packet, const wire::EthernetHeader& ethernet,
+                 const BurstContext& burst) {
+  const Topology& topology = burst.topology();
+  const Entry* entry = topology.find_address(burst.port, ethernet.vlan, packet.sender_ip);
+  if (entry == nullptr) return;
+  const MacAddress& mac = packet.sender_mac;
+  if (entry->kind == EntryKind::shared) {
+    burst.conflicts.claim(topology, *entry, packet.sender_ip, mac);
+  } else if (entry->kind == EntryKind::peer && packet.operation == wire::kArpReply &&
+             !mac.is_multicast() && !mac.is_zero()) {
+    burst.reporter.offer(NeighborHeard{burst.port, ethernet.vlan, packet.sender_ip, mac});
+  }
+}
+
+/// RFC 5227 §3: who asks for its own address announces it.
+DropReason announcement(const wire::ArpPacket& packet, const Entry& entry,
+                        const BurstContext& burst) {
+  const bool is_ours = entry.kind == EntryKind::shared
+                           ? slot_of_mac(burst.topology(), entry, packet.sender_mac).has_value()
+                           : packet.sender_mac == burst.port_mac();
+  return is_ours ? DropReason::kArpAnnouncement : DropReason::kArpClaim;
+}
+
+}  // namespace
 
 Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
                 const BurstContext& burst) {
   const std::span<std::byte> payload = frame.subspan(ethernet.payload);
   const Parsed<wire::ArpPacket> request = wire::parse_arp(payload);
   if (!request) return Fate::drop(request.reason());
-  if (request->operation != wire::kArpRequest) return Fate::drop(DropReason::kArpNotRequest);
+  const bool is_request = request->operation == wire::kArpRequest;
+  if (is_request || request->operation == wire::kArpReply) note_sender(*request, ethernet, burst);
+  if (!is_request) return Fate::drop(DropReason::kArpNotRequest);
 
   const Topology& topology = burst.topology();
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, request->target_ip);
-  if (entry == nullptr) return Fate::drop(DropReason::kArpNotOurs);
-  const MacAddress* mac = &burst.port_mac();
-  if (entry->kind == EntryKind::shared) mac = &topology.slots[entry->slot.value()].mac;
-  // RFC 5227 §3: asking for one's own address announces it.
-  if (request->sender_ip == request->target_ip) {
-    return Fate::drop(request->sender_mac == *mac ? DropReason::kArpAnnouncement
-                                                  : DropReason::kArpClaim);
+  if (entry == nullptr || entry->kind == EntryKind::peer) {
+    return Fate::drop(DropReason::kArpNotOurs);
   }
+  if (request->sender_ip == request->target_ip) {
+    return Fate::drop(announcement(*request, *entry, burst));
+  }
+  const MacAddress& asker = request->sender_mac;
+  const MacAddress* mac = &burst.port_mac();
   if (entry->kind == EntryKind::shared) {
-    if (const auto reason = burst.lease.refusal(burst.view, entry->slot)) {
-      return Fate::drop(*reason);
-    }
+    // protocol.md §10: the hash is over the sender hardware address, not the Ethernet source
+    const Parsed<SlotIndex> slot = answering_slot(
+        topology, *entry,
+        {.link_layer = asker, .ethernet = ethernet.source, .address = request->sender_ip});
+    if (!slot) return Fate::drop(slot.reason());
+    if (const auto reason = burst.lease.refusal(burst.view, *slot)) return Fate::drop(*reason);
+    mac = &topology.slots[slot->value()].mac;
   }
   // The answer goes to the sender hardware address: no host has a group address, none has ours.
-  const MacAddress& asker = request->sender_mac;
   if (asker.is_multicast() || asker.is_zero() || asker == *mac || asker == burst.port_mac()) {
     return Fate::drop(DropReason::kArpSender);
   }

@@ -8,6 +8,7 @@
 #include "common/contract/view.h"
 #include "common/drop_reason.h"
 #include "common/wire/ethernet.h"
+#include "dataplane/dad_limit.h"
 #include "dataplane/lease.h"
 #include "dataplane/up_reporter.h"
 
@@ -15,12 +16,16 @@
 /// mbufs nor rings, so that everything but mbuf_view.h is tested without DPDK.
 namespace koi::dataplane {
 
+class ConflictWatch;
+
 /// The one view and the one moment of a burst.
 struct BurstContext {
   const View& view;
   PortIndex port;
   WorkerLease& lease;
   UpReporter& reporter;
+  ConflictWatch& conflicts;
+  DadLimit& dad;
 
   const Topology& topology() const { return *view.topology; }
   const MacAddress& port_mac() const { return topology().ports[port.value()].mac; }
@@ -31,7 +36,8 @@ class Fate {
  public:
   enum class Kind : std::uint8_t {
     drop,    // reason()
-    answer,  // the frame has become its own answer: send length() bytes of it
+    answer,  // the frame has become its own answer: send length() bytes, which may be more than it
+             // had
     taken    // an advertisement that went up
   };
 

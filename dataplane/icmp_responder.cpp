@@ -3,6 +3,7 @@
 #include "common/wire/bytes.h"
 #include "common/wire/checksum.h"
 #include "common/wire/icmp.h"
+#include "dataplane/shared_slot.h"
 
 namespace koi::dataplane {
 namespace {
@@ -19,19 +20,20 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
                       const wire::Ipv4Header& ip, const BurstContext& burst) {
   const Topology& topology = burst.topology();
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, ip.destination);
-  if (entry == nullptr) return Fate::drop(DropReason::kIpv4NotOurs);
-  const MacAddress& mac =
-      entry->kind == EntryKind::shared ? topology.slots[entry->slot.value()].mac : burst.port_mac();
-  if (ethernet.destination != mac) return Fate::drop(DropReason::kNotOurMac);
+  if (entry == nullptr || entry->kind == EntryKind::peer) {
+    return Fate::drop(DropReason::kIpv4NotOurs);
+  }
   if (entry->kind == EntryKind::shared) {
-    if (const auto reason = burst.lease.refusal(burst.view, entry->slot)) {
-      return Fate::drop(*reason);
-    }
+    const auto slot = slot_of_mac(topology, *entry, ethernet.destination);
+    if (!slot) return Fate::drop(DropReason::kNotOurMac);
+    if (const auto reason = burst.lease.refusal(burst.view, *slot)) return Fate::drop(*reason);
+  } else if (ethernet.destination != burst.port_mac()) {
+    return Fate::drop(DropReason::kNotOurMac);
   }
   if (ip.protocol != wire::kProtocolIcmp) return Fate::drop(DropReason::kIpv4Protocol);
   // RFC 1122 §3.2.1.3: these are never a source, and an answer to ourselves would loop.
-  if (!ip.source.is_host() ||
-      topology.find_address(burst.port, ethernet.vlan, ip.source) != nullptr) {
+  const Entry* asker = topology.find_address(burst.port, ethernet.vlan, ip.source);
+  if (!ip.source.is_host() || (asker != nullptr && asker->kind != EntryKind::peer)) {
     return Fate::drop(DropReason::kIpv4Source);
   }
 
@@ -41,7 +43,7 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
   if (!echo) return Fate::drop(echo.reason());
 
   wire::put_mac(frame, 0, ethernet.source);
-  wire::put_mac(frame, 6, mac);
+  wire::put_mac(frame, 6, ethernet.destination);
   wire::put_ipv4(packet, kSourceAt, ip.destination);
   wire::put_ipv4(packet, kDestinationAt, ip.source);
   const std::uint16_t old_word = wire::get_be16(packet, kTtlAt);

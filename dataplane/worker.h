@@ -12,6 +12,7 @@
 #include "common/contract/slot_board.h"
 #include "dataplane/advert_receiver.h"
 #include "dataplane/channel.h"
+#include "dataplane/conflicts.h"
 #include "dataplane/drain.h"
 #include "dataplane/lease.h"
 #include "dataplane/tsc_clock.h"
@@ -78,6 +79,8 @@ class Worker {
   WorkerLease lease_;
   AdvertReceiver adverts_;
   UpReporter reporter_;
+  ConflictWatch conflicts_;
+  DadLimit dad_;
   DrainTracker drain_;
   const View* view_;
   std::uint64_t missed_before_ = 0;               // the NICs' misses when last looked at

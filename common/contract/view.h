@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/auth/carp_auth.h"
+#include "common/balance/balancer.h"
 #include "common/net/ip_address.h"
 #include "common/net/mac_address.h"
 #include "common/strong_types.h"
@@ -68,8 +69,15 @@ enum class EntryKind : std::uint8_t { own, shared, peer };
 
 /// One address of one (port, VLAN).
 struct Entry {
+  static constexpr std::uint16_t kNoBalancer = 0xffff;
+
   EntryKind kind = EntryKind::own;
   SlotIndex slot;  // of a shared address: its group's first slot
+  /// Of a balanced shared address: index into Topology::balancers. The group's slots are then
+  /// [slot, slot + members), by ascending vhid.
+  std::uint16_t balancer = kNoBalancer;
+
+  bool is_balanced() const { return balancer != kNoBalancer; }
 };
 
 /// Who advertises how with whom (design.md): decides which replay rule a worker applies.
@@ -105,7 +113,8 @@ struct Topology {
   FlatTable<std::uint64_t> addresses;  // address_key() -> index into entries
   FlatTable<Ipv6Key> addresses6;       // address6_key() -> index into entries
   std::vector<Entry> entries;
-  FlatTable<std::uint64_t> vhids;  // vhid_key() -> SlotIndex
+  std::vector<balance::Balancer> balancers;  // one per balanced group
+  FlatTable<std::uint64_t> vhids;            // vhid_key() -> SlotIndex
   NodeId node_id;
 
   static std::uint64_t address_key(PortIndex port, VlanId vlan, Ipv4Address address) {

@@ -112,7 +112,7 @@ class Daemon {
   std::unique_ptr<Channel<controlplane::Report>> reports_;
   std::unique_ptr<controlplane::ControlCounters> control_counters_;
   std::unique_ptr<controlplane::ControlLoop> loop_;
-  std::shared_ptr<const Topology> topology_;
+  controlplane::Plan plan_;
   std::unique_ptr<Service> service_;
   std::atomic<std::int64_t> control_turn_{0};  // writer: control
   std::atomic<bool> stop_control_{false};
@@ -184,12 +184,11 @@ Status Daemon::make_rooms() {
   for (const dataplane::Port& port : ports_) {
     facts.push_back({port.mac(), static_cast<std::uint8_t>((1U << port.queues()) - 1)});
   }
-  controlplane::Plan plan = controlplane::make_plan(config_, facts);
-  topology_ = plan.topology;
-  for (const SlotView& slot : topology_->slots) {
+  plan_ = controlplane::make_plan(config_, facts);
+  for (const SlotView& slot : plan_.topology->slots) {
     if (const Status s = ports_[slot.port.value()].accept(slot.mac); !s) return s;
   }
-  control_counters_ = std::make_unique<controlplane::ControlCounters>(plan.slots.size());
+  control_counters_ = std::make_unique<controlplane::ControlCounters>(plan_.slots.size());
   controlplane::ControlLoop::Setup setup;
   setup.clock = &*clock_;
   setup.board = board_.get();
@@ -200,7 +199,7 @@ Status Daemon::make_rooms() {
   setup.node = config_.node_id;
   setup.first_sequence = state_file_->first_sequence();
   setup.sequence_ceiling = state_file_->ceiling();
-  loop_ = std::make_unique<controlplane::ControlLoop>(setup, std::move(plan));
+  loop_ = std::make_unique<controlplane::ControlLoop>(setup, plan_);
   return Done{};
 }
 
@@ -208,11 +207,11 @@ Status Daemon::open_service() {
   Service::Setup setup;
   setup.snapshot.config = &config_;
   setup.snapshot.board = board_.get();
-  setup.snapshot.topology = topology_.get();
+  setup.snapshot.plan = &plan_;
   setup.snapshot.control = control_counters_.get();
   for (const WorkerRoom& room : rooms_) setup.snapshot.workers.push_back(room.counters.get());
-  setup.snapshot.slots.resize(topology_->slots.size());
-  setup.snapshot.since.resize(topology_->slots.size(), std::chrono::system_clock::now());
+  setup.snapshot.slots.resize(plan_.slots.size());
+  setup.snapshot.since.resize(plan_.slots.size(), std::chrono::system_clock::now());
   setup.snapshot.link_up.resize(ports_.size());
   setup.snapshot.clock = &*clock_;
   setup.snapshot.control_turn = &control_turn_;

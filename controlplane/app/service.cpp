@@ -29,12 +29,19 @@ bool is_news(DropReason reason) {
     case DropReason::kEthertype:
     case DropReason::kNotOurMac:
     case DropReason::kNotMaster:
+    case DropReason::kBalanceNone:
     case DropReason::kArpNotRequest:
     case DropReason::kArpAnnouncement:
     case DropReason::kArpNotOurs:
     case DropReason::kIpv4Fragment:
     case DropReason::kIpv4Options:
     case DropReason::kIpv4NotOurs:
+    case DropReason::kIpv6Extensions:
+    case DropReason::kIpv6Fragment:
+    case DropReason::kIpv6NotOurs:
+    case DropReason::kNdNotOurs:
+    case DropReason::kNdAnnouncement:
+    case DropReason::kIcmp6NotEcho:
     case DropReason::kCarpVhid:
       return false;
     default:
@@ -190,25 +197,26 @@ void Service::on(const controlplane::SlotReport& report) {
 }
 
 void Service::on(const controlplane::RoleChange& change) {
-  const config::Group& group = setup_.snapshot.config->groups[change.slot.value()];
+  const config::Group& group = setup_.snapshot.group_of(change.slot);
   const std::string heard =
       change.since_heard < Duration::zero()
           ? std::string("none heard yet")
           : fmt::format("last advertisement {:.3f} ms ago",
                         static_cast<double>(change.since_heard.count()) * 1e-6);
-  spdlog::info("group {} vhid {}: {} -> {}: {} (term {}, {})", group.name, group.vhid.value(),
-               election::to_string(change.from), election::to_string(change.to),
-               election::to_string(change.cause), change.term.value(), heard);
+  spdlog::info("group {} vhid {}: {} -> {}: {} (term {}, {})", group.name,
+               setup_.snapshot.view_of(change.slot).vhid.value(), election::to_string(change.from),
+               election::to_string(change.to), election::to_string(change.cause),
+               change.term.value(), heard);
 }
 
 void Service::on(const controlplane::NoticeRaised& notice) {
   auto& logged = notice_logged_[static_cast<std::size_t>(notice.notice)];
   if (steady_clock::now() - logged < kNoticeLogEvery) return;
   logged = steady_clock::now();
-  const config::Group& group = setup_.snapshot.config->groups[notice.slot.value()];
-  spdlog::warn("group {} vhid {}: {} from {}", group.name, group.vhid.value(),
-               election::kNoticeNames[static_cast<std::size_t>(notice.notice)],
-               notice.source.to_string());
+  const config::Group& group = setup_.snapshot.group_of(notice.slot);
+  spdlog::warn(
+      "group {} vhid {}: {} from {}", group.name, setup_.snapshot.view_of(notice.slot).vhid.value(),
+      election::kNoticeNames[static_cast<std::size_t>(notice.notice)], notice.source.to_string());
 }
 
 void Service::on(const controlplane::NeedCounters&) {

@@ -24,7 +24,7 @@ Duration lease_left(const Snapshot& s, SlotIndex slot, Instant now) {
   if (term == 0) return Duration::zero();
   Duration shortest = Duration::max();
   for (const Family family : {Family::ipv4, Family::ipv6}) {
-    if ((s.topology->slots[slot.value()].families & family_bit(family)) == 0) continue;
+    if ((s.view_of(slot).families & family_bit(family)) == 0) continue;
     const Stamp deadline = s.board->deadline(slot, family);
     const Duration left = deadline.is_number_of(term) ? deadline.left(now) : Duration::zero();
     shortest = std::min(shortest, std::max(left, Duration::zero()));
@@ -32,23 +32,30 @@ Duration lease_left(const Snapshot& s, SlotIndex slot, Instant now) {
   return shortest == Duration::max() ? Duration::zero() : shortest;
 }
 
-json slot_json(const Snapshot& s, SlotIndex slot, const config::Group& group, Instant now) {
+/// This box's own address in the slot's advertisements: of IPv4 where it advertises in both.
+IpAddress source_of(const SlotView& slot) {
+  if ((slot.families & family_bit(Family::ipv4)) != 0) return slot.source;
+  return slot.source6;
+}
+
+json slot_json(const Snapshot& s, SlotIndex slot, Instant now) {
   const SlotReport& report = s.slots[slot.value()];
-  const SlotView& view = s.topology->slots[slot.value()];
+  const SlotView& view = s.view_of(slot);
+  const election::Parameters& parameters = s.plan->slots[slot.value()].parameters;
   json master = nullptr;
   if (report.role == Role::master) {
-    master = {{"address", view.source.to_string()}, {"mac", view.mac.to_string()}};
+    master = {{"address", source_of(view).to_string()}, {"mac", view.mac.to_string()}};
   } else if (report.master_known) {
     master = {{"address", report.master.to_string()}, {"mac", report.master_mac.to_string()}};
   }
-  return {{"vhid", group.vhid.value()},
+  return {{"vhid", view.vhid.value()},
           {"role", election::to_string(report.role)},
           {"since", utc_text(s.since[slot.value()])},
           {"cause", election::to_string(report.cause)},
           {"term", report.term.value()},
           {"master", master},
-          {"advbase", group.advbase},
-          {"advskew", group.advskew},
+          {"advbase", parameters.advbase},
+          {"advskew", parameters.advskew},
           {"effective_advskew", report.effective_advskew},
           {"demotion", report.demotion},
           {"lease_ms", seconds(lease_left(s, slot, now)) * 1000}};
@@ -101,8 +108,7 @@ json transitions_json(const controlplane::ControlCounters::Slot& slot) {
   return list;
 }
 
-json slot_counters_json(const Snapshot& s, SlotIndex slot, const config::Group& group,
-                        Instant now) {
+json slot_counters_json(const Snapshot& s, SlotIndex slot, Instant now) {
   json received;
   for (std::size_t v = 0; v < kVerdictLabels.size(); ++v) {
     received[std::string(kVerdictLabels[v])] =
@@ -120,8 +126,8 @@ json slot_counters_json(const Snapshot& s, SlotIndex slot, const config::Group& 
       return w.slots[slot.value()].sent[static_cast<std::size_t>(family)];
     });
   };
-  return {{"group", group.name},
-          {"vhid", group.vhid.value()},
+  return {{"group", s.group_of(slot).name},
+          {"vhid", s.view_of(slot).vhid.value()},
           // As the workers see it: a MASTER whose lease is over answers nothing.
           {"master", s.slots[slot.value()].role == Role::master &&
                          lease_left(s, slot, now) > Duration::zero()},
@@ -165,13 +171,18 @@ json status_json(const Snapshot& s) {
     const config::Group& group = s.config->groups[g];
     json addresses = json::array();
     for (const IpAddress& address : group.addresses) addresses.push_back(address.to_string());
-    const SlotIndex slot(static_cast<std::uint16_t>(g));
+    json slots = json::array();
+    const controlplane::SlotRange range = s.plan->groups[g];
+    for (std::uint16_t i = 0; i < range.count; ++i) {
+      const SlotIndex slot(static_cast<std::uint16_t>(range.first.value() + i));
+      slots.push_back(slot_json(s, slot, now));
+    }
     groups.push_back({{"name", group.name},
                       {"port", group.port},
                       {"vlan", group.vlan.value()},
                       {"protocol", "carp"},
                       {"addresses", addresses},
-                      {"slots", json::array({slot_json(s, slot, group, now)})}});
+                      {"slots", slots}});
   }
   return {{"ok", true},
           {"node", s.config->node},
@@ -188,9 +199,8 @@ json counters_json(const Snapshot& s) {
   json ports = json::array();
   for (std::size_t p = 0; p < s.config->ports.size(); ++p) ports.push_back(port_json(s, p));
   json slots = json::array();
-  for (std::size_t g = 0; g < s.config->groups.size(); ++g) {
-    slots.push_back(
-        slot_counters_json(s, SlotIndex(static_cast<std::uint16_t>(g)), s.config->groups[g], now));
+  for (std::size_t i = 0; i < s.plan->slots.size(); ++i) {
+    slots.push_back(slot_counters_json(s, SlotIndex(static_cast<std::uint16_t>(i)), now));
   }
   json workers = json::array();
   for (std::size_t w = 0; w < s.workers.size(); ++w) {

@@ -13,6 +13,7 @@
 #include "controlplane/counters.h"
 #include "controlplane/demotion.h"
 #include "controlplane/service_messages.h"
+#include "controlplane/view_builder.h"
 
 namespace koi::app {
 
@@ -22,16 +23,20 @@ namespace koi::app {
 struct Snapshot {
   const config::Config* config = nullptr;  // not owned, as all below
   const SlotBoard* board = nullptr;
-  const Topology* topology = nullptr;
+  const controlplane::Plan* plan = nullptr;
   const controlplane::ControlCounters* control = nullptr;
   std::vector<const WorkerCounters*> workers;
-  std::vector<controlplane::SlotReport> slots;               // by SlotIndex: the group's position
+  std::vector<controlplane::SlotReport> slots;               // by SlotIndex
   std::vector<std::chrono::system_clock::time_point> since;  // of each slot's role, by SlotIndex
   std::vector<bool> link_up;                                 // by PortIndex
   const controlplane::DemotionLedger* demotions = nullptr;   // set by Service::open
   Clock* clock = nullptr;
   const std::atomic<std::int64_t>* control_turn = nullptr;  // ns: when control's last turn began
 
+  const config::Group& group_of(SlotIndex slot) const {
+    return config->groups[plan->slots[slot.value()].group_index];
+  }
+  const SlotView& view_of(SlotIndex slot) const { return plan->topology->slots[slot.value()]; }
   /// Since control's last turn began.
   Duration control_age() const;
 };

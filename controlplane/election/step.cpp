@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "controlplane/election/compare.h"
+
 namespace koi::election {
 namespace {
 
 constexpr std::uint8_t kAnnounceAgainAfter = 3;  // the first advertisement and two more
 constexpr Duration kRetryAfter = 200us;
-
-constexpr std::array kAllFamilies = {Family::ipv4, Family::ipv6};
+constexpr Duration kReannounceAfter = 1s;       // after a worse master was heard
+constexpr Duration kReannounceAgainAfter = 4s;  // and that much later, hence at 5 s
+constexpr Duration kLongestProbe = 100ms;       // of a deaf BACKUP
+constexpr Duration kBetweenDefences = 10s;
 
 class Machine {
  public:
@@ -19,10 +23,15 @@ class Machine {
 
   // OpenBSD carp_proto_input_c(), FreeBSD carp_input_c(); protocol.md §7.
   void on(const VerifiedAdvert& ad) {
-    if (s_.role == Role::init) return;
+    // An OpenBSD peer also sends IPv6 ones for its automatic link-local address alone.
+    if (s_.role == Role::init || !p_.has(ad.family)) return;
     if (is_duplicate(ad)) return raise(Notice::duplicate_advertisement);
     note_oddities(ad);
     s_.last_heard = now_;
+    s_.probe_until = kNever;
+    if (p_.is_koi() && ad.family == Family::ipv4) {
+      s_.nodes.note(auth::node_of(ad.counter), now_);
+    }
     if (s_.role == Role::master) {
       master_hears(ad);
     } else {
@@ -36,21 +45,16 @@ class Machine {
   }
 
   void on(const TimerDue& due) {
-    const Timer timer = due.timer;
-    s_.disarm(timer);
+    s_.disarm(due.timer);
     if (s_.role == Role::master) {
-      if (timer == Timer::advertisement) advertise();
-      if (timer == Timer::refresh) announce();
+      if (due.timer == Timer::advertisement) advertise();
+      if (due.timer == Timer::refresh) announce();
+      if (due.timer == Timer::reannounce) reannounce();
     } else if (s_.role == Role::backup) {
-      if (timer == Timer::takeover) become_master(s_.takeover_cause);
-      if (timer == Timer::master_down_ipv4 || timer == Timer::master_down_ipv6) {
-        // design.md, dialect koi: while one family is heard, the other's silence changes no role.
-        if (p_.is_koi() && another_family_is_heard(timer)) {
-          s_.arm(timer, now_ + p_.master_down());
-          return raise(Notice::family_quiet);
-        }
-        become_master(Cause::master_down);
-      }
+      if (due.timer == Timer::takeover) become_master(s_.takeover_cause);
+      if (due.timer == Timer::preempt) become_master(Cause::preempt);
+      if (due.timer == Timer::master_down_ipv4) master_is_silent(Family::ipv4, due.deaf);
+      if (due.timer == Timer::master_down_ipv6) master_is_silent(Family::ipv6, due.deaf);
     }
   }
 
@@ -63,18 +67,19 @@ class Machine {
     if (s_.role == Role::init) return;
     disarm_all();
     s_.stepping_down = false;
-    s_.master_known = false;
+    forget_master();
     transition(Role::init, Cause::link_down);
   }
 
   void on(const DemotionChanged& change) {
     const std::uint8_t before = s_.demotion;
-    s_.demotion = change.count;
-    // A demoted master is no reason any more for a box that is demoted itself.
-    if (change.count > before && s_.takeover_cause == Cause::peer_demoted) {
-      s_.disarm(Timer::takeover);
+    s_.demotion = saturated(change.count);
+    if (s_.demotion > before) {
+      // A demoted or worse master is no reason any more for a box that is demoted itself.
+      if (s_.takeover_cause == Cause::peer_demoted) s_.disarm(Timer::takeover);
+      s_.disarm(Timer::preempt);
     }
-    if (s_.role != Role::master || change.count == before) return;
+    if (s_.role != Role::master || s_.demotion == before) return;
     if (before == 0) return step_down(Cause::demoted);
     advertise();  // the others decide by it: at once
   }
@@ -98,66 +103,116 @@ class Machine {
       become_backup(Cause::frames_lost);
     } else if (s_.role == Role::backup) {
       s_.disarm(Timer::takeover);
+      s_.disarm(Timer::preempt);
       arm_master_down();
     }
   }
 
- private:
-  // RFC says: nothing, CARP has none. OpenBSD: step down for an equal advertisement; both boxes
-  // may. We do, between koi boxes: the higher source address stays.
-  bool is_better_than_us(const VerifiedAdvert& ad) const {
-    if (ad.demote != s_.demotion && reads_demote()) return ad.demote < s_.demotion;
-    const Duration mine = send_interval_of_ours();
-    const Duration theirs = interval_of(ad);
-    if (mine != theirs || !p_.is_koi()) return mine >= theirs;
-    if (ad.source != p_.source) return ad.source > p_.source;
-    return auth::node_of(ad.counter) > p_.node;  // two boxes with one address: still one stays
+  void on(const ConflictSeen& conflict) {  // never a role change because of it
+    raise(notice_of(conflict.kind));
+    const bool is_a_claim =
+        conflict.kind == ConflictKind::address_claim || conflict.kind == ConflictKind::virtual_mac;
+    if (!is_a_claim || s_.role != Role::master || now_ < s_.next_defence) return;
+    s_.next_defence = now_ + kBetweenDefences;
+    announce();
   }
 
+ private:
   void master_hears(const VerifiedAdvert& ad) {
     if (is_bow_out(ad)) return;
-    if (is_better_than_us(ad)) {
-      remember_master(ad);
-      return become_backup(Cause::better_advertisement);
+    switch (compare(p_, s_, ad, now_)) {
+      case Standing::undecided:
+        return;
+      case Standing::worse:
+        return worse_master_heard();
+      case Standing::better:
+        become_backup(Cause::better_advertisement);
+        return remember_master(ad);
+      case Standing::better_by_ipv6:
+        // It may be stepping down for our IPv4 advertisement: the bow-out calls it back.
+        become_backup(Cause::better_advertisement);
+        s_.stepping_down = true;
+        return remember_master(ad);
     }
-    if (p_.is_koi()) advertise();  // a worse master: tell it at once
   }
 
+  // A partition healed: the others and the switches are to know at once who stays. Between koi
+  // boxes by an advertisement, too; UCarp and the BSDs send none out of turn.
+  void worse_master_heard() {
+    if (p_.is_koi()) advertise();
+    if (s_.timer(Timer::reannounce) != kNever) return;  // under way: not from the start again
+    s_.reannounced = false;
+    s_.arm(Timer::reannounce, now_ + kReannounceAfter);
+    announce();
+  }
+
+  void reannounce() {
+    if (!s_.reannounced) s_.arm(Timer::reannounce, now_ + kReannounceAgainAfter);
+    s_.reannounced = true;
+    announce();
+  }
+
+  // OpenBSD's order (protocol.md §7); a preempt that waits comes last.
   void backup_hears(const VerifiedAdvert& ad) {
     if (is_bow_out(ad) && p_.is_koi()) return bow_out_heard(ad);
-    const bool from_better = s_.demotion > ad.demote && reads_demote();
     remember_master(ad);
-    if (p_.preempt && send_interval_of_ours() < interval_of(ad) && !from_better) {
+    const bool preempts = may_preempt(p_, s_, ad);
+    if (preempts && p_.preempt_delay == Duration::zero() && !p_.tied) {
       return become_master(Cause::preempt);
     }
-    if (reads_demote() && ad.demote > s_.demotion) {
-      return arm_takeover(Cause::peer_demoted, takeover_delay(p_.advskew));
-    }
-    // "guaranteed to time out": also how the BSDs and UCarp understand a bow-out.
-    if (!p_.is_koi() && p_.advbase != 0 &&
-        master_down_interval(p_.advbase, effective_advskew(p_, s_), 3) < interval_of(ad)) {
-      return arm_takeover(Cause::bow_out, Duration::zero());
-    }
+    if (is_more_demoted(p_, s_, ad)) return arm_takeover(Cause::peer_demoted);
+    if (!p_.is_koi() && will_time_out(p_, s_, ad)) return arm_takeover(Cause::bow_out);
     s_.disarm(Timer::takeover);
+    s_.silent_at[index_of(ad.family)] = now_ + p_.master_down();
     s_.arm(master_down_timer(ad.family), now_ + p_.master_down());
+    if (!preempts) return s_.disarm(Timer::preempt);
+    if (s_.timer(Timer::preempt) == kNever) s_.arm(Timer::preempt, now_ + p_.preempt_delay);
   }
 
   // design.md, dialect koi: only from the address last heard as master, at every advbase.
   void bow_out_heard(const VerifiedAdvert& ad) {
-    if (!s_.master_known || s_.master.address != ad.source) return raise(Notice::bow_out_refused);
-    arm_takeover(Cause::bow_out, takeover_delay(p_.advskew));
+    const HeardMaster::Source& master = s_.master.source(ad.family);
+    if (!s_.master_known || !master.known || master.address != ad.source) {
+      return raise(Notice::bow_out_refused);
+    }
+    arm_takeover(Cause::bow_out);
   }
 
-  void arm_takeover(Cause cause, Duration delay) {
+  /// After a delay between koi boxes, so that the best of several rises first; else at once.
+  void arm_takeover(Cause cause) {
+    s_.disarm(Timer::preempt);
     if (s_.timer(Timer::takeover) != kNever) return;  // the first one counts
     s_.takeover_cause = cause;
-    s_.arm(Timer::takeover, now_ + delay);
+    s_.arm(Timer::takeover, now_ + (p_.is_koi() ? takeover_delay(p_.advskew) : Duration::zero()));
+  }
+
+  // design.md, dialect koi: while one family is heard, the other's silence changes no role. Its
+  // timer then ends with the other's, for the advertisements of one tick are not quite simultaneous
+  // and the last of them counts.
+  void master_is_silent(Family family, bool deaf) {
+    const Family other = family == Family::ipv4 ? Family::ipv6 : Family::ipv4;
+    const Instant other_silent = s_.silent_at[index_of(other)];
+    if (p_.is_koi() && p_.has(other) && other_silent > now_) {
+      s_.arm(master_down_timer(family), other_silent);
+      if (other_silent - now_ > p_.master_down() / 4) raise(Notice::family_quiet);
+      return;
+    }
+    if (!deaf) return become_master(Cause::master_down);
+    if (s_.probe_until == kNever) {
+      s_.probe_until = now_ + std::min(send_interval(p_.advbase, p_.advskew), kLongestProbe);
+      actions_.add(Probe{});
+    }
+    if (now_ < s_.probe_until) return s_.arm(master_down_timer(family), s_.probe_until);
+    if (p_.takeover_when_deaf) return become_master(Cause::deaf);
+    raise(Notice::deaf);
+    s_.probe_until = kNever;
+    arm_master_down();
   }
 
   void become_master(Cause cause) {  // L11: term and view, advertisement, announcement
     disarm_all();
     s_.stepping_down = false;
-    s_.master_known = false;
+    forget_master();
     s_.sent_since_promotion = 0;
     transition(Role::master, cause);
     advertise();
@@ -172,7 +227,6 @@ class Machine {
 
   void step_down(Cause cause) {  // L10: first silent, then the bow-out
     become_backup(cause);
-    s_.master_known = false;
     s_.stepping_down = true;
   }
 
@@ -194,13 +248,16 @@ class Machine {
   }
 
   void announce() {
+    if (announced_) return;  // once in a step
+    announced_ = true;
     actions_.add(Announce{});
     if (p_.announce_refresh > Duration::zero()) s_.arm(Timer::refresh, now_ + p_.announce_refresh);
   }
 
   bool is_duplicate(const VerifiedAdvert& ad) {
     if (!p_.is_koi()) return false;
-    return s_.guard.check(ad.counter, p_.node, UINT64_MAX) != auth::ReplayGuard::Result::fresh;
+    return s_.guards[index_of(ad.family)].check(ad.counter, p_.node, UINT64_MAX) !=
+           auth::ReplayGuard::Result::fresh;
   }
 
   void note_oddities(const VerifiedAdvert& ad) {
@@ -214,44 +271,57 @@ class Machine {
   }
 
   void remember_master(const VerifiedAdvert& ad) {
+    HeardMaster& m = s_.master;
+    m.sources[index_of(ad.family)] = HeardMaster::Source{true, ad.source, now_};
+    const HeardMaster::Source& v4 = m.source(Family::ipv4);
+    if (ad.family == Family::ipv4 || !v4.known || now_ - v4.at >= p_.master_down()) {
+      m.address = ad.source;
+      m.mac = ad.source_mac;
+    }
+    m.advbase = ad.advbase;
+    m.advskew = ad.advskew;
+    m.demote = ad.demote;
+    m.at = now_;
     s_.master_known = true;
-    s_.master = HeardMaster{ad.source, ad.source_mac, ad.advbase, ad.advskew, ad.demote, now_};
   }
 
-  bool another_family_is_heard(Timer timer) const {
-    for (const Family f : kAllFamilies) {
-      if ((p_.families & family_bit(f)) == 0 || master_down_timer(f) == timer) continue;
-      const Instant other = s_.timer(master_down_timer(f));
-      if (other != kNever && other > now_) return true;
-    }
-    return false;
+  void forget_master() {
+    s_.master_known = false;
+    s_.master = HeardMaster{};
   }
 
   void arm_master_down() {
-    for (const Family f : kAllFamilies) {
-      if ((p_.families & family_bit(f)) != 0) s_.arm(master_down_timer(f), now_ + p_.master_down());
+    for (const Family f : kFamilies) {
+      if (!p_.has(f)) continue;
+      s_.silent_at[index_of(f)] = now_ + p_.master_down();
+      s_.arm(master_down_timer(f), now_ + p_.master_down());
     }
   }
 
-  bool reads_demote() const {
-    return p_.dialect == config::Dialect::koi || p_.dialect == config::Dialect::openbsd;
+  static Notice notice_of(ConflictKind kind) {
+    switch (kind) {
+      case ConflictKind::address_claim:
+        return Notice::address_claimed;
+      case ConflictKind::virtual_mac:
+        return Notice::virtual_mac_used;
+      case ConflictKind::vrrp:
+        return Notice::vrrp_heard;
+      case ConflictKind::digest:
+        break;
+    }
+    return Notice::digest_differs;
   }
-  Duration send_interval_of_ours() const {
-    return std::chrono::seconds(p_.advbase) + skew(effective_advskew(p_, s_));
+  void disarm_all() {
+    s_.timers.fill(kNever);
+    s_.probe_until = kNever;
   }
-  static Duration interval_of(const VerifiedAdvert& ad) {
-    return std::chrono::seconds(ad.advbase) + skew(ad.advskew);
-  }
-  static bool is_bow_out(const VerifiedAdvert& ad) {
-    return ad.advbase == 255 && ad.advskew == 255;
-  }
-  void disarm_all() { s_.timers.fill(kNever); }
   void raise(Notice notice) { actions_.add(Raise{notice}); }
 
   const Parameters& p_;
   State& s_;
   const Instant now_;
   Actions actions_;
+  bool announced_ = false;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "common/contract/messages.h"
+#include "controlplane/election/demotion.h"
 #include "controlplane/election/types.h"
 
 /// The election of one slot as a function: no clock, no I/O, no thread (design.md, "The election is
@@ -17,21 +18,26 @@ namespace koi::election {
 
 struct TimerDue {
   Timer timer;
+  bool deaf = false;  // the slot's port has received no frame at all for the master-down time
 };
 struct LinkUp {};
 struct LinkDown {};
 struct DemotionChanged {
-  std::uint8_t count;
-};  // ours, all causes together
+  unsigned count;
+};  // ours, all causes together; above 255 is 255
 struct StepDown {
   Cause cause;
 };                        // on purpose: L10
 struct WorkersSilent {};  // L10: no worker can answer any more
 struct LeaseExpired {};   // L6
 struct FramesLost {};     // L8
+struct ConflictSeen {
+  ConflictKind kind;
+};  // somebody else uses what is ours
 
-using Event = std::variant<VerifiedAdvert, TransmitRefused, TimerDue, LinkUp, LinkDown,
-                           DemotionChanged, StepDown, WorkersSilent, LeaseExpired, FramesLost>;
+using Event =
+    std::variant<VerifiedAdvert, TransmitRefused, TimerDue, LinkUp, LinkDown, DemotionChanged,
+                 StepDown, WorkersSilent, LeaseExpired, FramesLost, ConflictSeen>;
 
 // ---- actions -----------------------------------------------------------------------------------
 
@@ -42,25 +48,40 @@ enum class Notice : std::uint8_t {
   advbase_differs,          // L5: all boxes must have the same
   counter_went_back,        // lawful with this dialect, and what a replay looks like
   parameters_changed,       // the counter came before with other parameters: likewise
-  family_quiet              // one family's master is silent while the other's is heard
+  family_quiet,             // one family's master is silent while the other's is heard
+  deaf,                     // the port hears nothing at all: no takeover, as configured
+  address_claimed,          // a foreign ARP or Neighbor Advertisement for a shared address
+  virtual_mac_used,         // a foreign frame from our virtual MAC
+  vrrp_heard,               // VRRP with our number, hence with our virtual MAC
+  digest_differs            // CARP with our vhid and another key or address list
 };
-inline constexpr std::array<std::string_view, 6> kNoticeNames = {
-    "duplicate-advertisement", "bow-out-refused",    "advbase-differs",
-    "counter-went-back",       "parameters-changed", "family-quiet"};
+inline constexpr std::array<std::string_view, 11> kNoticeNames = {"duplicate-advertisement",
+                                                                  "bow-out-refused",
+                                                                  "advbase-differs",
+                                                                  "counter-went-back",
+                                                                  "parameters-changed",
+                                                                  "family-quiet",
+                                                                  "deaf",
+                                                                  "address-claimed",
+                                                                  "virtual-mac-used",
+                                                                  "vrrp-heard",
+                                                                  "digest-differs"};
 
 struct ChangeRole {
   Role from;
   Role to;
   Cause cause;
 };
-struct SendAdvertisement {};
-struct SendBowOut {};
-struct Announce {};  // gratuitous ARP for every address
+struct SendAdvertisement {};  // one in each family of the group
+struct SendBowOut {};         // likewise
+struct Announce {};           // gratuitous ARP or unsolicited NA for every address; in a balanced
+                              // group the loop sends none (protocol.md §9)
+struct Probe {};              // ask (ARP, ND) a peer or gateway: does the port hear anything?
 struct Raise {
   Notice notice;
 };
 
-using Action = std::variant<ChangeRole, SendAdvertisement, SendBowOut, Announce, Raise>;
+using Action = std::variant<ChangeRole, SendAdvertisement, SendBowOut, Announce, Raise, Probe>;
 
 /// The actions of one step, to be carried out in this order.
 class Actions {

@@ -3,14 +3,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "common/auth/replay.h"
 #include "common/net/ip_address.h"
-#include "common/net/mac_address.h"
 #include "common/strong_types.h"
 #include "common/time.h"
 #include "config/config.h"
+#include "controlplane/election/heard.h"
 #include "controlplane/election/timers.h"
 
 /// Parameters and state of one slot's election.
@@ -33,7 +34,9 @@ constexpr std::string_view to_string(Role r) { return kRoleNames[static_cast<std
   X(lease_expired, "lease expired") /* L6: no advertisement left in time */          \
   X(frames_lost, "frames lost")     /* L8: a better master may have been missed */   \
   X(demoted, "demoted")             /* on command, L10 */                            \
-  X(shutdown, "shutdown")           /* koid is ending, L10 */
+  X(shutdown, "shutdown")           /* koid is ending, L10 */                        \
+  X(deaf, "deaf takeover")          /* the port hears nothing at all */              \
+  X(tied, "tied group")             /* another group of the tie stepped down, L10 */
 
 enum class Cause : std::uint8_t {
 #define KOI_X(name, text) name,
@@ -58,11 +61,22 @@ struct Parameters {
   config::Dialect dialect = config::Dialect::koi;
   bool preempt = false;
   FamilySet families = family_bit(Family::ipv4);
-  IpAddress source;  // this node's own: ties are decided by it
+  IpAddress source;  // this node's own IPv4 one: ties are decided by it
   NodeId node;
-  Duration announce_refresh = 60s;  // 0: never
+  Duration announce_refresh = 60s;                            // 0: never
+  std::optional<config::DemotionEncoding> demotion_encoding;  // default: by the dialect
+  Duration preempt_delay{0};       // how long a better BACKUP waits before it preempts
+  bool takeover_when_deaf = true;  // also when the port hears nothing at all
+  bool tied = false;               // promotions go through a timer, so that the loop couples them
+  Ipv6Address source6;             // this node's own IPv6 one
 
   bool is_koi() const { return dialect == config::Dialect::koi; }
+  bool has(Family f) const { return (families & family_bit(f)) != 0; }
+  config::DemotionEncoding encoding() const {
+    const bool counts = is_koi() || dialect == config::Dialect::openbsd;
+    return demotion_encoding.value_or(counts ? config::DemotionEncoding::count
+                                             : config::DemotionEncoding::skew);
+  }
   Duration master_down() const { return master_down_interval(advbase, advskew, dead_ratio); }
 };
 
@@ -70,44 +84,43 @@ enum class Timer : std::uint8_t {
   advertisement,     // MASTER: send the next one
   master_down_ipv4,  // BACKUP: the master is silent
   master_down_ipv6,
-  takeover,  // BACKUP: the master resigned or was demoted
-  refresh    // MASTER: announce again
+  takeover,   // BACKUP: the master resigned or was demoted
+  refresh,    // MASTER: announce again
+  preempt,    // BACKUP: take it from a worse master
+  reannounce  // MASTER: announce again, a worse master was heard
 };
-inline constexpr std::size_t kTimers = 5;
+inline constexpr std::size_t kTimers = 7;
 inline constexpr Instant kNever = Instant::max();
+inline constexpr std::array kFamilies = {Family::ipv4, Family::ipv6};
 constexpr Timer master_down_timer(Family f) {
   return f == Family::ipv4 ? Timer::master_down_ipv4 : Timer::master_down_ipv6;
 }
 /// Only these may end in a promotion, so L9 applies to them.
 constexpr bool may_promote(Timer t) {
-  return t == Timer::master_down_ipv4 || t == Timer::master_down_ipv6 || t == Timer::takeover;
+  return t == Timer::master_down_ipv4 || t == Timer::master_down_ipv6 || t == Timer::takeover ||
+         t == Timer::preempt;
 }
-
-/// The master last heard.
-struct HeardMaster {
-  IpAddress address;
-  MacAddress mac;
-  std::uint8_t advbase = 0;
-  std::uint8_t advskew = 0;
-  std::uint8_t demote = 0;
-  Instant at{};
-};
 
 /// Everything the election remembers of a slot. By value.
 struct State {
   Role role = Role::init;
   Cause cause = Cause::start;
   Instant since{};
-  std::array<Instant, kTimers> timers = {kNever, kNever, kNever, kNever, kNever};
+  std::array<Instant, kTimers> timers = {kNever, kNever, kNever, kNever, kNever, kNever, kNever};
+  std::array<Instant, 2> silent_at{};  // BACKUP, by index_of(Family): master-down after the last ad
   Cause takeover_cause = Cause::bow_out;
   std::uint8_t demotion = 0;   // ours, capped at 255
   bool stepping_down = false;  // L10: silent, the bow-out still to be sent
   bool master_known = false;
-  HeardMaster master;                     // iff master_known
-  Instant last_heard{};                   // last advertisement of anybody; 0: none yet
-  std::uint8_t smallest_advbase = 255;    // of any peer (L5); 255: none heard
-  std::uint8_t sent_since_promotion = 0;  // counts to 3 and stays
-  auth::ReplayGuard guard;
+  HeardMaster master;                       // iff master_known
+  Instant last_heard{};                     // last advertisement of anybody; 0: none yet
+  std::uint8_t smallest_advbase = 255;      // of any peer (L5); 255: none heard
+  std::uint8_t sent_since_promotion = 0;    // counts to 3 and stays
+  bool reannounced = false;                 // one of the two that follow a worse master is out
+  Instant probe_until = kNever;             // deaf BACKUP: when the probe is over; kNever: none
+  Instant next_defence{};                   // not before: an announcement against a conflict
+  HeardNodes nodes;                         // koi: over IPv4
+  std::array<auth::ReplayGuard, 2> guards;  // koi: by index_of(Family), for they may overtake
 
   Instant timer(Timer t) const { return timers[static_cast<std::size_t>(t)]; }
   void arm(Timer t, Instant at) { timers[static_cast<std::size_t>(t)] = at; }
@@ -118,20 +131,6 @@ struct State {
 inline Duration lease_length(const Parameters& p, const State& s) {
   const std::uint8_t advbase = s.smallest_advbase < p.advbase ? s.smallest_advbase : p.advbase;
   return lease_length(advbase, p.lowest_advskew, p.dead_ratio);
-}
-
-/// Byte 4 of our advertisements: OpenBSD's demotion count, a pad of 0 elsewhere (protocol.md §1).
-inline std::uint8_t advertised_demotion(const Parameters& p, const State& s) {
-  const bool is_pad = p.dialect == config::Dialect::freebsd || p.dialect == config::Dialect::ucarp;
-  return is_pad ? std::uint8_t{0} : s.demotion;
-}
-
-/// The advskew that goes into our advertisements (protocol.md §7, §8): boxes that do not read byte
-/// 4 see a demotion as advskew 240.
-inline std::uint8_t effective_advskew(const Parameters& p, const State& s) {
-  const bool reads_demote =
-      p.dialect == config::Dialect::koi || p.dialect == config::Dialect::openbsd;
-  return s.demotion > 0 && !reads_demote && p.advskew < 240 ? std::uint8_t{240} : p.advskew;
 }
 
 }  // namespace koi::election

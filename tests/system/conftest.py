@@ -61,8 +61,7 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.when != "call" or not report.failed:
         return
-    for name in ("lab", "module_lab", "bare_lab"):
-        made = item.funcargs.get(name)
-        for station in made.stations if made else ():
+    for made in (a for a in item.funcargs.values() if isinstance(a, Lab)):
+        for station in made.stations:
             if text := station.log_text():
                 report.sections.append((f"log of {station.name}", text[-4000:]))

@@ -6,18 +6,24 @@ import subprocess
 import sys
 import textwrap
 
-from lab import Answer, Tap, carp, netns, overlap_ms, until
+from scapy.all import (Ether, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr,
+                       ICMPv6NDOptSrcLLAddr, IPv6)
+
+from lab import Answer, Frame, Tap, carp, netns, overlap_ms, until, wire6
 from lab.keeper import start_time
 from lab.station import IFACE
 from lab.wire import BROADCAST, mac_bytes
 
 
 def test_golden_vectors():
-    """protocol.md §4, vectors A, B and C."""
+    """protocol.md §4, vectors A, B, C and D."""
     a = carp.header("secret", 1, ["192.0.2.10"], 0x0123456789ABCDEF, advskew=100)
     assert a.hex() == ("210164070001e6a70123456789abcdef3d2cea66fce80320a8027400391063b414d100f4")
     b = carp.header("secret", 7, ["192.0.2.20", "192.0.2.10", "2001:db8::10"], 1)
     assert b.hex() == ("210700070001ce1a0000000000000001e407652b360eed4f84db0ff61ecd4beab554ef65")
+    d = carp.header("abcdefghijklmnopqrstuvwxy"[:19], 42, ["10.0.0.1", "fe80::1", "2001:db8::1"],
+                    0xFFFFFFFF00000001, advbase=0, demote=2, link_local=True)
+    assert d.hex() == ("212a0007020085c2ffffffff000000013529e4b20f50314df2bf047a44c2c6c9d0882943")
     assert carp.bow_out(a).hex() == (
         "2101ff0700ff4aa90123456789abcdef3d2cea66fce80320a8027400391063b414d100f4")
 
@@ -84,3 +90,41 @@ def test_nothing_is_left_when_the_owner_is_killed():
     until("the keeper to remove it all", lambda: not os.path.exists(folder), within=10)
     assert not os.path.exists(f"/run/netns/{switch}")
     assert start_time(int(pid)) is None
+
+
+def test_clients_kernel_speaks_both_families(bare_lab):
+    """Ping and neighbor cache over IPv6; the frame reader agrees with what two kernels say."""
+    other = bare_lab.station("other", "192.0.2.50", address6="2001:db8::50")
+    observer = bare_lab.observer(other)
+    assert bare_lab.client.ping("192.0.2.50") and bare_lab.client.ping("2001:db8::50")
+    assert bare_lab.client.neighbor("2001:db8::50") == other.mac
+    answers = {(a.kind, a.box) for a in observer.answers("2001:db8::50")}
+    assert answers == {("nd", "other"), ("echo", "other")}
+    said = next(f for f in observer.frames("other") if f.neighbor_advertisement())
+    found = said.ipv6()
+    assert (found.source, found.hop_limit, found.checksum_holds()) == ("2001:db8::50", 255, True)
+    # RFC 4861 §7.2.4: solicited and override; a host, no router
+    assert said.neighbor_advertisement() == wire6.Advertisement(
+        "2001:db8::50", wire6.SOLICITED | wire6.OVERRIDE, mac_bytes(other.mac))
+
+
+def test_ipv6_of_the_lab_is_what_scapy_builds():
+    """wire6 and carp.frame() against Scapy, byte for byte."""
+    source, target = wire6.link_local("02:6b:6f:69:00:02"), "2001:db8::1"
+    assert source == "fe80::6b:6fff:fe69:2"
+    group, group_mac = wire6.solicited_node("2001:db8::ab:cdef:1234")
+    assert (group, group_mac) == ("ff02::1:ffef:1234", "33:33:ff:ef:12:34")
+    mac = bytes(range(2, 8))
+    ours = wire6.packet(source, group, wire6.solicitation(target, mac))
+    assert ours == bytes(IPv6(src=source, dst=group, hlim=255) / ICMPv6ND_NS(tgt=target)
+                         / ICMPv6NDOptSrcLLAddr(lladdr=mac.hex(":")))
+    ours = wire6.packet(target, source, wire6.advertisement(target, mac, wire6.OVERRIDE))
+    assert ours == bytes(IPv6(src=target, dst=source, hlim=255)
+                         / ICMPv6ND_NA(tgt=target, R=0, S=0, O=1)
+                         / ICMPv6NDOptDstLLAddr(lladdr=mac.hex(":")))
+    advert = carp.header("secret", 7, ["192.0.2.20", "192.0.2.10", "2001:db8::10"], 1)
+    frame = Ether(carp.frame("fe80::2", advert, vhid=7))
+    assert (frame.dst, frame.src) == ("33:33:00:00:00:12", "00:00:5e:00:01:07")
+    assert (frame[IPv6].src, frame[IPv6].dst, frame[IPv6].nh, frame[IPv6].hlim,
+            frame[IPv6].plen) == ("fe80::2", "ff02::12", 112, 255, 36)
+    assert Frame(0, bytes(frame)).carp() == advert

@@ -19,6 +19,7 @@ from .koibox import Group, KoiBox
 from .network import Lab
 from .observer import Answer, Observer, last_answer, overlap_ms
 from .probe import Probe, ProbeResult
+from .snooping import Snooping
 from .station import Client, Station
 from .ucarpbox import UcarpBox
 from .until import TimedOut, until
@@ -26,6 +27,6 @@ from .wire import Frame, Tap
 
 __all__ = [
     "Answer", "Client", "Frame", "Group", "Keeper", "KoiBox", "Lab", "Observer", "Probe",
-    "ProbeResult", "Station", "Tap", "TimedOut", "UcarpBox", "last_answer", "overlap_ms",
+    "ProbeResult", "Snooping", "Station", "Tap", "TimedOut", "UcarpBox", "last_answer", "overlap_ms",
     "remove_lab", "until",
 ]

@@ -1,5 +1,7 @@
 """CARP advertisements by another hand than koi's: protocol.md §1, §2 and §4 in plain Python.
 
+Over IPv4 and IPv6: the header is the same and covers the addresses of both families.
+
 The oracle of the system tests. Itself checked against the golden vectors of protocol.md.
 """
 
@@ -8,9 +10,11 @@ import hmac
 import ipaddress
 import struct
 
+from . import wire6
 from .wire import mac_bytes, virtual_mac
 
 GROUP, GROUP_MAC, PROTOCOL = "224.0.0.18", "01:00:5e:00:00:12", 112
+GROUP6, GROUP6_MAC = "ff02::12", "33:33:00:00:00:12"
 
 
 def checksum(data):
@@ -21,20 +25,22 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def digest(key, vhid, addresses, counter):
-    """protocol.md §4, OpenBSD's context without link-local addresses. key: text."""
+def digest(key, vhid, addresses, counter, *, link_local=False):
+    """protocol.md §4. key: text. Link-local addresses are left out as OpenBSD sends it, or covered
+    as FreeBSD does."""
     parsed = {ipaddress.ip_address(a) for a in addresses}
     v4 = sorted(a for a in parsed if a.version == 4)
-    v6 = sorted(a for a in parsed if a.version == 6 and not a.is_link_local)
+    v6 = sorted(a for a in parsed if a.version == 6
+                and (link_local or not a.is_link_local))
     message = (b"\x02\x01" + bytes([vhid]) + b"".join(a.packed for a in v4 + v6)
                + struct.pack("!Q", counter))
     return hmac.new(key.encode()[:20], message, hashlib.sha1).digest()
 
 
 def header(key, vhid, addresses, counter, *, advbase=1, advskew=0, demote=0, version=2,
-           good_digest=True, good_checksum=True):
+           good_digest=True, good_checksum=True, link_local=False):
     """The 36 bytes."""
-    md = digest(key, vhid, addresses, counter)
+    md = digest(key, vhid, addresses, counter, link_local=link_local)
     if not good_digest:
         md = bytes([md[0] ^ 1]) + md[1:]
     fields = struct.pack("!BBBBBB", version << 4 | 1, vhid, advskew, 7, demote, advbase)
@@ -49,15 +55,21 @@ def bow_out(captured):
     return fields + struct.pack("!H", checksum(fields + b"\0\0" + captured[8:])) + captured[8:]
 
 
-def frame(source, carp, *, vhid=1, destination=GROUP, destination_mac=GROUP_MAC, source_mac=None,
+def frame(source, carp, *, vhid=1, destination=None, destination_mac=None, source_mac=None,
           ttl=255, trailing=b""):
-    """A whole Ethernet frame with an IPv4 advertisement from that source address."""
+    """A whole Ethernet frame with an advertisement from that source address, of either family."""
     body = carp + trailing
+    six = ":" in source
+    to_mac = destination_mac or (GROUP6_MAC if six else GROUP_MAC)
+    head = mac_bytes(to_mac) + mac_bytes(source_mac or virtual_mac(vhid))
+    if six:
+        ip = wire6.header(source, destination or GROUP6, PROTOCOL, len(body), hop_limit=ttl)
+        return head + b"\x86\xdd" + ip + body
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0x10, 20 + len(body), 0x1234, 0x4000, ttl, PROTOCOL, 0,
-                     ipaddress.ip_address(source).packed, ipaddress.ip_address(destination).packed)
+                     ipaddress.ip_address(source).packed,
+                     ipaddress.ip_address(destination or GROUP).packed)
     ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
-    return (mac_bytes(destination_mac) + mac_bytes(source_mac or virtual_mac(vhid)) + b"\x08\x00"
-            + ip + body)
+    return head + b"\x08\x00" + ip + body
 
 
 def interval_ms(advbase, advskew):

@@ -11,7 +11,7 @@ from . import netns
 from .station import IFACE, Station
 from .until import TimedOut, until
 
-SHARED = "192.0.2.1"
+SHARED, SHARED6 = "192.0.2.1", "2001:db8::1"
 KEY = "sesame-opens"
 
 
@@ -35,11 +35,11 @@ class Group:
         """protocol.md §6."""
         if self.advbase == 0:
             return 3000 * max(self.advskew, 1) / 256
-        return 3000 * self.advbase + 1000 * self.advskew / 256
+        return 1000 * self.extra.get("dead-ratio", 3) * self.advbase + 1000 * self.advskew / 256
 
 
 def yaml_text(value, indent=""):
-    """Block YAML of dicts, lists of scalars, strings, numbers and truth values; strings quoted."""
+    """Block YAML of dicts, flow YAML of lists, strings, numbers and truth values; strings quoted."""
     lines = []
     for key, item in value.items():
         name = json.dumps(key) if isinstance(key, str) and not key[:1].isalpha() else key
@@ -53,11 +53,12 @@ def yaml_text(value, indent=""):
 class KoiBox(Station):
     """Made by Lab.koi(). Not started until start(); the kernel of the namespace stays silent."""
 
-    def __init__(self, lab, name, number, _address, *, own, node_id=None, groups=None, vlans=None,
-                 **group):
+    def __init__(self, lab, name, number, _address, *, own, own6=None, node_id=None, groups=None,
+                 vlans=None, **group):
         super().__init__(lab, name, number)
         netns.silence_kernel(self.namespace, IFACE)
-        self.own, self.node_id, self.vlans = own, node_id or number, vlans or {}
+        self.own, self.own6 = own, own6
+        self.node_id, self.vlans = node_id or number, vlans or {}  # VLAN to one address or several
         self.groups = groups or [Group(**group)]
         self.device = f"net_af_packet0,iface={IFACE}"
         self.socket, self.config = self.path("koid.sock"), self.path("koi.yaml")
@@ -76,12 +77,16 @@ class KoiBox(Station):
                     "key-file": self._write_key(g), "addresses": list(g.addresses)}
             if g.vlan is not None:
                 text["vlan"] = g.vlan
+            if "balance" in g.extra:  # there each member has its own
+                del text["vhid"], text["advskew"]
             if g.lowest_advskew is not None:
                 text["lowest-advskew"] = g.lowest_advskew
             groups[g.name] = text | g.extra
-        port = {"device": self.device, "addresses": [f"{self.own}/24"]}
+        addresses = [f"{self.own}/24"] + ([f"{self.own6}/64"] if self.own6 else [])
+        port = {"device": self.device, "addresses": addresses}
         if self.vlans:
-            port["vlans"] = {vlan: {"addresses": [a]} for vlan, a in self.vlans.items()}
+            port["vlans"] = {vlan: {"addresses": [a] if isinstance(a, str) else list(a)}
+                             for vlan, a in self.vlans.items()}
         return {
             "node": self.name, "node-id": self.node_id, "state-file": self.path("state"),
             "dataplane": {"control-core": 0, "worker-cores": [1], "idle": "adaptive",

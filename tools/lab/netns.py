@@ -17,6 +17,17 @@ table netdev koi {
 """
 
 
+# A kernel reports the groups it is in (MLD) at moments of its own: noise to those who count drops.
+_NO_MLD = """
+table ip6 lab {
+  chain output {
+    type filter hook output priority 0;
+    icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } drop;
+  }
+}
+"""
+
+
 class CommandFailed(RuntimeError):
     """A set-up command failed; the message has its line and its standard error."""
 
@@ -58,9 +69,9 @@ def add_namespace(name):
     run("ip", "-n", name, "link", "set", "lo", "up")
 
 
-def add_bridge(namespace, name, snooping=False):
+def add_bridge(namespace, name):
     run("ip", "-n", namespace, "link", "add", "name", name, "type", "bridge", "forward_delay", "0",
-        "stp_state", "0", "mcast_snooping", "1" if snooping else "0")
+        "stp_state", "0", "mcast_snooping", "0")
     run("ip", "-n", namespace, "link", "set", "dev", name, "up")
 
 
@@ -80,8 +91,20 @@ def silence_kernel(namespace, iface):
     run("ip", "netns", "exec", namespace, "nft", "-f", "-", stdin=_DROP_ALL % iface)
 
 
+def allow_ipv6(namespace, iface):
+    """IPv6 on one interface: a link-local address at once; no detection of duplicates, no search
+    for routers, no MLD reports. Everywhere else in the lab IPv6 is off."""
+    run("ip", "netns", "exec", namespace, "nft", "-f", "-", stdin=_NO_MLD)
+    with inside(namespace):
+        for name, value in (("accept_dad", "0"), ("accept_ra", "0"), ("router_solicitations", "0"),
+                            ("disable_ipv6", "0")):
+            with open(f"/proc/sys/net/ipv6/conf/{iface}/{name}", "w", encoding="ascii") as f:
+                f.write(value)
+
+
 def add_address(namespace, iface, address):
-    run("ip", "-n", namespace, "addr", "add", address, "dev", iface)
+    extra = ["nodad"] if ":" in address else []
+    run("ip", "-n", namespace, "addr", "add", address, "dev", iface, *extra)
 
 
 def set_link(namespace, iface, up):

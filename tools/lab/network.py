@@ -12,13 +12,14 @@ from .probe import Probe
 from .station import BRIDGE, IFACE, Client, Station
 from .ucarpbox import UcarpBox
 
-CLIENT_ADDRESS = "192.0.2.100"
+CLIENT_ADDRESS, CLIENT_ADDRESS6 = "192.0.2.100", "2001:db8::100"
 
 
 class Lab:
     """Boxes are added by koi(), ucarp() or station(); closing removes everything."""
 
-    def __init__(self, build=None):
+    def __init__(self, build=None, snooping=None):
+        """snooping: a switch that keeps multicast from ports that asked for none; see Snooping."""
         self.build = build or os.environ.get("KOI_BUILD") or _repository("build")
         self.folder = tempfile.mkdtemp(prefix="koi-lab-")
         self.tag = f"koi{os.getpid()}{secrets.token_hex(2)}"
@@ -30,7 +31,10 @@ class Lab:
             self.keeper.note("netns", self.switch)
             netns.add_namespace(self.switch)
             netns.add_bridge(self.switch, BRIDGE)
-            self.client = self.station("client", CLIENT_ADDRESS, Client)
+            if snooping:
+                snooping.set_up(self.switch, BRIDGE)
+            self.client = self.station("client", CLIENT_ADDRESS, Client,
+                                       address6=CLIENT_ADDRESS6)
         except BaseException:
             self.close()
             raise
@@ -73,7 +77,8 @@ class Lab:
         return self.keep_open(Observer(self.switch, [s.name for s in stations]))
 
     def probe(self, target):
-        """One ARP request and one echo a millisecond from the client; see Probe."""
+        """One ARP request (or Neighbor Solicitation) and one echo a millisecond from the client;
+        see Probe."""
         return self.keep_open(Probe(self.client.namespace, IFACE, target))
 
 

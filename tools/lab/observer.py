@@ -10,7 +10,7 @@ from .wire import Tap
 class Answer:
     time_ns: int
     box: str
-    kind: str  # "arp" or "echo"
+    kind: str  # "arp", "nd" or "echo"
 
 
 class Observer:

@@ -15,7 +15,7 @@ IFACE = "lan"
 class Station:
     """A namespace with one interface, `lan`, on the switch port that has the station's name."""
 
-    def __init__(self, lab, name, number, address=None):
+    def __init__(self, lab, name, number, address=None, address6=None):
         self.lab, self.name = lab, name
         self.namespace = f"{lab.tag}-{name}"
         self.mac = f"02:6b:6f:69:00:{number:02x}"
@@ -26,6 +26,9 @@ class Station:
         netns.add_cable(lab.switch, BRIDGE, name, self.namespace, IFACE, self.mac)
         if address:
             netns.add_address(self.namespace, IFACE, f"{address}/24")
+        if address6:
+            netns.allow_ipv6(self.namespace, IFACE)
+            netns.add_address(self.namespace, IFACE, f"{address6}/64")
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -64,13 +67,13 @@ class Client(Station):
     """The kernel's own stack, as the boxes' users have it."""
 
     def neighbor(self, address):
-        """The MAC in the kernel's ARP cache, or None."""
+        """The MAC in the kernel's neighbor cache (ARP or IPv6), or None."""
         text = netns.run("ip", "-n", self.namespace, "-json", "neigh", "show", "to", address)
         entries = json.loads(text or "[]")
         return entries[0].get("lladdr") if entries else None
 
     def forget(self, address):
-        """Removes the address from the ARP cache."""
+        """Removes the address from the neighbor cache."""
         with contextlib.suppress(netns.CommandFailed):
             netns.run("ip", "-n", self.namespace, "neigh", "del", address, "dev", IFACE)
 

@@ -13,7 +13,7 @@ class UcarpBox(Station):
     """Made by Lab.ucarp(). Who is master is read from the address on its interface."""
 
     def __init__(self, lab, name, number, own, *, vhid=1, advbase=1, advskew=0, preempt=False,
-                 key=KEY, shared=SHARED):
+                 key=KEY, shared=SHARED, dead_ratio=None, broadcast=False):
         super().__init__(lab, name, number, own)
         self.own, self._shared = own, shared
         scripts = {verb: self._script(verb) for verb in ("add", "del")}
@@ -23,6 +23,10 @@ class UcarpBox(Station):
             f"--upscript={scripts['add']}", f"--downscript={scripts['del']}", "--shutdown"]
         if preempt:
             self._command.append("--preempt")
+        if dead_ratio is not None:
+            self._command.append(f"--deadratio={dead_ratio}")
+        if broadcast:
+            self._command.append("--nomcast")
         self.process = None
 
     def _script(self, verb):

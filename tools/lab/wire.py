@@ -7,10 +7,10 @@ import socket
 import struct
 import time
 
-from . import netns
+from . import netns, wire6
 
 ETH_P_ALL = 0x0003
-ARP, IPV4, VLAN = 0x0806, 0x0800, 0x8100
+ARP, IPV4, IPV6, VLAN = 0x0806, 0x0800, 0x86DD, 0x8100
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 _SOL_PACKET = 263
@@ -73,29 +73,65 @@ class Frame:
         return socket.inet_ntoa(self.payload[24:28])
 
     def is_announcement(self, address):
-        """Gratuitous ARP as protocol.md §9 has it: a request, sender and target the same."""
+        """protocol.md §9: gratuitous ARP, a request with sender and target the same, or an
+        unsolicited Neighbor Advertisement to all nodes."""
+        if ":" in address:
+            found, said = self.ipv6(), self.neighbor_advertisement()
+            return (said is not None and said.target == address
+                    and found.destination == wire6.ALL_NODES)
         return (self.arp_operation() == 1 and self.arp_sender_ip() == address
                 and self.arp_target_ip() == address)
 
     def ip_protocol(self):
+        """Of IPv4 and of IPv6."""
         p = self.payload
-        return p[9] if self.ethertype == IPV4 and len(p) >= 20 else None
+        if self.ethertype == IPV4 and len(p) >= 20:
+            return p[9]
+        found = self.ipv6()
+        return found.next_header if found else None
+
+    def ipv6(self):
+        """The wire6.Packet, or None."""
+        return wire6.parse(self.payload) if self.ethertype == IPV6 else None
+
+    def neighbor_advertisement(self):
+        """The wire6.Advertisement, or None."""
+        found = self.ipv6()
+        return wire6.parse_advertisement(found) if found else None
 
     def carp(self):
-        """The CARP header's 36 bytes, or None."""
+        """The CARP header's 36 bytes, over IPv4 or IPv6, or None."""
         if self.ip_protocol() != 112:
             return None
-        start = (self.payload[0] & 0xF) * 4
-        body = self.payload[start:int.from_bytes(self.payload[2:4], "big")]
+        if self.ethertype == IPV6:
+            body = self.ipv6().body
+        else:
+            start = (self.payload[0] & 0xF) * 4
+            body = self.payload[start:int.from_bytes(self.payload[2:4], "big")]
         return body if len(body) >= 36 else None
 
     def answer_for(self):
-        """(address, "arp" | "echo") when it answers a request, else None."""
+        """(address, "arp" | "nd" | "echo") when it answers a request, else None.
+
+        A Neighbor Advertisement to all nodes announces, or answers Duplicate Address Detection:
+        neither counts.
+        """
         if self.ethertype == ARP:
             return (self.arp_sender_ip(), "arp") if self.arp_operation() == 2 else None
+        if self.ethertype == IPV6:
+            return self._answer_for6()
         if self.ip_protocol() == 1 and len(self.payload) >= 28 and self.payload[20] == 0:
             return socket.inet_ntoa(self.payload[12:16]), "echo"
         return None
+
+    def _answer_for6(self):
+        found = self.ipv6()
+        if found is None or found.destination == wire6.ALL_NODES:
+            return None
+        if found.icmp_type() == wire6.ECHO_REPLY:
+            return found.source, "echo"
+        said = wire6.parse_advertisement(found)
+        return (said.target, "nd") if said else None
 
 
 class Tap:

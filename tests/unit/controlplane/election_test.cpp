@@ -39,14 +39,17 @@ struct Cell {
 const std::vector<Cell>& table() {
   static const std::vector<Cell> cells = {
       {"better", heard(1, 0), "", "", "B", ""},
-      {"worse", heard(1, 200), "", "", "a", ""},
-      {"better, demoted", heard(1, 0, 1), "", "", "a", ""},
+      {"worse", heard(1, 200), "", "", "ag", ""},
+      {"better, demoted", heard(1, 0, 1), "", "", "ag", ""},
       {"bow-out of a stranger", heard(255, 255), "", "!", "", "!"},
       {"refused", TransmitRefused{}, "", "", "", ""},
       {"advertisement due", TimerDue{Timer::advertisement}, "", "", "a", ""},
       {"master-down due", TimerDue{Timer::master_down_ipv4}, "", "Mag", "", "Mag"},
       {"takeover due", TimerDue{Timer::takeover}, "", "Mag", "", "Mag"},
       {"refresh due", TimerDue{Timer::refresh}, "", "", "g", ""},
+      {"preempt due", TimerDue{Timer::preempt}, "", "Mag", "", "Mag"},
+      {"reannounce due", TimerDue{Timer::reannounce}, "", "", "g", ""},
+      {"master-down due, deaf", TimerDue{Timer::master_down_ipv4, true}, "", "p", "", "p"},
       {"link up", LinkUp{}, "B", "", "", ""},
       {"link down", LinkDown{}, "", "I", "I", "I"},
       {"demoted", DemotionChanged{1}, "", "", "B", ""},
@@ -55,6 +58,10 @@ const std::vector<Cell>& table() {
       {"workers silent", WorkersSilent{}, "", "", "", "o"},
       {"lease expired", LeaseExpired{}, "", "", "B", ""},
       {"frames lost", FramesLost{}, "", "", "B", ""},
+      {"address claimed", ConflictSeen{ConflictKind::address_claim}, "!", "!", "!g", "!"},
+      {"virtual MAC used", ConflictSeen{ConflictKind::virtual_mac}, "!", "!", "!g", "!"},
+      {"VRRP heard", ConflictSeen{ConflictKind::vrrp}, "!", "!", "!", "!"},
+      {"digest differs", ConflictSeen{ConflictKind::digest}, "!", "!", "!", "!"},
   };
   return cells;
 }
@@ -87,6 +94,8 @@ TEST(Election, TimersRunOnlyWhereTheyMeanSomething) {
       const bool by_hand = std::holds_alternative<TimerDue>(cell.event);
       EXPECT_TRUE(by_hand || rig.armed(Timer::advertisement) == (rig.s.role == Role::master));
       EXPECT_TRUE(rig.s.role == Role::backup || !rig.armed(Timer::takeover));
+      EXPECT_TRUE(rig.s.role == Role::backup || !rig.armed(Timer::preempt));
+      EXPECT_TRUE(rig.s.role == Role::master || by_hand || !rig.armed(Timer::reannounce));
     }
   }
 }
@@ -306,7 +315,7 @@ TEST(Election, EqualTimersAndOneAddressTheHigherNodeStays) {
     VerifiedAdvert ad = rig.advert(1, 100);
     ad.source = rig.p.source;
     ad.counter = auth::make_counter(77, NodeId(theirs));
-    EXPECT_EQ(rig.feed(ad), theirs > 2 ? "B" : "a");
+    EXPECT_EQ(rig.feed(ad), theirs > 2 ? "B" : "ag");
   }
 }
 

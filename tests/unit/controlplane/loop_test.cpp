@@ -127,10 +127,11 @@ TEST(Loop, L4SecondAdvertisementBeforeTheFirstWasSentHasTheFirstOnesLimit) {
   rig.turn_after(1us);
   const Instant limit = rig.clock.time + 1ms;
   rig.adopt(0);
-  rig.hear(rig.advert(1, 200));  // worse: ours goes out at once
+  rig.hear(rig.advert(1, 200));  // worse: ours goes out at once, and the announcement
   rig.turn_after(100us);
   const auto frames = rig.adopt(0);
-  ASSERT_EQ(frames.size(), 1U);
+  ASSERT_EQ(frames.size(), 2U);
+  EXPECT_EQ(frames[0].kind, FrameKind::advertisement);
   EXPECT_EQ(frames[0].not_after, limit);
 }
 

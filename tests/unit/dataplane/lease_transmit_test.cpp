@@ -37,6 +37,7 @@ TEST_F(LeaseTransmit, L3_EachAdvertisementMovesIt) {
   EXPECT_EQ(deadline().word(), Stamp(kTerm.value(), now + 100ms).word());
 }
 
+// C9.7 kept
 TEST_F(LeaseTransmit, L3_BowOutMovesNothing) {
   promote();
   const std::uint64_t before = deadline().word();
@@ -51,6 +52,33 @@ TEST_F(LeaseTransmit, L3_AnnouncementMovesNothing) {
   const std::uint64_t before = deadline().word();
   pass(1ms);
   first.sent(frame(FrameKind::announcement), now);
+  EXPECT_EQ(deadline().word(), before);
+}
+
+TEST_F(LeaseTransmit, L3_OfSeveralCopiesTheLastMovesIt) {
+  promote();
+  const std::uint64_t before = deadline().word();
+  pass(1ms);
+  TransmitFrame copy = frame(FrameKind::advertisement);
+  copy.last_copy = false;
+  first.sent(copy, now);
+  EXPECT_EQ(deadline().word(), before);
+  copy.last_copy = true;
+  first.sent(copy, now);
+  EXPECT_EQ(deadline().word(), Stamp(kTerm.value(), now + 100ms).word());
+}
+
+TEST_F(LeaseTransmit, L4_AnOwnFrameNeedsNoTermAndMovesNothing) {
+  TransmitFrame own = frame(FrameKind::own, Term(0));
+  for (const std::uint64_t term : {0U, 5U}) {
+    set_term(Term(term));
+    own.not_after = now;
+    EXPECT_EQ(transmit(own), "ok") << term;
+    own.not_after = now - 1ns;
+    EXPECT_EQ(transmit(own), "frame_late") << term;
+  }
+  const std::uint64_t before = deadline().word();
+  first.sent(own, now);
   EXPECT_EQ(deadline().word(), before);
 }
 
@@ -71,6 +99,7 @@ TEST_F(LeaseTransmit, L4_FirstAdvertisementOfATermNeedsNoLease) {
   EXPECT_EQ(transmit(frame(FrameKind::advertisement)), "ok");
 }
 
+// C10.2 kept, C10.2 refused
 TEST_F(LeaseTransmit, L4_TermIsTheBoards) {
   for (const FrameKind kind :
        {FrameKind::advertisement, FrameKind::announcement, FrameKind::bow_out}) {
@@ -87,6 +116,7 @@ TEST_F(LeaseTransmit, L4_TermIsTheBoards) {
   }
 }
 
+// C10.2 kept, C10.2 refused
 TEST_F(LeaseTransmit, L4_NotAfterToTheBoundary) {
   promote();
   for (const FrameKind kind : {FrameKind::advertisement, FrameKind::announcement}) {
@@ -117,6 +147,7 @@ TEST_F(LeaseTransmit, L4_BowOutHasTermZero) {
   EXPECT_EQ(transmit(bow_out), "frame_term");
 }
 
+// C10.1 kept, C10.1 refused
 TEST_F(LeaseTransmit, L11_AnnouncementNeedsTheLease) {
   set_term(kTerm);
   view.terms[kLan.value()] = kTerm;

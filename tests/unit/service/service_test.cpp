@@ -41,7 +41,7 @@ class ServiceTest : public ::testing::Test {
     Service::Setup setup;
     setup.snapshot.config = &config;
     setup.snapshot.board = board.get();
-    setup.snapshot.topology = plan.topology.get();
+    setup.snapshot.plan = &plan;
     setup.snapshot.control = &control;
     setup.snapshot.workers = {counters.get()};
     setup.snapshot.slots.resize(config.groups.size());

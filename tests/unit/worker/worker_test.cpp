@@ -124,6 +124,7 @@ TEST(Worker, I5_AnswersThatTheDriverDoesNotTakeAreDropped) {
   EXPECT_EQ(rte_mempool_in_use_count(rig.data_pool), 0U);
 }
 
+// C11.3 refused
 TEST(Worker, L1_AnswerThatWasHeldUpBeforeItsHandOverIsDropped) {
   RingRig rig;
   rig.reign(kLan);
@@ -200,6 +201,34 @@ TEST(Worker, L3_AdvertisementWithoutABufferIsReportedAndEarnsNothing) {
   rig.stop();
   EXPECT_NE(rig.board->deadline(kLan, Family::ipv4).word(), 0U);
   EXPECT_EQ(rig.heard<TransmitRefused>().size(), 1U);
+}
+
+TEST(Worker, L3_ACopyToAnUnresolvedPeerCountsAsSent) {
+  RingRig rig;
+  rig.board->slot(kLan).term.store(kTerm.value());
+  TransmitFrame nothing = advertisement(rig);
+  nothing.length = 0;
+  ASSERT_TRUE(rig.down->try_send(nothing));
+  rig.start();
+  EXPECT_TRUE(rig.eventually(
+      [&] { return rig.board->deadline(kLan, Family::ipv4).is_number_of(kTerm.value()); }));
+  rig.stop();
+  EXPECT_EQ(rig.sent(), 0U);
+  EXPECT_EQ(rig.port_counters().transmitted.get(), 0U);
+  EXPECT_EQ(rig.counters->slots[kLan.value()].sent[0].get(), 0U);
+}
+
+TEST(Worker, AnOwnFrameLeavesInAnyRoleAndIsNoAdvertisement) {
+  RingRig rig;
+  TransmitFrame own = advertisement(rig);
+  own.kind = FrameKind::own;
+  ASSERT_TRUE(rig.down->try_send(own));
+  rig.start();
+  EXPECT_TRUE(rig.eventually([&] { return rig.port_counters().transmitted.get() == 1; }));
+  rig.stop();
+  EXPECT_EQ(rig.take(), frame(Advert{}));
+  EXPECT_EQ(rig.counters->slots[kLan.value()].sent[0].get(), 0U);
+  EXPECT_EQ(rig.board->deadline(kLan, Family::ipv4).word(), 0U);
 }
 
 TEST(Worker, BowOutThatTheDriverDoesNotTakeIsCountedOnly) {

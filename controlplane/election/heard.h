@@ -1,0 +1,68 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "common/net/ip_address.h"
+#include "common/net/mac_address.h"
+#include "common/strong_types.h"
+#include "common/time.h"
+
+/// What the election remembers of the other boxes of a slot. By value, allocates nothing.
+namespace koi::election {
+
+constexpr std::size_t index_of(Family f) { return f == Family::ipv4 ? 0 : 1; }
+
+/// The master last heard.
+struct HeardMaster {
+  struct Source {
+    bool known = false;
+    IpAddress address;
+    Instant at{};
+  };
+
+  IpAddress address;  // for a person: the IPv4 one as long as it is heard there
+  MacAddress mac;     // sender of that one
+  std::uint8_t advbase = 0;
+  std::uint8_t advskew = 0;
+  std::uint8_t demote = 0;
+  Instant at{};
+  std::array<Source, 2> sources;  // of each family, by index_of(): a bow-out must come from it
+
+  const Source& source(Family f) const { return sources[index_of(f)]; }
+};
+
+/// When each node was last heard over IPv4 (dialect koi: a counter tells its node). Between two
+/// boxes with equal timers it says which family's addresses decide.
+class HeardNodes {
+ public:
+  void note(NodeId node, Instant now) {
+    Heard* place = &heard_[0];  // its own, else the one silent the longest
+    for (Heard& h : heard_) {
+      if (h.at != kNotYet && h.node == node) {
+        place = &h;
+        break;
+      }
+      if (h.at < place->at) place = &h;
+    }
+    *place = Heard{node, now};
+  }
+
+  /// Iff the node was heard later than that.
+  bool heard_after(NodeId node, Instant then) const {
+    return std::any_of(heard_.begin(), heard_.end(),
+                       [&](const Heard& h) { return h.node == node && h.at > then; });
+  }
+
+ private:
+  static constexpr Instant kNotYet = Instant::min();
+  struct Heard {
+    NodeId node;
+    Instant at = kNotYet;
+  };
+  std::array<Heard, 8> heard_;  // a group has a handful of boxes, as in auth::ReplayGuard
+};
+
+}  // namespace koi::election

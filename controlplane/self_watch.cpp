@@ -1,0 +1,46 @@
+#include "controlplane/self_watch.h"
+
+#include <algorithm>
+
+namespace koi::controlplane {
+namespace {
+
+/// A pause of control of this length may have been the whole machine's, the workers' as well.
+constexpr Duration kPause = 1ms;
+
+}  // namespace
+
+void SelfWatch::turn(Instant now, const std::array<Instant, kMaxWorkers>& polled) {
+  const Duration gap = last_turn_ ? now - *last_turn_ : Duration::zero();
+  last_turn_ = now;
+  if (gap > kPause) awake_since_ = now;
+  judge_control(now, gap > kLate);
+  for (std::size_t w = 0; w < workers_; ++w) judge_worker(w, now, polled[w]);
+}
+
+void SelfWatch::judge_control(Instant now, bool late_turn) {
+  if (now - last_late_ > kQuiet) {
+    late_turns_ = 0;
+    late_ = false;
+  }
+  if (!late_turn) return;
+  last_late_ = now;
+  late_ = ++late_turns_ >= kLateTurns;
+}
+
+void SelfWatch::judge_worker(std::size_t w, Instant now, Instant polled) {
+  if (polled == Instant{}) return;  // it has not started yet
+  if (now - std::max(polled, awake_since_) > stall_after_) {
+    stalled_[w] = true;
+    last_stall_[w] = now;
+  } else if (now - last_stall_[w] > kWorkerQuiet) {
+    stalled_[w] = false;
+  }
+}
+
+std::uint8_t SelfWatch::demotion() const {
+  const auto stalled = std::count(stalled_.begin(), stalled_.end(), true);
+  return static_cast<std::uint8_t>(stalled + (late_ ? 1 : 0));
+}
+
+}  // namespace koi::controlplane

@@ -1,0 +1,115 @@
+#include "controlplane/self_watch.h"
+
+#include <gtest/gtest.h>
+
+#include "controlplane/port_ears.h"
+
+namespace koi::controlplane {
+namespace {
+
+/// A control loop that turns every 200 µs and a worker that polls just before, unless told not to.
+struct Box {
+  SelfWatch watch{1, 10ms};
+  Instant now{100s};
+  Instant polled{100s};
+  bool polls = true;
+
+  void run(Duration time, Duration turn = 200us) {
+    for (const Instant end = now + time; now < end;) {
+      now += turn;
+      if (polls) polled = now - 50us;
+      watch.turn(now, {polled});
+    }
+  }
+};
+
+TEST(SelfWatch, AllIsWell) {
+  Box box;
+  box.run(1s);
+  EXPECT_EQ(box.watch.demotion(), 0);
+}
+
+TEST(SelfWatch, AStalledWorkerIsFoundWithinAMillisecondAndForgivenAfterASecond) {
+  Box box;
+  box.run(50ms);
+  box.polls = false;
+  box.run(9ms);
+  EXPECT_FALSE(box.watch.stalled(WorkerIndex(0)));
+  box.run(2ms);
+  EXPECT_TRUE(box.watch.stalled(WorkerIndex(0)));
+  EXPECT_EQ(box.watch.demotion(), 1);
+  box.polls = true;
+  box.run(900ms);
+  EXPECT_EQ(box.watch.demotion(), 1);
+  box.run(200ms);
+  EXPECT_EQ(box.watch.demotion(), 0);
+}
+
+TEST(SelfWatch, APauseOfTheWholeBoxIsNoStalledWorker) {
+  Box box;
+  box.run(50ms);
+  box.polls = false;
+  box.run(40ms, 40ms);  // both slept; control wakes first
+  EXPECT_FALSE(box.watch.stalled(WorkerIndex(0)));
+  box.run(9ms);
+  EXPECT_FALSE(box.watch.stalled(WorkerIndex(0)));
+  box.run(2ms);
+  EXPECT_TRUE(box.watch.stalled(WorkerIndex(0)));
+}
+
+TEST(SelfWatch, AWorkerThatHasNotStartedIsNotStalled) {
+  SelfWatch watch(1, 10ms);
+  for (Instant now{100s}; now < Instant{101s}; now += 1ms) watch.turn(now, {});
+  EXPECT_EQ(watch.demotion(), 0);
+}
+
+TEST(SelfWatch, ThreeLateTurnsDemoteUntilTenQuietSeconds) {
+  Box box;
+  box.run(1ms);
+  for (int late = 0; late < 3; ++late) {
+    EXPECT_FALSE(box.watch.late()) << late;
+    box.run(51ms, 51ms);
+    box.run(1s);
+  }
+  EXPECT_TRUE(box.watch.late());
+  EXPECT_EQ(box.watch.demotion(), 1);
+  box.run(8s);
+  EXPECT_TRUE(box.watch.late());
+  box.run(2s);
+  EXPECT_EQ(box.watch.demotion(), 0);
+}
+
+TEST(SelfWatch, LateTurnsFarApartAreNoDemotion) {
+  Box box;
+  box.run(1ms);
+  for (int late = 0; late < 5; ++late) {
+    box.run(51ms, 51ms);
+    box.run(11s);
+    EXPECT_FALSE(box.watch.late()) << late;
+  }
+}
+
+TEST(PortEars, APortIsDeafOnceItsCountersStandStill) {
+  const auto counters = std::make_unique<WorkerCounters>();
+  PortEars ears({counters.get()});
+  Instant now{100s};
+  counters->ports[0].received.add();
+  counters->ports[1].received.add();
+  ears.listen(now);
+  EXPECT_FALSE(ears.deaf(PortIndex(0), 10ms));
+  now += 10ms;
+  counters->ports[1].received.add(3);
+  ears.listen(now);
+  EXPECT_TRUE(ears.deaf(PortIndex(0), 10ms));
+  EXPECT_FALSE(ears.deaf(PortIndex(0), 11ms));
+  EXPECT_FALSE(ears.deaf(PortIndex(1), 10ms));
+}
+
+TEST(PortEars, WithoutCountersNoPortIsDeaf) {
+  PortEars ears({});
+  ears.listen(Instant{100s});
+  EXPECT_FALSE(ears.deaf(PortIndex(0), 1ms));
+}
+
+}  // namespace
+}  // namespace koi::controlplane
