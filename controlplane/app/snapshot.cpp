@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "controlplane/app/demotions.h"
+
 namespace koi::app {
 namespace {
 
@@ -28,7 +30,7 @@ json slot_json(const Snapshot& s, SlotIndex slot, Instant now) {
   }
   return {{"vhid", view.vhid.value()},
           {"role", election::to_string(report.role)},
-          {"since", utc(s.since[slot.value()])},
+          {"since", utc_text(s.since[slot.value()])},
           {"cause", election::to_string(report.cause)},
           {"term", report.term.value()},
           {"master", master},
@@ -129,7 +131,7 @@ json histogram_json(const Histogram& histogram) {
 
 }  // namespace
 
-std::string utc(std::chrono::system_clock::time_point moment) {
+std::string utc_text(std::chrono::system_clock::time_point moment) {
   using std::chrono::milliseconds;
   const auto ms = std::chrono::duration_cast<milliseconds>(moment.time_since_epoch());
   const std::time_t whole = ms.count() / 1000;
@@ -154,19 +156,9 @@ IpAddress source_of(const SlotView& slot) {
   return slot.source6;
 }
 
-unsigned Snapshot::total_demotion() const {
-  unsigned total = 0;
-  for (const auto& [cause, count] : demotion) total += count;
-  return total;
-}
-
 Duration Snapshot::control_age() const {
   const Instant turn(Duration(control_turn->load(std::memory_order_relaxed)));
   return clock->now() - turn;
-}
-
-json demotion_json(const Snapshot& s) {
-  return {{"total", s.total_demotion()}, {"causes", s.demotion}};
 }
 
 json status_json(const Snapshot& s) {
@@ -195,7 +187,7 @@ json status_json(const Snapshot& s) {
           {"node_id", s.config->node_id.value()},
           {"version", KOI_VERSION},
           {"uptime_seconds", seconds(now.time_since_epoch())},
-          {"demotion", demotion_json(s)},
+          {"demotion", demotion_json(*s.demotions, *s.config, steady_now())},
           {"control_age_seconds", seconds(control_age)},
           {"groups", groups}};
 }
@@ -220,7 +212,7 @@ json counters_json(const Snapshot& s) {
           {"ports", ports},
           {"slots", slots},
           {"workers", workers},
-          {"demotion", s.demotion},
+          {"demotion", demotion_causes_json(*s.demotions)},
           {"frames_dropped", s.control->frames_dropped.get()},
           {"reports_dropped", s.control->reports_dropped.get()},
           {"control_late", histogram_json(s.control->late)},
