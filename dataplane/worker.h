@@ -78,6 +78,7 @@ class Worker {
   WorkerLease lease_;
   AdvertReceiver adverts_;
   UpReporter reporter_;
+  DadLimit dad_;
   DrainTracker drain_;
   const View* view_;
   std::uint64_t missed_before_ = 0;               // the NICs' misses when last looked at

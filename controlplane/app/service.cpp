@@ -35,6 +35,12 @@ bool is_news(DropReason reason) {
     case DropReason::kIpv4Fragment:
     case DropReason::kIpv4Options:
     case DropReason::kIpv4NotOurs:
+    case DropReason::kIpv6Extensions:
+    case DropReason::kIpv6Fragment:
+    case DropReason::kIpv6NotOurs:
+    case DropReason::kNdNotOurs:
+    case DropReason::kNdAnnouncement:
+    case DropReason::kIcmp6NotEcho:
     case DropReason::kCarpVhid:
       return false;
     default:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controlplane/view_builder.h"
+#include "dataplane/classify.h"
 #include "dataplane/frame.h"
 #include "tests/support/lab_config.h"
 
@@ -34,6 +35,7 @@ struct LeaseWorld::Worker {
   dataplane::WorkerLease lease;
   dataplane::AdvertReceiver adverts;
   dataplane::UpReporter reporter;
+  dataplane::DadLimit dad;
   dataplane::DrainTracker drain{1};
   const View* view = nullptr;
   std::deque<Frame> queue;
@@ -242,17 +244,15 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
   // A request that came before everything in this burst, and one that came after.
   const bool may_answer_first = !worker.lease.refusal(*worker.view, kSlot);
   const Instant polled_at = now_;
-  const dataplane::BurstContext burst{*worker.view, kPort, worker.lease, worker.reporter};
+  const dataplane::BurstContext burst{*worker.view, kPort, worker.lease, worker.reporter,
+                                      worker.dad};
   std::uint32_t taken = 0;
   while (taken < setup_.burst && !worker.queue.empty() &&
          worker.queue.front().arrival <= polled_at) {
     ++taken;
-    const Frame frame = std::move(worker.queue.front());
+    Frame frame = std::move(worker.queue.front());
     worker.queue.pop_front();
-    const auto ethernet = wire::parse_ethernet(frame.bytes);
-    if (!ethernet || ethernet->ethertype != wire::kEtherIpv4) continue;
-    const auto ip = wire::parse_ipv4(std::span(frame.bytes).subspan(ethernet->payload));
-    if (ip) worker.adverts.receive(frame.bytes, *ethernet, *ip, burst);
+    dataplane::classify(frame.bytes, 0, burst, worker.adverts);
   }
   worker.drain.took(0, taken);
   const bool may_answer_last = !worker.lease.refusal(*worker.view, kSlot);

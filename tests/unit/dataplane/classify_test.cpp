@@ -36,6 +36,9 @@ TEST_F(Classify, EveryEthertype) {
       case 0x0800:
         ASSERT_EQ(got, "ipv4_header");
         break;
+      case 0x86dd:
+        ASSERT_EQ(got, "ipv6_length");
+        break;
       case 0x88a8:
         ASSERT_EQ(got, "vlan_stacked");
         break;

@@ -157,7 +157,7 @@ TEST_F(LeaseHeard, L7_StampedBeforeItIsQueued) {
   LookingSender up(*world.board);
   AdvertReceiver receiver(*world.board, world.lease, up, *world.counters);
   test::Bytes bytes = test::frame(test::Advert{});
-  EXPECT_EQ(test::verdict(classify(bytes, world.burst(), receiver)), "taken");
+  EXPECT_EQ(test::verdict(classify(bytes, 0, world.burst(), receiver)), "taken");
   EXPECT_TRUE(up.stamped);
 }
 
