@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "controlplane/app/explain.h"
+
 namespace koi::app {
 namespace {
 
@@ -120,6 +122,7 @@ std::string Service::handle(const std::string& line, uid_t uid) {
   const auto name = request["command"].get<std::string>();
   if (name == "status") return status_json(setup_.snapshot).dump();
   if (name == "counters") return counters_json(setup_.snapshot).dump();
+  if (name == "explain") return explain_json(setup_.snapshot, request).dump();
   if (name == "checks") return json{{"ok", true}, {"checks", demotions_->checks()}}.dump();
   if (name == "check") {
     const Status taken = demotions_->check(request, steady_now());
@@ -130,7 +133,8 @@ std::string Service::handle(const std::string& line, uid_t uid) {
   }
   warn_of_request("an unknown command");
   return refuse(
-      "unknown command; known are check, checks, counters, demote, maintenance, status, undemote");
+      "unknown command; known are check, checks, counters, demote, explain, maintenance, status, "
+      "undemote");
 }
 
 void Service::warn_of_request(const char* what) {

@@ -8,6 +8,7 @@
 
 #include "config/load.h"
 #include "tools/ctl/counters_text.h"
+#include "tools/ctl/explain_text.h"
 #include "tools/ctl/page.h"
 #include "tools/ctl/reply.h"
 #include "tools/ctl/status_text.h"
@@ -22,6 +23,8 @@ struct Options {
   std::string cause;   // of demote and undemote; empty: none given
   std::string span;    // --for
   std::string on_off;  // of maintenance
+  std::string address;
+  std::string client;  // empty: none given
 };
 
 std::string pretty(const Json& json) { return json.dump(2) + '\n'; }
@@ -37,7 +40,7 @@ std::string complaint(const std::string& text) { return fmt::format("koictl: {}\
 template <class Print>
 Printed with_reply(const Options& options, const Surroundings& surroundings, const Json& request,
                    Print print) {
-  const Reply reply = exchange(options.socket, request, surroundings.deadline);
+  const Reply reply = ask_for(options.socket, request, surroundings.deadline);
   switch (reply.outcome) {
     case Outcome::done:
       return {ExitCode::done, print(reply.body), {}};
@@ -112,6 +115,14 @@ Printed run_command(const std::string& name, const Options& options,
       return options.json ? pretty(drops) : drops_text(drops);
     });
   }
+  if (name == "explain") {
+    Json request{{"command", "explain"}, {"address", options.address}};
+    if (!options.client.empty()) request["client"] = options.client;
+    return with_reply(options, surroundings, request, [&](const Json& reply) {
+      return options.json ? pretty(reply)
+                          : explain_text(reply, surroundings.now, surroundings.colours);
+    });
+  }
   return with_reply(options, surroundings, demotion_request(name, options),
                     [&](const Json& reply) { return demotion_line(reply, name, options); });
 }
@@ -153,6 +164,11 @@ void define(CLI::App& app, Options& options) {
   define_demotion(app, options);
   with_json(app.add_subcommand("counters", "packets, answers, drops, advertisements, transitions"));
   with_json(app.add_subcommand("drops", "why frames were dropped, by port"));
+  CLI::App* explain = app.add_subcommand("explain", "who answers for an address, and why");
+  explain->add_option("ADDRESS", options.address, "IPv4 or IPv6")->required()->type_name("");
+  explain->add_option("--client", options.client, "for whom: its MAC or IP address")
+      ->type_name("MAC-or-IP");
+  with_json(explain);
   CLI::App* check = app.add_subcommand("check", "validate a configuration file, as koid --check");
   check->add_option("FILE", options.file, "the configuration")->required()->type_name("");
 }
