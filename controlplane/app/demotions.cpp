@@ -226,7 +226,7 @@ json demotion_json(const controlplane::DemotionLedger& ledger, const config::Con
                     {"count", c.count},
                     {"owner", c.owner},
                     {"detail", c.detail},
-                    {"since", utc_text(c.since)},
+                    {"since", utc(c.since)},
                     {"seconds_left", left},
                     {"groups", groups}});
   }

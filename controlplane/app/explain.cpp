@@ -98,7 +98,7 @@ json slot_json(const Snapshot& s, SlotIndex slot, unsigned member) {
           {"mac", view.mac.to_string()},
           {"role", election::to_string(report.role)},
           {"cause", election::to_string(report.cause)},
-          {"since", utc_text(s.since[slot.value()])},
+          {"since", utc(s.since[slot.value()])},
           {"lease_ms", std::chrono::duration<double, std::milli>(lease).count()},
           {"answers_now", lease > Duration::zero()},
           {"master", master}};

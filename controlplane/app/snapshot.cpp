@@ -30,7 +30,7 @@ json slot_json(const Snapshot& s, SlotIndex slot, Instant now) {
   }
   return {{"vhid", view.vhid.value()},
           {"role", election::to_string(report.role)},
-          {"since", utc_text(s.since[slot.value()])},
+          {"since", utc(s.since[slot.value()])},
           {"cause", election::to_string(report.cause)},
           {"term", report.term.value()},
           {"master", master},
@@ -131,7 +131,7 @@ json histogram_json(const Histogram& histogram) {
 
 }  // namespace
 
-std::string utc_text(std::chrono::system_clock::time_point moment) {
+std::string utc(std::chrono::system_clock::time_point moment) {
   using std::chrono::milliseconds;
   const auto ms = std::chrono::duration_cast<milliseconds>(moment.time_since_epoch());
   const std::time_t whole = ms.count() / 1000;

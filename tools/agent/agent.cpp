@@ -108,12 +108,12 @@ void Agent::report(Instant now) {
   for (Runner& runner : runners_) {
     const auto due = runner.due(now);
     if (!due) continue;
-    const ctl::Reply reply = ctl::exchange(socket_,
-                                           {{"command", "check"},
-                                            {"name", runner.spec().name},
-                                            {"healthy", due->healthy},
-                                            {"detail", due->detail}},
-                                           kKoidDeadline);
+    const ctl::Reply reply = ctl::ask_for(socket_,
+                                          {{"command", "check"},
+                                           {"name", runner.spec().name},
+                                           {"healthy", due->healthy},
+                                           {"detail", due->detail}},
+                                          kKoidDeadline);
     if (reply.outcome == ctl::Outcome::no_daemon) return koid_is_away(reply.error, now);
     runner.reported(now);
     // koid knows no such check: it has another configuration by now.

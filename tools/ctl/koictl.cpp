@@ -20,11 +20,11 @@ struct Options {
   std::string socket = kDefaultSocket;
   bool json = false;
   std::string file;
-  std::string address;
-  std::string client;  // empty: none given
   std::string cause;   // of demote and undemote; empty: none given
   std::string span;    // --for
   std::string on_off;  // of maintenance
+  std::string address;
+  std::string client;  // empty: none given
 };
 
 std::string pretty(const Json& json) { return json.dump(2) + '\n'; }
@@ -40,7 +40,7 @@ std::string complaint(const std::string& text) { return fmt::format("koictl: {}\
 template <class Print>
 Printed with_reply(const Options& options, const Surroundings& surroundings, const Json& request,
                    Print print) {
-  const Reply reply = exchange(options.socket, request, surroundings.deadline);
+  const Reply reply = ask_for(options.socket, request, surroundings.deadline);
   switch (reply.outcome) {
     case Outcome::done:
       return {ExitCode::done, print(reply.body), {}};
@@ -50,12 +50,6 @@ Printed with_reply(const Options& options, const Surroundings& surroundings, con
       break;
   }
   return {ExitCode::no_daemon, {}, complaint(reply.error)};
-}
-
-template <class Print>
-Printed with_reply(const Options& options, const Surroundings& surroundings, const char* command,
-                   Print print) {
-  return with_reply(options, surroundings, Json{{"command", command}}, print);
 }
 
 /// The same as `koid --check`.

@@ -7,13 +7,12 @@
 namespace koi::ctl {
 
 Reply ask(const std::string& socket, std::string_view command, Duration deadline) {
-  return exchange(socket, Json{{"command", command}}, deadline);
+  return ask_for(socket, Json{{"command", command}}, deadline);
 }
 
-Reply exchange(const std::string& socket, const Json& request, Duration deadline) {
-  // What is no UTF-8 is written as '?', for dump() would throw.
+Reply ask_for(const std::string& socket, const Json& asked, Duration deadline) {
   Result<std::string> line =
-      ctl::request(socket, request.dump(-1, ' ', false, Json::error_handler_t::replace), deadline);
+      request(socket, asked.dump(-1, ' ', false, Json::error_handler_t::replace), deadline);
   if (!line) return {Outcome::no_daemon, {}, line.error().message};
 
   Json body = Json::parse(line.value(), nullptr, /*allow_exceptions=*/false);

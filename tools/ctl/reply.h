@@ -27,11 +27,11 @@ struct Reply {
   std::string error;  // one sentence unless done
 };
 
-/// Sends the request, an object with a "command", and waits at most `deadline`. Any thread.
-Reply exchange(const std::string& socket, const Json& request, Duration deadline = kReplyDeadline);
-
-/// The same for a command without arguments: {"command":"…"}.
+/// Sends {"command":"…"} and waits at most `deadline`. Any thread.
 Reply ask(const std::string& socket, std::string_view command, Duration deadline = kReplyDeadline);
+
+/// The same with a request of more than a command.
+Reply ask_for(const std::string& socket, const Json& request, Duration deadline = kReplyDeadline);
 
 /// Returns the member, or a null value iff `object` is no object or has no such member.
 const Json& field(const Json& object, const char* key);

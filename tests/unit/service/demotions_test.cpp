@@ -73,8 +73,8 @@ TEST_F(DemotionsTest, TheListSaysWhoAndSinceWhenAndForHowLong) {
   EXPECT_EQ(upgrade["owner"], "tester");
   EXPECT_EQ(upgrade["groups"], nullptr);
   EXPECT_DOUBLE_EQ(upgrade["seconds_left"].get<double>(), 500);
-  EXPECT_GE(upgrade["since"].get<std::string>(), utc_text(before));
-  EXPECT_LE(upgrade["since"].get<std::string>(), utc_text(std::chrono::system_clock::now()));
+  EXPECT_GE(upgrade["since"].get<std::string>(), utc(before));
+  EXPECT_LE(upgrade["since"].get<std::string>(), utc(std::chrono::system_clock::now()));
   const json& track = all["list"][1];
   EXPECT_EQ(track["owner"], "koi-agent silent");
   EXPECT_EQ(track["seconds_left"], nullptr);
