@@ -17,7 +17,7 @@ namespace koi {
   X(kMultiSegment, "multi_segment") /* spread over several buffers */                         \
   X(kSourceMac, "source_mac")       /* multicast or zero Ethernet source */                   \
   X(kVlanStacked, "vlan_stacked")   /* QinQ, or a second tag */                               \
-  X(kEthertype, "ethertype")        /* neither ARP nor IPv4 */                                \
+  X(kEthertype, "ethertype")        /* neither ARP nor IPv4 nor IPv6 */                       \
   X(kNotOurMac, "not_our_mac")      /* unicast to somebody else */                            \
   /* a shared address that this box must not answer for now */                                \
   X(kNotMaster, "not_master")     /* BACKUP or INIT: silent on purpose */                     \
@@ -44,9 +44,33 @@ namespace koi {
   X(kIcmpLength, "icmp_length")                                                               \
   X(kIcmpChecksum, "icmp_checksum")                                                           \
   X(kIcmpNotEcho, "icmp_not_echo")                                                            \
+  /* IPv6 (RFC 8200) */                                                                       \
+  X(kIpv6Length, "ipv6_length")         /* truncated, or payload length wrong */              \
+  X(kIpv6Header, "ipv6_header")         /* version */                                         \
+  X(kIpv6Extensions, "ipv6_extensions") /* too many, broken, or such as say: discard */       \
+  X(kIpv6Fragment, "ipv6_fragment")                                                           \
+  X(kIpv6Source, "ipv6_source")     /* a source no host can have, or our own */               \
+  X(kIpv6NotOurs, "ipv6_not_ours")  /* to an address we do not serve */                       \
+  X(kIpv6Protocol, "ipv6_protocol") /* to us, but neither CARP nor ICMPv6 */                  \
+  /* Neighbor Discovery (RFC 4861 §7.1) */                                                   \
+  X(kNdHopLimit, "nd_hop_limit") /* not 255: from behind a router */                          \
+  X(kNdLength, "nd_length")      /* under 24 bytes, or no room for the answer */              \
+  X(kNdOptions, "nd_options")    /* an option of length 0 or past the end */                  \
+  X(kNdTarget, "nd_target")      /* a target that no host can have */                         \
+  X(kNdCode, "nd_code")          /* not 0 */                                                  \
+  X(kNdSource, "nd_source")      /* what §7.1 says of `::` and of groups is not kept */      \
+  X(kNdNotOurs, "nd_not_ours")   /* about an address we do not serve */                       \
+  X(kNdDad, "nd_dad")            /* this target's DAD was answered within the last second */  \
+  X(kNdSender, "nd_sender")      /* link-layer address no host can have, or ours */           \
+  X(kNdClaim, "nd_claim")        /* somebody else claims an address that we serve */          \
+  X(kNdAnnouncement, "nd_announcement") /* the virtual MAC's owner announces an address */    \
+  /* ICMPv6 (RFC 4443) */                                                                     \
+  X(kIcmp6Length, "icmp6_length")                                                             \
+  X(kIcmp6Checksum, "icmp6_checksum")                                                         \
+  X(kIcmp6NotEcho, "icmp6_not_echo")                                                          \
   /* CARP (protocol.md §3), in the order of the checks */                                    \
   X(kCarpTtl, "carp_ttl")                 /* not 255 */                                       \
-  X(kCarpDestination, "carp_destination") /* not to 224.0.0.18 */                             \
+  X(kCarpDestination, "carp_destination") /* not to 224.0.0.18, ff02::12 */                   \
   X(kVrrp, "vrrp")                        /* VRRP with the number of a vhid of ours */        \
   X(kCarpLength, "carp_length")           /* under 36 bytes */                                \
   X(kCarpChecksum, "carp_checksum")                                                           \

@@ -34,6 +34,15 @@ bool digest_matches(const Topology& topology, const SlotView& slot,
   return false;
 }
 
+IpAddress group_of(Family family) {
+  return family == Family::ipv4 ? IpAddress(kCarpIpv4Group) : IpAddress(kCarpIpv6Group);
+}
+
+bool is_own_source(const SlotView& slot, const IpAddress& source) {
+  if (source.is_v4()) return source.v4() == slot.source;
+  return source.v6() == slot.source6 && !slot.source6.is_unspecified();
+}
+
 }  // namespace
 
 AdvertReceiver::AdvertReceiver(SlotBoard& board, WorkerLease& lease, Sender<UpMessage>& up,
@@ -45,17 +54,18 @@ AdvertReceiver::AdvertReceiver(SlotBoard& board, WorkerLease& lease, Sender<UpMe
       replay_(kMaxSlots),
       last_(kMaxSlots) {}
 
-Fate AdvertReceiver::receive(std::span<const std::byte> frame, const wire::EthernetHeader& ethernet,
-                             const wire::Ipv4Header& ip, const BurstContext& burst) {
+Fate AdvertReceiver::receive(const ReceivedAdvert& packet, const wire::EthernetHeader& ethernet,
+                             const BurstContext& burst) {
   // protocol.md §2, §3: TTL 255 first, for it proves that no router was between.
-  if (ip.ttl != wire::kCarpTtl) return Fate::drop(DropReason::kCarpTtl);
-  if (ip.destination != kCarpIpv4Group) return Fate::drop(DropReason::kCarpDestination);
-  const auto payload = frame.subspan(ethernet.payload + wire::kIpv4Length, ip.payload_length);
-  const auto vrrp = wire::recognize_vrrp(payload, ip.source, ip.destination);
-  if (vrrp && !vrrp->or_carp) {
-    return Fate::drop(burst.conflicts.vrrp(*vrrp, ip.source, ethernet, burst));
+  if (packet.ttl != wire::kCarpTtl) return Fate::drop(DropReason::kCarpTtl);
+  if (packet.destination != group_of(packet.family())) {
+    return Fate::drop(DropReason::kCarpDestination);
   }
-  const Parsed<wire::CarpHeader> header = wire::parse_carp(payload);
+  const auto vrrp = wire::recognize_vrrp(packet.payload, packet.source, packet.destination);
+  if (vrrp && !vrrp->or_carp) {
+    return Fate::drop(burst.conflicts.vrrp(*vrrp, packet.source, ethernet, burst));
+  }
+  const Parsed<wire::CarpHeader> header = wire::parse_carp(packet.payload);
   if (!header) return Fate::drop(header.reason());
   const Topology& topology = burst.topology();
   const SlotView* slot = topology.find_slot(burst.port, ethernet.vlan, header->vhid);
@@ -63,23 +73,23 @@ Fate AdvertReceiver::receive(std::span<const std::byte> frame, const wire::Ether
 
   const SlotIndex index = topology.index_of(*slot);
   auto& received = counters_.slots[index.value()].received;
-  Verdict verdict = verify(*slot, index, *header, ip, topology);
+  Verdict verdict = verify(*slot, index, *header, packet.source, topology);
   if (verdict == Verdict::accepted) {
     VerifiedAdvert advert{.slot = index,
-                          .family = Family::ipv4,
+                          .family = packet.family(),
                           .advbase = header->advbase,
                           .advskew = header->advskew,
                           .demote = header->demote,
                           .heard_number = lease_.stamp_heard(index),  // L7: before it is queued
                           .counter = header->counter,
-                          .source = ip.source,
+                          .source = packet.source,
                           .source_mac = ethernet.source};
     compare_with_last(index, advert);
     if (!send_up(advert)) verdict = Verdict::ring_full;
   }
   if (verdict == Verdict::digest) {
-    if (vrrp) return Fate::drop(burst.conflicts.vrrp(*vrrp, ip.source, ethernet, burst));
-    burst.conflicts.digest(index, ip.source, ethernet.source);
+    if (vrrp) return Fate::drop(burst.conflicts.vrrp(*vrrp, packet.source, ethernet, burst));
+    burst.conflicts.digest(index, packet.source, ethernet.source);
   }
   received[static_cast<std::size_t>(verdict)].add();
   if (verdict == Verdict::accepted) return Fate::taken();
@@ -87,13 +97,13 @@ Fate AdvertReceiver::receive(std::span<const std::byte> frame, const wire::Ether
 }
 
 Verdict AdvertReceiver::verify(const SlotView& slot, SlotIndex index,
-                               const wire::CarpHeader& header, const wire::Ipv4Header& ip,
+                               const wire::CarpHeader& header, const IpAddress& source,
                                const Topology& topology) {
   if (header.version != 2) return Verdict::version;
   if (!digest_matches(topology, slot, header)) return Verdict::digest;
   // Where counters prove nothing, only our own source address is our own.
   if (slot.replay == ReplayRule::none) {
-    return ip.source == slot.source ? Verdict::own : Verdict::accepted;
+    return is_own_source(slot, source) ? Verdict::own : Verdict::accepted;
   }
   // design.md, dialect koi: strictly growing per sender; our own range is our own.
   switch (replay_[index.value()].check(header.counter, topology.node_id,
@@ -111,7 +121,7 @@ Verdict AdvertReceiver::verify(const SlotView& slot, SlotIndex index,
 }
 
 void AdvertReceiver::compare_with_last(SlotIndex index, VerifiedAdvert& advert) {
-  LastHeard& last = last_[index.value()];
+  LastHeard& last = last_[index.value()][static_cast<std::size_t>(advert.family)];
   if (last.any && last.source == advert.source) {
     advert.counter_went_back = advert.counter < last.counter;
     advert.same_parameters = advert.counter != last.counter ||

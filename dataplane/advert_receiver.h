@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -12,10 +13,19 @@
 #include "common/contract/slot_board.h"
 #include "common/wire/carp.h"
 #include "common/wire/ethernet.h"
-#include "common/wire/ipv4.h"
 #include "dataplane/frame.h"
 
 namespace koi::dataplane {
+
+/// An advertisement as it came, in either family.
+struct ReceivedAdvert {
+  IpAddress source;
+  IpAddress destination;               // of the source's family
+  std::uint8_t ttl = 0;                // hop limit
+  std::span<const std::byte> payload;  // from the CARP header to the end of the packet
+
+  Family family() const { return source.family(); }
+};
 
 /// Checks the advertisements one worker receives, in the order of protocol.md §3, and sends the
 /// verified ones up. A forgery costs one HMAC here and nothing beyond.
@@ -24,9 +34,9 @@ class AdvertReceiver {
   AdvertReceiver(SlotBoard& board, WorkerLease& lease, Sender<UpMessage>& up,
                  WorkerCounters& counters);
 
-  /// ip: the header at frame[ethernet.payload], already parsed, protocol 112.
-  Fate receive(std::span<const std::byte> frame, const wire::EthernetHeader& ethernet,
-               const wire::Ipv4Header& ip, const BurstContext& burst);
+  /// Of a packet with protocol 112 whose IP header is right.
+  Fate receive(const ReceivedAdvert& packet, const wire::EthernetHeader& ethernet,
+               const BurstContext& burst);
 
   /// Sends up what could not be sent when it was due: that an advertisement was lost to a full
   /// ring.
@@ -34,7 +44,7 @@ class AdvertReceiver {
   bool flush();
 
  private:
-  /// What one slot heard last, where counters prove nothing (ReplayRule::none).
+  /// What one slot heard last in one family, where counters prove nothing (ReplayRule::none).
   struct LastHeard {
     IpAddress source;
     std::uint64_t counter = 0;
@@ -45,7 +55,7 @@ class AdvertReceiver {
   };
 
   Verdict verify(const SlotView& slot, SlotIndex index, const wire::CarpHeader& header,
-                 const wire::Ipv4Header& ip, const Topology& topology);
+                 const IpAddress& source, const Topology& topology);
   void compare_with_last(SlotIndex index, VerifiedAdvert& advert);
   bool send_up(const UpMessage& message);
 
@@ -56,7 +66,9 @@ class AdvertReceiver {
   // By SlotIndex, all of them: never grows on a worker. Each worker has its own; what reaches
   // another one a second time is caught by the election's guard.
   std::vector<auth::ReplayGuard> replay_;
-  std::vector<LastHeard> last_;
+  // Per family: OpenBSD sends one counter twice, FreeBSD two (protocol.md §5), and either family
+  // may be the later one to arrive.
+  std::vector<std::array<LastHeard, kFamilies>> last_;
   bool overflowed_ = false;
 };
 

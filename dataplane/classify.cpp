@@ -4,9 +4,11 @@
 
 #include "common/wire/carp.h"
 #include "common/wire/ipv4.h"
+#include "common/wire/ipv6.h"
 #include "dataplane/arp_responder.h"
 #include "dataplane/conflicts.h"
 #include "dataplane/icmp_responder.h"
+#include "dataplane/icmpv6_responder.h"
 
 namespace koi::dataplane {
 namespace {
@@ -17,9 +19,39 @@ bool is_virtual(const MacAddress& mac) {
   return std::equal(mac.bytes.begin(), mac.bytes.end() - 1, kPrefix.bytes.begin());
 }
 
+Fate classify_ipv4(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
+                   const BurstContext& burst, AdvertReceiver& adverts) {
+  const std::span<std::byte> packet = frame.subspan(ethernet.payload);
+  const Parsed<wire::Ipv4Header> ip = wire::parse_ipv4(packet);
+  if (!ip) return Fate::drop(ip.reason());
+  if (ip->protocol != wire::kCarpProtocol) return answer_icmp_echo(frame, ethernet, *ip, burst);
+  return adverts.receive({.source = ip->source,
+                          .destination = ip->destination,
+                          .ttl = ip->ttl,
+                          .payload = packet.subspan(wire::kIpv4Length, ip->payload_length)},
+                         ethernet, burst);
+}
+
+Fate classify_ipv6(std::span<std::byte> frame, std::size_t room,
+                   const wire::EthernetHeader& ethernet, const BurstContext& burst,
+                   AdvertReceiver& adverts) {
+  const std::span<std::byte> packet = frame.subspan(ethernet.payload);
+  const Parsed<wire::Ipv6Header> ip = wire::parse_ipv6(packet);
+  if (!ip) return Fate::drop(ip.reason());
+  if (ip->protocol != wire::kCarpProtocol) {
+    return answer_icmpv6(frame, room, ethernet, *ip, burst);
+  }
+  return adverts.receive({.source = ip->source,
+                          .destination = ip->destination,
+                          .ttl = ip->hop_limit,
+                          .payload = packet.subspan(ip->payload, ip->payload_length)},
+                         ethernet, burst);
+}
+
 }  // namespace
 
-Fate classify(std::span<std::byte> frame, const BurstContext& burst, AdvertReceiver& adverts) {
+Fate classify(std::span<std::byte> frame, std::size_t room, const BurstContext& burst,
+              AdvertReceiver& adverts) {
   const Parsed<wire::EthernetHeader> ethernet = wire::parse_ethernet(frame);
   if (!ethernet) return Fate::drop(ethernet.reason());
   burst.conflicts.source(frame, *ethernet, burst);
@@ -28,12 +60,13 @@ Fate classify(std::span<std::byte> frame, const BurstContext& burst, AdvertRecei
     return Fate::drop(DropReason::kNotOurMac);
   }
   if (ethernet->ethertype == wire::kEtherArp) return answer_arp(frame, *ethernet, burst);
-  if (ethernet->ethertype != wire::kEtherIpv4) return Fate::drop(DropReason::kEthertype);
-
-  const Parsed<wire::Ipv4Header> ip = wire::parse_ipv4(frame.subspan(ethernet->payload));
-  if (!ip) return Fate::drop(ip.reason());
-  if (ip->protocol == wire::kCarpProtocol) return adverts.receive(frame, *ethernet, *ip, burst);
-  return answer_icmp_echo(frame, *ethernet, *ip, burst);
+  if (ethernet->ethertype == wire::kEtherIpv4) {
+    return classify_ipv4(frame, *ethernet, burst, adverts);
+  }
+  if (ethernet->ethertype == wire::kEtherIpv6) {
+    return classify_ipv6(frame, room, *ethernet, burst, adverts);
+  }
+  return Fate::drop(DropReason::kEthertype);
 }
 
 }  // namespace koi::dataplane

@@ -8,9 +8,10 @@
 
 namespace koi::dataplane {
 
-/// Decides over one received frame: advertisements go to the receiver, ARP and IPv4 to their
+/// Decides over one received frame: advertisements go to the receiver, ARP, IPv4 and IPv6 to their
 /// responders, everything else is dropped with its reason. The frame is changed only into its
-/// answer.
-Fate classify(std::span<std::byte> frame, const BurstContext& burst, AdvertReceiver& adverts);
+/// answer. room: bytes of the buffer after the frame, into which an answer may grow.
+Fate classify(std::span<std::byte> frame, std::size_t room, const BurstContext& burst,
+              AdvertReceiver& adverts);
 
 }  // namespace koi::dataplane

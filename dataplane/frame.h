@@ -8,6 +8,7 @@
 #include "common/contract/view.h"
 #include "common/drop_reason.h"
 #include "common/wire/ethernet.h"
+#include "dataplane/dad_limit.h"
 #include "dataplane/lease.h"
 #include "dataplane/up_reporter.h"
 
@@ -24,6 +25,7 @@ struct BurstContext {
   WorkerLease& lease;
   UpReporter& reporter;
   ConflictWatch& conflicts;
+  DadLimit& dad;
 
   const Topology& topology() const { return *view.topology; }
   const MacAddress& port_mac() const { return topology().ports[port.value()].mac; }
@@ -34,7 +36,8 @@ class Fate {
  public:
   enum class Kind : std::uint8_t {
     drop,    // reason()
-    answer,  // the frame has become its own answer: send length() bytes of it
+    answer,  // the frame has become its own answer: send length() bytes, which may be more than it
+             // had
     taken    // an advertisement that went up
   };
 

@@ -17,7 +17,10 @@ inline std::span<std::byte> frame_of(rte_mbuf* m) {
 
 inline bool is_one_segment(const rte_mbuf* m) { return m->nb_segs == 1; }
 
-/// Shortens a one-segment frame. REQUIRES: length <= its length.
+/// How many bytes the buffer holds after the frame's.
+inline std::size_t room_of(const rte_mbuf* m) { return rte_pktmbuf_tailroom(m); }
+
+/// Shortens a one-segment frame, or makes it longer. REQUIRES: length <= its length and room_of().
 inline void set_length(rte_mbuf* m, std::uint16_t length) {
   m->data_len = length;
   m->pkt_len = length;

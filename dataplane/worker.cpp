@@ -64,7 +64,7 @@ std::uint16_t Worker::poll(std::size_t q) {
   }
   taken_[q] += count;
 
-  const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_};
+  const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_, dad_};
   PortCounters& counters = counters_.ports[queue.port.value()];
   rte_mbuf* answers[kBurst];
   AnswerKind kinds[kBurst];
@@ -78,8 +78,9 @@ std::uint16_t Worker::poll(std::size_t q) {
   for (std::uint16_t i = 0; i < count; ++i) {
     if (i + kAhead < count) rte_prefetch0(rte_pktmbuf_mtod(frames[i + kAhead], void*));
     rte_mbuf* frame = frames[i];
-    const Fate fate = is_one_segment(frame) ? classify(frame_of(frame), burst, adverts_)
-                                            : Fate::drop(DropReason::kMultiSegment);
+    const Fate fate = is_one_segment(frame)
+                          ? classify(frame_of(frame), room_of(frame), burst, adverts_)
+                          : Fate::drop(DropReason::kMultiSegment);
     if (fate.kind() == Fate::Kind::answer) {
       set_length(frame, fate.length());
       kinds[answer_count] = fate.what();

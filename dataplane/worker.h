@@ -80,6 +80,7 @@ class Worker {
   AdvertReceiver adverts_;
   UpReporter reporter_;
   ConflictWatch conflicts_;
+  DadLimit dad_;
   DrainTracker drain_;
   const View* view_;
   std::uint64_t missed_before_ = 0;               // the NICs' misses when last looked at

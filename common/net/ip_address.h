@@ -1,14 +1,18 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
+#include "common/net/mac_address.h"
 #include "common/strong_types.h"
 
 namespace koi {
@@ -55,10 +59,71 @@ struct Ipv6Address {
   constexpr bool is_link_local() const {
     return bytes[0] == std::byte{0xfe} && (bytes[1] & std::byte{0xc0}) == std::byte{0x80};
   }
+  /// `::`, the source of who has no address yet.
+  constexpr bool is_unspecified() const { return has_only(0); }
+  /// `::1`.
+  constexpr bool is_loopback() const { return has_only(1); }
+  /// Iff a host can own it and be answered at it: not `::`, multicast or `::1`.
+  constexpr bool is_host() const { return !is_multicast() && !is_unspecified() && !is_loopback(); }
 
   std::string to_string() const;
   static std::optional<Ipv6Address> parse(std::string_view text);
+
+ private:
+  /// All zero but the last byte, which is this.
+  constexpr bool has_only(std::uint8_t last) const {
+    if (std::is_constant_evaluated()) {
+      Ipv6Address only;
+      only.bytes[15] = std::byte{last};
+      return *this == only;
+    }
+    std::uint64_t high;  // two loads: byte by byte it shows in the packet path
+    std::uint64_t low;
+    std::memcpy(&high, bytes.data(), sizeof high);
+    std::memcpy(&low, bytes.data() + sizeof high, sizeof low);
+    return (high | (low ^ (std::uint64_t{last} << 56))) == 0;  // little-endian, as bytes.h
+  }
 };
+
+/// From its eight 16-bit groups, as it is written: {0xff02, 0, 0, 0, 0, 0, 0, 0x12}.
+constexpr Ipv6Address ipv6_from(const std::array<std::uint16_t, 8>& groups) {
+  Ipv6Address address;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    address.bytes[2 * i] = static_cast<std::byte>(groups[i] >> 8);
+    address.bytes[2 * i + 1] = static_cast<std::byte>(groups[i] & 0xff);
+  }
+  return address;
+}
+
+/// ff02::12, the group of CARP and VRRP (protocol.md §2).
+inline constexpr Ipv6Address kCarpIpv6Group = ipv6_from({0xff02, 0, 0, 0, 0, 0, 0, 0x12});
+/// ff02::1, all nodes on the link (RFC 4291 §2.7.1).
+inline constexpr Ipv6Address kAllNodes = ipv6_from({0xff02, 0, 0, 0, 0, 0, 0, 1});
+
+/// The group in which an address is asked for: ff02::1:ff and its last 24 bits (RFC 4291 §2.7.1).
+constexpr Ipv6Address solicited_node(const Ipv6Address& address) {
+  Ipv6Address group = ipv6_from({0xff02, 0, 0, 0, 0, 1, 0xff00, 0});
+  std::copy(address.bytes.begin() + 13, address.bytes.end(), group.bytes.begin() + 13);
+  return group;
+}
+
+/// fe80:: and the modified EUI-64 of a MAC: ff:fe in its middle, the universal bit inverted
+/// (RFC 4291 appendix A).
+constexpr Ipv6Address link_local_from(const MacAddress& mac) {
+  Ipv6Address address = ipv6_from({0xfe80, 0, 0, 0, 0, 0x00ff, 0xfe00, 0});
+  std::copy(mac.bytes.begin(), mac.bytes.begin() + 3, address.bytes.begin() + 8);
+  std::copy(mac.bytes.begin() + 3, mac.bytes.end(), address.bytes.begin() + 13);
+  address.bytes[8] ^= std::byte{0x02};
+  return address;
+}
+
+/// Where a group's frames go: 33:33 and its last 32 bits (RFC 2464 §7).
+constexpr MacAddress multicast_mac(const Ipv6Address& group) {
+  MacAddress mac = mac_from({0x33, 0x33, 0, 0, 0, 0});
+  std::copy(group.bytes.begin() + 12, group.bytes.end(), mac.bytes.begin() + 2);
+  return mac;
+}
+inline constexpr MacAddress kCarpIpv6Mac = multicast_mac(kCarpIpv6Group);
 
 /// An address of either family, by value. The unused bytes of an IPv4 address are zero.
 class IpAddress {

@@ -35,8 +35,17 @@ inline Ipv4Address get_ipv4(std::span<const std::byte> b, std::size_t at) {
   std::memcpy(a.bytes.data(), b.data() + at, 4);
   return a;
 }
+inline Ipv6Address get_ipv6(std::span<const std::byte> b, std::size_t at) {
+  Ipv6Address a;
+  std::memcpy(a.bytes.data(), b.data() + at, 16);
+  return a;
+}
 inline void put_be16(std::span<std::byte> b, std::size_t at, std::uint16_t v) {
   const std::uint16_t be = __builtin_bswap16(v);
+  std::memcpy(b.data() + at, &be, sizeof be);
+}
+inline void put_be32(std::span<std::byte> b, std::size_t at, std::uint32_t v) {
+  const std::uint32_t be = __builtin_bswap32(v);
   std::memcpy(b.data() + at, &be, sizeof be);
 }
 inline void put_mac(std::span<std::byte> b, std::size_t at, const MacAddress& m) {
@@ -44,6 +53,10 @@ inline void put_mac(std::span<std::byte> b, std::size_t at, const MacAddress& m)
 }
 inline void put_ipv4(std::span<std::byte> b, std::size_t at, const Ipv4Address& a) {
   std::memcpy(b.data() + at, a.bytes.data(), 4);
+}
+
+inline void put_ipv6(std::span<std::byte> b, std::size_t at, const Ipv6Address& a) {
+  std::memcpy(b.data() + at, a.bytes.data(), 16);
 }
 
 }  // namespace koi::wire

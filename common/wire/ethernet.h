@@ -16,6 +16,7 @@ inline constexpr std::size_t kEthernetLength = 14;
 inline constexpr std::size_t kVlanTagLength = 4;
 inline constexpr std::uint16_t kEtherIpv4 = 0x0800;
 inline constexpr std::uint16_t kEtherArp = 0x0806;
+inline constexpr std::uint16_t kEtherIpv6 = 0x86dd;
 inline constexpr std::uint16_t kEtherVlan = 0x8100;
 inline constexpr std::uint16_t kEtherQinQ = 0x88a8;
 

@@ -45,6 +45,7 @@ class Reader {
   }
   MacAddress mac() { return {bytes<6>()}; }
   Ipv4Address ipv4() { return {bytes<4>()}; }
+  Ipv6Address ipv6() { return {bytes<16>()}; }
 
   /// The next N bytes as they are; all zero on failure.
   template <std::size_t N>

@@ -40,6 +40,7 @@ class Writer {
   }
   void mac(const MacAddress& m) { put(m.bytes.data(), m.bytes.size()); }
   void ipv4(const Ipv4Address& a) { put(a.bytes.data(), a.bytes.size()); }
+  void ipv6(const Ipv6Address& a) { put(a.bytes.data(), a.bytes.size()); }
   void bytes(std::span<const std::byte> b) { put(b.data(), b.size()); }
 
  private:

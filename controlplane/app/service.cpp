@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "controlplane/app/explain.h"
+
 namespace koi::app {
 namespace {
 
@@ -36,6 +38,12 @@ bool is_news(DropReason reason) {
     case DropReason::kIpv4Fragment:
     case DropReason::kIpv4Options:
     case DropReason::kIpv4NotOurs:
+    case DropReason::kIpv6Extensions:
+    case DropReason::kIpv6Fragment:
+    case DropReason::kIpv6NotOurs:
+    case DropReason::kNdNotOurs:
+    case DropReason::kNdAnnouncement:
+    case DropReason::kIcmp6NotEcho:
     case DropReason::kCarpVhid:
       return false;
     default:
@@ -107,10 +115,11 @@ std::string Service::handle(const std::string& line) {
   const auto name = request["command"].get<std::string>();
   if (name == "status") return status_json(setup_.snapshot).dump();
   if (name == "counters") return counters_json(setup_.snapshot).dump();
+  if (name == "explain") return explain_json(setup_.snapshot, request).dump();
   if (name == "demote") return demote(true);
   if (name == "undemote") return demote(false);
   warn_of_request("an unknown command");
-  return refuse("unknown command; known are counters, demote, status, undemote");
+  return refuse("unknown command; known are counters, demote, explain, status, undemote");
 }
 
 void Service::warn_of_request(const char* what) {

@@ -16,34 +16,6 @@ using nlohmann::json;
 
 double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
-/// RFC 3339, UTC, with milliseconds.
-std::string utc(std::chrono::system_clock::time_point moment) {
-  using std::chrono::milliseconds;
-  const auto ms = std::chrono::duration_cast<milliseconds>(moment.time_since_epoch());
-  const std::time_t whole = ms.count() / 1000;
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(whole), ms.count() % 1000);
-}
-
-/// Left of the slot's lease: that of the family that ends first. 0 unless MASTER.
-Duration lease_left(const Snapshot& s, SlotIndex slot, Instant now) {
-  const std::uint64_t term = s.board->slot(slot).term.load(std::memory_order_acquire);
-  if (term == 0) return Duration::zero();
-  Duration shortest = Duration::max();
-  for (const Family family : {Family::ipv4, Family::ipv6}) {
-    if ((s.view_of(slot).families & family_bit(family)) == 0) continue;
-    const Stamp deadline = s.board->deadline(slot, family);
-    const Duration left = deadline.is_number_of(term) ? deadline.left(now) : Duration::zero();
-    shortest = std::min(shortest, std::max(left, Duration::zero()));
-  }
-  return shortest == Duration::max() ? Duration::zero() : shortest;
-}
-
-/// This box's own address in the slot's advertisements: of IPv4 where it advertises in both.
-IpAddress source_of(const SlotView& slot) {
-  if ((slot.families & family_bit(Family::ipv4)) != 0) return slot.source;
-  return slot.source6;
-}
-
 json slot_json(const Snapshot& s, SlotIndex slot, Instant now) {
   const SlotReport& report = s.slots[slot.value()];
   const SlotView& view = s.view_of(slot);
@@ -156,6 +128,31 @@ json histogram_json(const Histogram& histogram) {
 }
 
 }  // namespace
+
+std::string utc(std::chrono::system_clock::time_point moment) {
+  using std::chrono::milliseconds;
+  const auto ms = std::chrono::duration_cast<milliseconds>(moment.time_since_epoch());
+  const std::time_t whole = ms.count() / 1000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(whole), ms.count() % 1000);
+}
+
+Duration lease_left(const Snapshot& s, SlotIndex slot, Instant now) {
+  const std::uint64_t term = s.board->slot(slot).term.load(std::memory_order_acquire);
+  if (term == 0) return Duration::zero();
+  Duration shortest = Duration::max();
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    if ((s.view_of(slot).families & family_bit(family)) == 0) continue;
+    const Stamp deadline = s.board->deadline(slot, family);
+    const Duration left = deadline.is_number_of(term) ? deadline.left(now) : Duration::zero();
+    shortest = std::min(shortest, std::max(left, Duration::zero()));
+  }
+  return shortest == Duration::max() ? Duration::zero() : shortest;
+}
+
+IpAddress source_of(const SlotView& slot) {
+  if ((slot.families & family_bit(Family::ipv4)) != 0) return slot.source;
+  return slot.source6;
+}
 
 unsigned Snapshot::total_demotion() const {
   unsigned total = 0;

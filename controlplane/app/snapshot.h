@@ -46,6 +46,15 @@ nlohmann::json status_json(const Snapshot& snapshot);
 nlohmann::json counters_json(const Snapshot& snapshot);
 nlohmann::json demotion_json(const Snapshot& snapshot);
 
+/// Left of the slot's lease: that of the family that ends first. 0 unless MASTER.
+Duration lease_left(const Snapshot& snapshot, SlotIndex slot, Instant now);
+
+/// This box's own address in the slot's advertisements: of IPv4 where it advertises in both.
+IpAddress source_of(const SlotView& slot);
+
+/// RFC 3339, UTC, with milliseconds.
+std::string utc(std::chrono::system_clock::time_point moment);
+
 /// Drops of all workers, by port and reason.
 std::vector<std::array<std::uint64_t, kDropReasons>> total_drops(const Snapshot& snapshot);
 

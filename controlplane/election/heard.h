@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/contract/messages.h"
 #include "common/net/ip_address.h"
 #include "common/net/mac_address.h"
 #include "common/strong_types.h"
@@ -32,6 +33,20 @@ struct HeardMaster {
   std::array<Source, 2> sources;  // of each family, by index_of(): a bow-out must come from it
 
   const Source& source(Family f) const { return sources[index_of(f)]; }
+
+  /// An advertisement of the master. master_down: after that the IPv4 address is an old one.
+  void note(const VerifiedAdvert& ad, Instant now, Duration master_down) {
+    sources[index_of(ad.family)] = Source{true, ad.source, now};
+    const Source& v4 = source(Family::ipv4);
+    if (ad.family == Family::ipv4 || !v4.known || now - v4.at >= master_down) {
+      address = ad.source;
+      mac = ad.source_mac;
+    }
+    advbase = ad.advbase;
+    advskew = ad.advskew;
+    demote = ad.demote;
+    at = now;
+  }
 };
 
 /// When each node was last heard over IPv4 (dialect koi: a counter tells its node). Between two

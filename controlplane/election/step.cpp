@@ -271,17 +271,7 @@ class Machine {
   }
 
   void remember_master(const VerifiedAdvert& ad) {
-    HeardMaster& m = s_.master;
-    m.sources[index_of(ad.family)] = HeardMaster::Source{true, ad.source, now_};
-    const HeardMaster::Source& v4 = m.source(Family::ipv4);
-    if (ad.family == Family::ipv4 || !v4.known || now_ - v4.at >= p_.master_down()) {
-      m.address = ad.source;
-      m.mac = ad.source_mac;
-    }
-    m.advbase = ad.advbase;
-    m.advskew = ad.advskew;
-    m.demote = ad.demote;
-    m.at = now_;
+    s_.master.note(ad, now_, p_.master_down());
     s_.master_known = true;
   }
 
@@ -298,19 +288,6 @@ class Machine {
     }
   }
 
-  static Notice notice_of(ConflictKind kind) {
-    switch (kind) {
-      case ConflictKind::address_claim:
-        return Notice::address_claimed;
-      case ConflictKind::virtual_mac:
-        return Notice::virtual_mac_used;
-      case ConflictKind::vrrp:
-        return Notice::vrrp_heard;
-      case ConflictKind::digest:
-        break;
-    }
-    return Notice::digest_differs;
-  }
   void disarm_all() {
     s_.timers.fill(kNever);
     s_.probe_until = kNever;

@@ -67,6 +67,13 @@ inline constexpr std::array<std::string_view, 11> kNoticeNames = {"duplicate-adv
                                                                   "vrrp-heard",
                                                                   "digest-differs"};
 
+constexpr Notice notice_of(ConflictKind kind) {
+  constexpr std::array<Notice, kConflictKinds> kNotices = {
+      Notice::address_claimed, Notice::virtual_mac_used, Notice::vrrp_heard,
+      Notice::digest_differs};  // by ConflictKind
+  return kNotices[static_cast<std::size_t>(kind)];
+}
+
 struct ChangeRole {
   Role from;
   Role to;

@@ -63,12 +63,12 @@ struct Parameters {
   FamilySet families = family_bit(Family::ipv4);
   IpAddress source;  // this node's own IPv4 one: ties are decided by it
   NodeId node;
-  Duration announce_refresh = 60s;                            // 0: never
-  std::optional<config::DemotionEncoding> demotion_encoding;  // default: by the dialect
+  Duration announce_refresh = 60s;                                 // 0: never
+  std::optional<config::DemotionEncoding> demotion_encoding = {};  // default: by the dialect
   Duration preempt_delay{0};       // how long a better BACKUP waits before it preempts
   bool takeover_when_deaf = true;  // also when the port hears nothing at all
   bool tied = false;               // promotions go through a timer, so that the loop couples them
-  Ipv6Address source6;             // this node's own IPv6 one
+  Ipv6Address source6{};           // this node's own IPv6 one
 
   bool is_koi() const { return dialect == config::Dialect::koi; }
   bool has(Family f) const { return (families & family_bit(f)) != 0; }

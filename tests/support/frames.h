@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,6 +37,16 @@ inline constexpr VlanId kVlan{20};
 inline constexpr Ipv4Address kTaggedSharedIp = ipv4(198, 51, 100, 1);
 inline constexpr Ipv4Address kTaggedOwnIp = ipv4(198, 51, 100, 2);
 inline constexpr Ipv4Address kTaggedClientIp = ipv4(198, 51, 100, 77);
+inline constexpr Ipv6Address kSharedIp6 = ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 1});
+inline constexpr Ipv6Address kOwnIp6 = ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 2});
+inline constexpr Ipv6Address kForeignSharedIp6 = ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xa});
+inline constexpr Ipv6Address kUnicastPeerIp6 = ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 4});
+inline constexpr Ipv6Address kClientIp6 = ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x77});
+inline constexpr Ipv6Address kTaggedSharedIp6 = ipv6_from({0x2001, 0xdb8, 0x20, 0, 0, 0, 0, 1});
+inline constexpr Ipv6Address kTaggedOwnIp6 = ipv6_from({0x2001, 0xdb8, 0x20, 0, 0, 0, 0, 2});
+inline constexpr Ipv6Address kTaggedClientIp6 = ipv6_from({0x2001, 0xdb8, 0x20, 0, 0, 0, 0, 0x77});
+inline constexpr Ipv6Address kOwnLinkLocal = ipv6_from({0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 0x10});
+inline constexpr Ipv6Address kPeerLinkLocal = ipv6_from({0xfe80, 0, 0, 0, 0, 0, 0, 3});
 inline constexpr NodeId kOwnNode{11};
 inline constexpr NodeId kPeerNode{12};
 inline const std::string kKey = "secret key";
@@ -45,9 +56,11 @@ class Frame {
  public:
   Frame& u8(std::uint64_t v) { return number(v, 1); }
   Frame& be16(std::uint64_t v) { return number(v, 2); }
+  Frame& be32(std::uint64_t v) { return number(v, 4); }
   Frame& be64(std::uint64_t v) { return number(v, 8); }
   Frame& mac(const MacAddress& m) { return add(m.bytes); }
   Frame& ip(const Ipv4Address& a) { return add(a.bytes); }
+  Frame& ip(const Ipv6Address& a) { return add(a.bytes); }
   Frame& add(std::span<const std::byte> b) {
     bytes.insert(bytes.end(), b.begin(), b.end());
     return *this;
@@ -124,6 +137,86 @@ inline Bytes echo(const Ip& ip, const Ethernet& e, std::size_t data_length = 56)
   return ethernet(e, 0x0800, ip_packet(ip, icmp(8, 0, data)));
 }
 
+struct Ip6 {
+  std::uint32_t first_word = 0x60000000;  // version, traffic class, flow label
+  std::uint8_t next = 58;                 // of the extension headers the first
+  std::uint8_t hop_limit = 255;
+  Ipv6Address source = kClientIp6;
+  Ipv6Address destination = kOwnIp6;
+  Bytes extensions = {};  // between header and payload
+};
+
+/// Header, extension headers and payload.
+inline Bytes ip6_packet(const Ip6& ip, std::span<const std::byte> payload) {
+  Frame f;
+  f.be32(ip.first_word).be16(ip.extensions.size() + payload.size()).u8(ip.next).u8(ip.hop_limit);
+  return f.ip(ip.source).ip(ip.destination).add(ip.extensions).add(payload).bytes;
+}
+
+/// RFC 8200 §8.1: computed over a pseudo-header that is really there.
+inline void set_checksum6(Bytes& message, std::size_t at, const Ip6& ip, std::uint8_t protocol) {
+  Frame covered;
+  covered.ip(ip.source).ip(ip.destination).be32(message.size()).be32(protocol);
+  const std::size_t begin = covered.bytes.size();
+  covered.add(message);
+  set_checksum(covered.bytes, begin + at, covered.bytes.size());
+  std::copy(covered.bytes.begin() + static_cast<std::ptrdiff_t>(begin), covered.bytes.end(),
+            message.begin());
+}
+
+/// Type, code, checksum, and the rest of the message.
+inline Bytes icmp6(std::uint8_t type, std::uint8_t code, std::span<const std::byte> rest,
+                   const Ip6& ip) {
+  Bytes message = Frame().u8(type).u8(code).be16(0).add(rest).bytes;
+  set_checksum6(message, 2, ip, 58);
+  return message;
+}
+inline Bytes echo6(const Ip6& ip, const Ethernet& e, std::size_t data_length = 56) {
+  Frame rest;
+  rest.be16(0x1234).be16(7);
+  for (std::size_t i = 0; i < data_length; ++i) rest.u8(i + 1);
+  return ethernet(e, 0x86dd, ip6_packet(ip, icmp6(128, 0, rest.bytes, ip)));
+}
+
+/// A link-layer address option: 1 of the source, 2 of the target (RFC 4861 §4.6.1).
+inline Bytes link_layer(std::uint8_t type, const MacAddress& mac) {
+  return Frame().u8(type).u8(1).mac(mac).bytes;
+}
+
+/// A Neighbor Solicitation or Advertisement and all around it.
+struct Neighbor {
+  std::uint8_t type = 135;
+  std::uint8_t code = 0;
+  std::uint8_t flags = 0;
+  Ipv6Address target = kSharedIp6;
+  Bytes options = link_layer(1, kClientMac);
+  Ip6 ip = {.destination = solicited_group(kSharedIp6)};
+  Ethernet ethernet = {.to = mac_from({0x33, 0x33, 0xff, 0, 0, 1})};
+
+  /// By hand, not by koi's function.
+  static constexpr Ipv6Address solicited_group(const Ipv6Address& target) {
+    Ipv6Address group = ipv6_from({0xff02, 0, 0, 0, 0, 1, 0xff00, 0});
+    for (std::size_t i = 13; i < 16; ++i) group.bytes[i] = target.bytes[i];
+    return group;
+  }
+};
+inline Bytes neighbor_message(const Neighbor& n) {
+  const Bytes rest = Frame().u8(n.flags).u8(0).be16(0).ip(n.target).add(n.options).bytes;
+  return icmp6(n.type, n.code, rest, n.ip);
+}
+inline Bytes neighbor(const Neighbor& n) {
+  return ethernet(n.ethernet, 0x86dd, ip6_packet(n.ip, neighbor_message(n)));
+}
+/// What a host says of itself, to all nodes.
+inline Neighbor advertised(const Ipv6Address& target, const MacAddress& mac) {
+  return {.type = 136,
+          .flags = 0x20,
+          .target = target,
+          .options = link_layer(2, mac),
+          .ip = {.source = target, .destination = ipv6_from({0xff02, 0, 0, 0, 0, 0, 0, 1})},
+          .ethernet = {.to = mac_from({0x33, 0x33, 0, 0, 0, 1}), .from = mac}};
+}
+
 /// An advertisement: protocol.md §1, §2, §4.
 struct Advert {
   std::uint8_t version_type = 0x21;
@@ -134,6 +227,7 @@ struct Advert {
   std::uint64_t counter = 0x1000'000c;  // node 12
   std::string key = kKey;
   std::vector<Ipv4Address> addresses = {kSharedIp};  // ascending
+  std::vector<Ipv6Address> addresses6 = {};          // ascending
   Ip ip = {.tos = 0x10,
            .ttl = 255,
            .protocol = 112,
@@ -147,6 +241,7 @@ inline Bytes digest_of(const Advert& a) {
   Frame covered;
   covered.u8(2).u8(1).u8(a.vhid);
   for (const Ipv4Address& address : a.addresses) covered.ip(address);
+  for (const Ipv6Address& address : a.addresses6) covered.ip(address);
   covered.be64(a.counter);
   Bytes digest(20);
   unsigned length = 0;
@@ -168,6 +263,17 @@ inline Bytes frame(const Advert& a, std::span<const std::byte> payload) {
   return ethernet(a.ethernet, 0x0800, ip_packet(a.ip, payload));
 }
 inline Bytes frame(const Advert& a) { return frame(a, carp(a)); }
+
+/// The same over IPv6 (protocol.md §2); its own IPv4 header does not count.
+inline const Ip6 kAdvertIp6{.next = 112,
+                            .source = kPeerLinkLocal,
+                            .destination = ipv6_from({0xff02, 0, 0, 0, 0, 0, 0, 0x12})};
+inline Bytes frame6(const Advert& a, const Ip6& ip, std::span<const std::byte> payload) {
+  Ethernet e = a.ethernet;
+  e.to = mac_from({0x33, 0x33, 0, 0, 0, 0x12});
+  return ethernet(e, 0x86dd, ip6_packet(ip, payload));
+}
+inline Bytes frame6(const Advert& a, const Ip6& ip = kAdvertIp6) { return frame6(a, ip, carp(a)); }
 
 /// A koi counter of another box: sequence in the upper 52 bits, its node-id below.
 constexpr std::uint64_t counter_of(std::uint64_t sequence, NodeId node = kPeerNode) {

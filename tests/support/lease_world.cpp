@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/wire/ipv4.h"
 #include "controlplane/view_builder.h"
 #include "dataplane/conflicts.h"
 #include "dataplane/frame.h"
@@ -36,6 +37,7 @@ struct LeaseWorld::Worker {
   dataplane::AdvertReceiver adverts;
   dataplane::UpReporter reporter;
   dataplane::ConflictWatch conflicts{reporter};
+  dataplane::DadLimit dad;
   dataplane::DrainTracker drain{1};
   const View* view = nullptr;
   std::deque<Frame> queue;
@@ -244,8 +246,8 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
   // A request that came before everything in this burst, and one that came after.
   const bool may_answer_first = !worker.lease.refusal(*worker.view, kSlot);
   const Instant polled_at = now_;
-  const dataplane::BurstContext burst{*worker.view, kPort, worker.lease, worker.reporter,
-                                      worker.conflicts};
+  const dataplane::BurstContext burst{*worker.view,     kPort,     worker.lease, worker.reporter,
+                                      worker.conflicts, worker.dad};
   std::uint32_t taken = 0;
   while (taken < setup_.burst && !worker.queue.empty() &&
          worker.queue.front().arrival <= polled_at) {
@@ -255,7 +257,11 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
     const auto ethernet = wire::parse_ethernet(frame.bytes);
     if (!ethernet || ethernet->ethertype != wire::kEtherIpv4) continue;
     const auto ip = wire::parse_ipv4(std::span(frame.bytes).subspan(ethernet->payload));
-    if (ip) worker.adverts.receive(frame.bytes, *ethernet, *ip, burst);
+    if (ip) {
+      const auto payload =
+          std::span(frame.bytes).subspan(ethernet->payload + wire::kIpv4Length, ip->payload_length);
+      worker.adverts.receive({ip->source, ip->destination, ip->ttl, payload}, *ethernet, burst);
+    }
   }
   worker.drain.took(0, taken);
   const bool may_answer_last = !worker.lease.refusal(*worker.view, kSlot);

@@ -33,6 +33,7 @@ struct Group {
   Vhid vhid{1};
   std::vector<std::string> keys = {kKey};  // the sending one first
   std::vector<Ipv4Address> addresses;
+  std::vector<Ipv6Address> addresses6 = {};
   FamilySet families = family_bit(Family::ipv4);
   ReplayRule replay = ReplayRule::strict;
 };
@@ -51,9 +52,21 @@ class TopologyBuilder {
     return *this;
   }
 
+  /// The first own one of a (port, VLAN) is its groups' source.
+  TopologyBuilder& own6(PortIndex port, VlanId vlan, const Ipv6Address& address) {
+    own6_.push_back({port, vlan, address});
+    add(port, vlan, address, Entry{.kind = EntryKind::own, .slot = {}});
+    return *this;
+  }
+  TopologyBuilder& peer6(PortIndex port, VlanId vlan, const Ipv6Address& address) {
+    add(port, vlan, address, Entry{.kind = EntryKind::peer, .slot = {}});
+    return *this;
+  }
+
   TopologyBuilder& group(const Group& g) {
     const SlotIndex index(static_cast<std::uint16_t>(topology_.slots.size()));
     std::vector<IpAddress> covered(g.addresses.begin(), g.addresses.end());
+    covered.insert(covered.end(), g.addresses6.begin(), g.addresses6.end());
     topology_.slots.push_back({.port = g.port,
                                .vlan = g.vlan,
                                .vhid = g.vhid,
@@ -61,7 +74,8 @@ class TopologyBuilder {
                                .families = g.families,
                                .replay = g.replay,
                                .transmitter = WorkerIndex(0),
-                               .source = source(g.port, g.vlan),
+                               .source = source(own_, g.port, g.vlan),
+                               .source6 = source(own6_, g.port, g.vlan),
                                .first_auth = static_cast<std::uint32_t>(topology_.auths.size()),
                                .auth_count = static_cast<std::uint32_t>(g.keys.size())});
     for (const std::string& key : g.keys) {
@@ -70,22 +84,27 @@ class TopologyBuilder {
     for (const Ipv4Address& address : g.addresses) {
       add(g.port, g.vlan, address, Entry{.kind = EntryKind::shared, .slot = index});
     }
+    for (const Ipv6Address& address : g.addresses6) {
+      add(g.port, g.vlan, address, Entry{.kind = EntryKind::shared, .slot = index});
+    }
     vhids_.push_back({Topology::vhid_key(g.port, g.vlan, g.vhid), index.value()});
     return *this;
   }
 
   std::shared_ptr<const Topology> build(NodeId node = kOwnNode) {
     topology_.addresses = FlatTable<std::uint64_t>(addresses_);
+    topology_.addresses6 = FlatTable<Ipv6Key>(addresses6_);
     topology_.vhids = FlatTable<std::uint64_t>(vhids_);
     topology_.node_id = node;
     return std::make_shared<const Topology>(topology_);
   }
 
  private:
+  template <class Address>
   struct Own {
     PortIndex port;
     VlanId vlan;
-    Ipv4Address address;
+    Address address;
   };
 
   void add(PortIndex port, VlanId vlan, Ipv4Address address, Entry entry) {
@@ -94,8 +113,15 @@ class TopologyBuilder {
     topology_.entries.push_back(entry);
   }
 
-  Ipv4Address source(PortIndex port, VlanId vlan) const {
-    for (const Own& o : own_) {
+  void add(PortIndex port, VlanId vlan, const Ipv6Address& address, Entry entry) {
+    addresses6_.push_back({Topology::address_key(port, vlan, address),
+                           static_cast<std::uint32_t>(topology_.entries.size())});
+    topology_.entries.push_back(entry);
+  }
+
+  template <class Address>
+  static Address source(const std::vector<Own<Address>>& own, PortIndex port, VlanId vlan) {
+    for (const Own<Address>& o : own) {
       if (o.port == port && o.vlan == vlan) return o.address;
     }
     return {};
@@ -103,8 +129,10 @@ class TopologyBuilder {
 
   Topology topology_;
   std::vector<FlatTable<std::uint64_t>::Item> addresses_;
+  std::vector<FlatTable<Ipv6Key>::Item> addresses6_;
   std::vector<FlatTable<std::uint64_t>::Item> vhids_;
-  std::vector<Own> own_;
+  std::vector<Own<Ipv4Address>> own_;
+  std::vector<Own<Ipv6Address>> own6_;
 };
 
 /// The slots of the usual topology.
@@ -112,6 +140,12 @@ inline constexpr SlotIndex kLan{0};        // port 0, untagged, vhid 1, 192.0.2.
 inline constexpr SlotIndex kTagged{1};     // port 0, VLAN 20, vhid 7, 198.51.100.1
 inline constexpr SlotIndex kForeign{2};    // port 0, untagged, vhid 9, 192.0.2.9, another dialect
 inline constexpr SlotIndex kOtherPort{3};  // port 1, untagged, vhid 3, 203.0.113.1
+inline constexpr SlotIndex kBoth{4};       // port 0, untagged, vhid 6, both families
+inline constexpr SlotIndex kTagged6{5};    // port 0, VLAN 20, vhid 8, 2001:db8:20::1
+inline constexpr SlotIndex kForeign6{6};   // port 0, untagged, vhid 10, both, another dialect
+inline constexpr FamilySet kBothFamilies = family_bit(Family::ipv4) | family_bit(Family::ipv6);
+inline constexpr Ipv4Address kBothIp = ipv4(192, 0, 2, 6);
+inline constexpr Ipv4Address kForeignBothIp = ipv4(192, 0, 2, 10);
 
 inline std::shared_ptr<const Topology> usual_topology(
     std::uint8_t receivers = 1, FamilySet families = family_bit(Family::ipv4)) {
@@ -131,6 +165,27 @@ inline std::shared_ptr<const Topology> usual_topology(
               .addresses = {kForeignSharedIp},
               .replay = ReplayRule::none})
       .group({.port = second, .vhid = Vhid(3), .addresses = {ipv4(203, 0, 113, 1)}})
+      .own6(first, untagged, kOwnLinkLocal)
+      .own6(first, untagged, kOwnIp6)
+      .own6(first, kVlan, kTaggedOwnIp6)
+      .peer6(first, untagged, kUnicastPeerIp6)
+      .group({.port = first,
+              .vhid = Vhid(6),
+              .addresses = {kBothIp},
+              .addresses6 = {kSharedIp6},
+              .families = kBothFamilies})
+      .group({.port = first,
+              .vlan = kVlan,
+              .vhid = Vhid(8),
+              .addresses = {},
+              .addresses6 = {kTaggedSharedIp6},
+              .families = family_bit(Family::ipv6)})
+      .group({.port = first,
+              .vhid = Vhid(10),
+              .addresses = {kForeignBothIp},
+              .addresses6 = {kForeignSharedIp6},
+              .families = kBothFamilies,
+              .replay = ReplayRule::none})
       .build();
 }
 
@@ -207,14 +262,22 @@ class World {
   }
 
   dataplane::BurstContext burst(PortIndex port = PortIndex(0)) {
-    return {
-        .view = view, .port = port, .lease = lease, .reporter = reporter, .conflicts = conflicts};
+    return {.view = view,
+            .port = port,
+            .lease = lease,
+            .reporter = reporter,
+            .conflicts = conflicts,
+            .dad = dad};
   }
 
-  /// What becomes of a frame; it is changed into its answer and cut to its length.
+  /// What becomes of a frame; it is changed into its answer and has its length.
   dataplane::Fate receive(Bytes& frame, PortIndex port = PortIndex(0)) {
-    const dataplane::Fate fate = dataplane::classify(frame, burst(port), adverts);
-    if (fate.kind() == dataplane::Fate::Kind::answer) frame.resize(fate.length());
+    const std::size_t length = frame.size();
+    if (room != 0) frame.resize(length + room, std::byte{0xee});
+    const dataplane::Fate fate =
+        dataplane::classify(std::span(frame).first(length), room, burst(port), adverts);
+    const bool answer = fate.kind() == dataplane::Fate::Kind::answer;
+    if (answer || room != 0) frame.resize(answer ? fate.length() : length);
     return fate;
   }
   std::string verdict_on(Bytes frame, PortIndex port = PortIndex(0)) {
@@ -230,6 +293,8 @@ class World {
   dataplane::AdvertReceiver adverts;
   dataplane::UpReporter reporter;
   dataplane::ConflictWatch conflicts;
+  dataplane::DadLimit dad;
+  std::size_t room = 0;  // of the buffer after a frame; 0 lets a sanitizer see the frame's end
   Instant now{10s};
 };
 

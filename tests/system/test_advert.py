@@ -48,6 +48,7 @@ def _wait_advert(tap, within=1.0, wanted=lambda c: True):
     return tap.wait(lambda f: f.carp() is not None and wanted(f.carp()), within, "an advertisement")
 
 
+# C2.1 kept, C2.2 kept, C3.1 kept, C3.3 kept, C3.4 kept, C5.1 kept, C5.3 kept
 def test_on_the_wire(master, asker):
     """protocol.md §1, §2 and §4: decoded by Scapy, authenticated by Python's hmac."""
     frame = _wait_advert(asker.tap)
@@ -66,6 +67,7 @@ def test_on_the_wire(master, asker):
     assert header == carp.header(KEY, 1, [SHARED], counter, advbase=0, advskew=SKEW)
 
 
+# C6.1 kept
 def test_counter(master, asker):
     """52 bits that grow, never below UTC, and the node id."""
     counters = [int.from_bytes(_wait_advert(asker.tap).carp()[8:16], "big") for _ in range(3)]
@@ -73,11 +75,13 @@ def test_counter(master, asker):
     assert {c & 0xFFF for c in counters} == {1}
 
 
+# C3.9 kept
 def test_identification_varies(master, asker):
     """OpenBSD sends a random IP id."""
     assert len({_wait_advert(asker.tap).data[18:20] for _ in range(4)}) > 1
 
 
+# C7.1 kept
 def test_interval(master, asker):
     times = [_wait_advert(asker.tap).time_ns for _ in range(8)]
     gaps = [(b - a) / 1e6 for a, b in zip(times, times[1:])]
@@ -123,12 +127,14 @@ def _refused():
 REFUSED = _refused()
 
 
+# C2.2 refused, C2.4 refused, C2.6 refused, C3.3 refused, C4.6 refused, C5.3 refused, C6.5 refused
 @pytest.mark.parametrize("name", [n for n in REFUSED if REFUSED[n][1]])
 def test_refused(master, asker, peer, name):
     build, reason = REFUSED[name]
     asker.expect_drop(build(peer), reason)
 
 
+# C13.11 refused
 def test_to_our_own_address(master, asker, peer):
     """Protocol 112, but not to the group and no unicast peer is configured."""
     frame = carp.frame(peer.source, peer.header(advbase=0, advskew=0), destination=OWN,
@@ -136,6 +142,7 @@ def test_to_our_own_address(master, asker, peer):
     asker.expect_drop(frame, "carp_destination")
 
 
+# C13.11 refused
 @pytest.mark.parametrize("name", [n for n in REFUSED if not REFUSED[n][1]])
 def test_other_groups(master, asker, peer, name):
     """Multicast to another group: not for us, whatever it is counted as; never obeyed."""
@@ -143,6 +150,7 @@ def test_other_groups(master, asker, peer, name):
     assert master.role() == "MASTER"
 
 
+# C5.3 refused
 @pytest.mark.parametrize("change", ["key", "addresses", "vhid under the digest"])
 def test_signed_for_something_else(master, asker, peer, change):
     """Another password, another address list, a header moved to another vhid."""
@@ -159,12 +167,14 @@ def test_signed_for_something_else(master, asker, peer, change):
     asker.expect_drop(carp.frame(peer.source, header), "carp_digest")
 
 
+# C6.4 refused
 def test_reflected(master, asker):
     """A loop in the network brings our own advertisement back."""
     mine = _wait_advert(asker.tap)
     asker.expect_drop(mine.data, "carp_own")
 
 
+# C6.4 refused
 def test_reflected_bow_out(master, asker):
     """Our own advertisement, turned into a bow-out by changing two bytes (vector C)."""
     mine = _wait_advert(asker.tap)
@@ -172,6 +182,7 @@ def test_reflected_bow_out(master, asker):
     asker.expect_drop(forged, "carp_own")
 
 
+# C6.3 kept, C6.1 refused, C6.3 refused
 def test_replayed(master, asker, peer):
     """A worse advertisement is taken once; the same again, or an older one, is not."""
     before = _received(master)
@@ -197,6 +208,7 @@ def test_better_one_makes_the_master_step_down(master, asker, peer):
     master.wait_role("MASTER", within=MASTER_DOWN + 0.5)  # nothing more was heard
 
 
+# C2.5 kept
 def test_trailing_bytes_are_ignored(master, asker, peer):
     """protocol.md §1: at least 36 bytes, checksum over exactly 36."""
     asker.tap.send(carp.frame(peer.source, peer.header(advbase=0, advskew=BETTER),
@@ -204,6 +216,7 @@ def test_trailing_bytes_are_ignored(master, asker, peer):
     master.wait_role("BACKUP", within=0.2)
 
 
+# C3.5 kept
 def test_source_mac_is_not_looked_at(master, asker, peer):
     """UCarp's advertisements leave with 00:00:5e:00:00:vhid, FreeBSD's unicast with the NIC's."""
     asker.tap.send(carp.frame(peer.source, peer.header(advbase=0, advskew=BETTER),
@@ -221,6 +234,7 @@ def test_worse_one_is_answered_at_once(master, asker, peer):
     assert master.role() == "MASTER"
 
 
+# C8.4 kept, C8.4 refused
 @pytest.mark.parametrize("source,stays", [("192.0.1.255", True), ("192.0.2.250", False)])
 def test_equal_timers(master, asker, source, stays):
     """koi's rule: the higher source address stays, unsigned, network order.
@@ -238,6 +252,7 @@ def test_equal_timers(master, asker, source, stays):
         master.wait_role("BACKUP", within=0.2)
 
 
+# C8.9 kept
 def test_backup_without_preempt_stays(master, asker, peer):
     """A BACKUP hears a worse master: it stays, and its timer starts anew with each."""
     peer.say(advbase=0, advskew=BETTER)
@@ -256,6 +271,7 @@ def _under(peer, master, asker):
     asker.tap.frames()
 
 
+# C9.8 kept
 def test_bow_out(master, asker, peer):
     """255/255 from the master: the BACKUP takes over at once instead of after 234 ms."""
     _under(peer, master, asker)
@@ -266,6 +282,7 @@ def test_bow_out(master, asker, peer):
     assert master.wait_role("MASTER", within=0.2)
 
 
+# C9.8 refused
 def test_bow_out_from_somebody_else(master, asker, peer):
     """Only the address last heard as master can resign."""
     _under(peer, master, asker)
@@ -276,6 +293,7 @@ def test_bow_out_from_somebody_else(master, asker, peer):
     assert (first.time_ns - sent) / 1e6 > 100
 
 
+# C6.3 refused
 def test_forged_bow_out(master, asker, peer):
     """Vector C's hole: a captured advertisement made into a bow-out fails by its counter."""
     _under(peer, master, asker)
@@ -285,12 +303,14 @@ def test_forged_bow_out(master, asker, peer):
     assert (first.time_ns - sent) / 1e6 > 100
 
 
+# C8.7 kept, C8.7 refused
 def test_bow_out_to_a_master_changes_nothing(master, asker, peer):
     peer.say(advbase=255, advskew=255)
     assert not asker.answers_before_fence()
     assert master.role() == "MASTER"
 
 
+# C7.2 kept
 def test_takeover_follows_the_last_one_heard(master, asker, peer):
     """Master-down counts from the last advertisement: 3 * advskew/256 s."""
     _under(peer, master, asker)

@@ -49,16 +49,19 @@ def backup(boxes):
 
 # What is answered.
 
+# C11.1 kept, C11.2 kept
 def test_shared_address(master):
     reply = master.ask(arp_request(SHARED))
     assert reply.data == expected_arp_reply(VMAC, SHARED)
 
 
+# C11.4 kept
 def test_own_address(master):
     reply = master.ask(arp_request(master.box.own))
     assert reply.data == expected_arp_reply(master.box.mac, master.box.own)
 
 
+# C11.5 kept
 @pytest.mark.parametrize("pad", [b"\0" * 18, b"\xa5" * 18, b"\0" * 400])
 def test_padded_request(master, pad):
     """The padding of a short frame is no part of the packet; it may come back, nothing else may."""
@@ -67,12 +70,14 @@ def test_padded_request(master, pad):
     assert reply[42:] in (b"", pad, b"\0" * len(pad))
 
 
+# C11.7 kept
 def test_arp_probe(master):
     """RFC 5227: sender 0.0.0.0; it is answered, so that nobody takes the shared address."""
     reply = master.ask(arp_request(SHARED, sender_ip="0.0.0.0"))
     assert reply.data == expected_arp_reply(VMAC, SHARED, to_ip="0.0.0.0")
 
 
+# C11.1 kept
 @pytest.mark.parametrize("to", [VMAC, "port"])
 def test_unicast_request(master, to):
     """A kernel confirms a cached entry by unicast."""
@@ -80,6 +85,7 @@ def test_unicast_request(master, to):
     assert master.ask(request).data == expected_arp_reply(VMAC, SHARED)
 
 
+# C14.1 kept
 def test_vlan(master):
     reply = master.ask(arp_request(VLAN_SHARED, vlan=VLAN, sender_ip="198.51.100.77"))
     assert reply.data == expected_arp_reply(VLAN_VMAC, VLAN_SHARED, to_ip="198.51.100.77",
@@ -89,12 +95,14 @@ def test_vlan(master):
     assert reply.data == expected_arp_reply(master.box.mac, own, to_ip="198.51.100.77", vlan=VLAN)
 
 
+# C14.2 kept
 def test_priority_tag(master):
     """802.1Q with VLAN 0 is the untagged LAN."""
     reply = master.ask(arp_request(SHARED, vlan=0))
     assert reply.payload == expected_arp_reply(VMAC, SHARED)[14:]
 
 
+# C11.12 kept
 @pytest.mark.parametrize("size", [0, 1, 56, 1472])
 @pytest.mark.parametrize("whose", ["shared", "own"])
 def test_echo(master, whose, size):
@@ -126,21 +134,25 @@ def test_clients_kernel(boxes, address):
 
 # Silence.
 
+# C11.2 refused
 @pytest.mark.parametrize("to", ["ff:ff:ff:ff:ff:ff", "port"])
 def test_backup_is_silent(backup, to):
     to = backup.box.mac if to == "port" else to
     backup.expect_drop(arp_request(SHARED, to=to), "not_master")
 
 
+# C11.2 refused
 def test_backup_is_silent_on_the_vlan(backup):
     backup.expect_drop(arp_request(VLAN_SHARED, vlan=VLAN, sender_ip="198.51.100.77"), "not_master")
 
 
+# C11.2 refused
 def test_backup_does_not_answer_echo(backup):
     assert not backup.answers_before_fence(echo_request(SHARED, VMAC),
                                            echo_request(SHARED, backup.box.mac))
 
 
+# C1.3 kept, C7.7 kept, C7.7 refused, C11.2 refused
 def test_init_is_silent(lab):
     """After start and after the cable was pulled: no answer until MASTER, however it is asked."""
     pair = Pair(lab, "brisk")
@@ -238,12 +250,14 @@ BAD_IP |= {
 }
 
 
+# C4.5 refused, C11.5 refused, C11.6 refused, C11.8 refused, C14.1 refused, C14.3 refused
 @pytest.mark.parametrize("name", BAD)
 def test_bad_arp(master, name):
     packet, reason = BAD[name]
     master.expect_drop(packet, reason)
 
 
+# C4.3 refused, C11.13 refused
 @pytest.mark.parametrize("name", BAD_IP)
 def test_bad_ipv4(master, name):
     packet, reason = BAD_IP[name]

@@ -63,6 +63,7 @@ def test_kill_with_seconds(lab):
     assert pair.a.slot()["master"]["mac"] == VMAC
 
 
+# C7.7 kept, C8.8 kept, C7.7 refused
 def test_preempt(lab):
     """With preempt the better box takes back, through BACKUP, and nobody answers twice."""
     pair = Pair(lab, "brisk", preempt=True).up()
@@ -84,6 +85,7 @@ def test_preempt(lab):
     _client_knows(lab)
 
 
+# C9.6 kept, C9.7 kept, C9.6 refused
 def test_planned_handover(lab):
     """koictl demote, timers of seconds: silence first, then the bow-out, then the peer."""
     pair = Pair(lab, "seconds").up()
@@ -120,6 +122,7 @@ def test_sigterm_bows_out(lab):
     _client_knows(lab)
 
 
+# C7.9 refused
 @pytest.mark.parametrize("seconds", [0.5, 2])
 def test_frozen_owner_never_answers_twice(lab, seconds):
     """SIGSTOP the owner, let the peer take over, SIGCONT: what waited is not answered."""
@@ -141,6 +144,7 @@ def test_frozen_owner_never_answers_twice(lab, seconds):
     assert pair.b.role() == "MASTER"
 
 
+# C7.8 kept, C7.8 refused
 def test_frozen_backup_takes_nothing(lab):
     """A BACKUP that overslept finds the master's advertisements first (L9)."""
     pair = Pair(lab, "brisk").up()
@@ -154,6 +158,7 @@ def test_frozen_backup_takes_nothing(lab):
     assert not pair.observer.adverts("b", began)
 
 
+# C10.3 kept, C10.5 kept
 def test_announcements(lab):
     """protocol.md §9: advertisement, gratuitous ARP, and a second round after two more adverts."""
     pair = Pair(lab, "brisk", addresses=(SHARED, "192.0.2.11"))
@@ -173,6 +178,7 @@ def test_announcements(lab):
     assert slot["lease_ms"] > 0 and slot["cause"]
 
 
+# C7.7 kept
 def test_cable_pulled(lab):
     """The owner's cable is pulled: the peer takes over, it goes INIT and returns by BACKUP."""
     pair = Pair(lab, "brisk").up()

@@ -28,6 +28,7 @@ def _owner_is(lab, mac):
     assert lab.client.ping(SHARED) and lab.client.neighbor(SHARED) == mac
 
 
+# C5.12 kept
 def test_koi_preferred(lab):
     koi, ucarp = _koi(lab, 0), lab.ucarp("ucarp", "192.0.2.3", advskew=100)
     koi.start()
@@ -77,6 +78,7 @@ def test_ucarp_preferred(lab):
     _owner_is(lab, ucarp.mac)
 
 
+# C5.12 kept
 def test_ucarp_obeys_the_bow_out(lab):
     koi, ucarp = _koi(lab, 0), lab.ucarp("ucarp", "192.0.2.3", advskew=100)
     koi.start()

@@ -8,6 +8,7 @@
 
 #include "config/load.h"
 #include "tools/ctl/counters_text.h"
+#include "tools/ctl/explain_text.h"
 #include "tools/ctl/reply.h"
 #include "tools/ctl/status_text.h"
 
@@ -18,6 +19,8 @@ struct Options {
   std::string socket = kDefaultSocket;
   bool json = false;
   std::string file;
+  std::string address;
+  std::string client;  // empty: none given
 };
 
 std::string pretty(const Json& json) { return json.dump(2) + '\n'; }
@@ -26,9 +29,9 @@ std::string complaint(const std::string& text) { return fmt::format("koictl: {}\
 
 /// Asks koid and lets `print` make the output of a reply that is not a refusal.
 template <class Print>
-Printed with_reply(const Options& options, const Surroundings& surroundings, const char* command,
+Printed with_reply(const Options& options, const Surroundings& surroundings, const Json& request,
                    Print print) {
-  const Reply reply = ask(options.socket, command, surroundings.deadline);
+  const Reply reply = ask_for(options.socket, request, surroundings.deadline);
   switch (reply.outcome) {
     case Outcome::done:
       return {ExitCode::done, print(reply.body), {}};
@@ -38,6 +41,12 @@ Printed with_reply(const Options& options, const Surroundings& surroundings, con
       break;
   }
   return {ExitCode::no_daemon, {}, complaint(reply.error)};
+}
+
+template <class Print>
+Printed with_reply(const Options& options, const Surroundings& surroundings, const char* command,
+                   Print print) {
+  return with_reply(options, surroundings, Json{{"command", command}}, print);
 }
 
 /// The same as `koid --check`.
@@ -83,6 +92,14 @@ Printed run_command(const std::string& command, const Options& options,
       return options.json ? pretty(drops) : drops_text(drops);
     });
   }
+  if (command == "explain") {
+    Json request{{"command", "explain"}, {"address", options.address}};
+    if (!options.client.empty()) request["client"] = options.client;
+    return with_reply(options, surroundings, request, [&](const Json& reply) {
+      return options.json ? pretty(reply)
+                          : explain_text(reply, surroundings.now, surroundings.colours);
+    });
+  }
   return with_reply(options, surroundings, command.c_str(), demotion_line);  // demote, undemote
 }
 
@@ -103,6 +120,11 @@ void define(CLI::App& app, Options& options) {
   app.add_subcommand("undemote", "end what demote began");
   with_json(app.add_subcommand("counters", "packets, answers, drops, advertisements, transitions"));
   with_json(app.add_subcommand("drops", "why frames were dropped, by port"));
+  CLI::App* explain = app.add_subcommand("explain", "who answers for an address, and why");
+  explain->add_option("ADDRESS", options.address, "IPv4 or IPv6")->required()->type_name("");
+  explain->add_option("--client", options.client, "for whom: its MAC or IP address")
+      ->type_name("MAC-or-IP");
+  with_json(explain);
   CLI::App* check = app.add_subcommand("check", "validate a configuration file, as koid --check");
   check->add_option("FILE", options.file, "the configuration")->required()->type_name("");
 }

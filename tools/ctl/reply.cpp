@@ -7,7 +7,12 @@
 namespace koi::ctl {
 
 Reply ask(const std::string& socket, std::string_view command, Duration deadline) {
-  Result<std::string> line = request(socket, Json{{"command", command}}.dump(), deadline);
+  return ask_for(socket, Json{{"command", command}}, deadline);
+}
+
+Reply ask_for(const std::string& socket, const Json& asked, Duration deadline) {
+  Result<std::string> line =
+      request(socket, asked.dump(-1, ' ', false, Json::error_handler_t::replace), deadline);
   if (!line) return {Outcome::no_daemon, {}, line.error().message};
 
   Json body = Json::parse(line.value(), nullptr, /*allow_exceptions=*/false);

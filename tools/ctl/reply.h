@@ -30,6 +30,9 @@ struct Reply {
 /// Sends {"command":"…"} and waits at most `deadline`. Any thread.
 Reply ask(const std::string& socket, std::string_view command, Duration deadline = kReplyDeadline);
 
+/// The same with a request of more than a command.
+Reply ask_for(const std::string& socket, const Json& request, Duration deadline = kReplyDeadline);
+
 /// Returns the member, or a null value iff `object` is no object or has no such member.
 const Json& field(const Json& object, const char* key);
 

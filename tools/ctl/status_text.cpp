@@ -30,17 +30,6 @@ std::optional<std::time_t> parse_utc(const std::string& s) {
   return ::timegm(&t);
 }
 
-/// "2026-01-02 03:04:05 (2h 11m ago)", local time; the text as it is when it is no time.
-std::string since_text(const std::string& since, system_clock::time_point now) {
-  const std::optional<std::time_t> at = parse_utc(since);
-  std::tm local{};
-  if (!at || ::localtime_r(&*at, &local) == nullptr) return since;
-  const double seconds =
-      std::chrono::duration<double>(now - system_clock::from_time_t(*at)).count();
-  if (seconds < 0) return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} ({} ago)", local, age(seconds));
-}
-
 Colour role_colour(const std::string& role) {
   if (role == "MASTER") return Colour::green;
   return role == "BACKUP" ? Colour::yellow : Colour::red;
@@ -97,6 +86,16 @@ void add_group(Page& page, const Json& group, system_clock::time_point now) {
 }
 
 }  // namespace
+
+std::string since_text(const std::string& since, system_clock::time_point now) {
+  const std::optional<std::time_t> at = parse_utc(since);
+  std::tm local{};
+  if (!at || ::localtime_r(&*at, &local) == nullptr) return since;
+  const double seconds =
+      std::chrono::duration<double>(now - system_clock::from_time_t(*at)).count();
+  if (seconds < 0) return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} ({} ago)", local, age(seconds));
+}
 
 std::string demotion_text(const Json& demotion) {
   const std::optional<double> total = number(demotion, "total");

@@ -40,6 +40,7 @@ TEST(MacAddress, Kinds) {
   EXPECT_EQ(kCarpIpv4Mac.to_string(), "01:00:5e:00:00:12");
 }
 
+// C1.2 kept
 TEST(MacAddress, VirtualMacOfAVhid) {
   EXPECT_EQ(virtual_mac(Vhid(1)).to_string(), "00:00:5e:00:01:01");
   EXPECT_EQ(virtual_mac(Vhid(255)).to_string(), "00:00:5e:00:01:ff");
@@ -118,6 +119,45 @@ TEST(Ipv6Address, Kinds) {
   EXPECT_FALSE(parse("2001:db8::1").is_link_local());
   EXPECT_TRUE(parse("ff02::12").is_multicast());
   EXPECT_FALSE(parse("fe80::1").is_multicast());
+}
+
+TEST(Ipv6Address, HostsAndOthers) {
+  const auto parse = [](const char* text) { return *Ipv6Address::parse(text); };
+  for (const char* text : {"2001:db8::1", "fe80::1", "::2", "1::", "::100", "100::1", "fe00::"}) {
+    EXPECT_TRUE(parse(text).is_host()) << text;
+    EXPECT_FALSE(parse(text).is_unspecified() || parse(text).is_loopback()) << text;
+  }
+  for (const char* text : {"::", "::1", "ff02::1", "ff00::", "ffff::"}) {
+    EXPECT_FALSE(parse(text).is_host()) << text;
+  }
+  EXPECT_TRUE(parse("::").is_unspecified());
+  EXPECT_FALSE(parse("::1").is_unspecified());
+  EXPECT_TRUE(parse("::1").is_loopback());
+  EXPECT_FALSE(parse("::").is_loopback());
+  // At compile time they are computed another way.
+  static_assert(Ipv6Address{}.is_unspecified() && !Ipv6Address{}.is_loopback());
+  static_assert(ipv6_from({0, 0, 0, 0, 0, 0, 0, 1}).is_loopback());
+  static_assert(ipv6_from({0xfe80, 0, 0, 0, 0, 0, 0, 1}).is_host());
+}
+
+TEST(Ipv6Address, GroupsAndTheirMacs) {
+  EXPECT_EQ(kCarpIpv6Group.to_string(), "ff02::12");
+  EXPECT_EQ(kCarpIpv6Mac.to_string(), "33:33:00:00:00:12");
+  EXPECT_EQ(kAllNodes.to_string(), "ff02::1");
+  EXPECT_EQ(multicast_mac(kAllNodes).to_string(), "33:33:00:00:00:01");
+  // RFC 4291 §2.7.1's own example.
+  const Ipv6Address asked = *Ipv6Address::parse("4037::01:800:200e:8c6c");
+  EXPECT_EQ(solicited_node(asked).to_string(), "ff02::1:ff0e:8c6c");
+  EXPECT_EQ(multicast_mac(solicited_node(asked)).to_string(), "33:33:ff:0e:8c:6c");
+}
+
+TEST(Ipv6Address, LinkLocalFromAMac) {
+  const auto from = [](const char* mac) {
+    return link_local_from(*MacAddress::parse(mac)).to_string();
+  };
+  EXPECT_EQ(from("34:56:78:9a:bc:de"), "fe80::3656:78ff:fe9a:bcde");  // RFC 2464 §4's example
+  EXPECT_EQ(from("02:00:00:00:00:10"), "fe80::ff:fe00:10");
+  EXPECT_EQ(from("00:00:5e:00:01:07"), "fe80::200:5eff:fe00:107");  // protocol.md §4
 }
 
 TEST(IpAddress, EitherFamily) {

@@ -44,6 +44,7 @@ TEST(ParseArp, Reply) {
   EXPECT_EQ(packet->target_ip, kClientIp);
 }
 
+// C11.5 refused
 TEST(ParseArp, EveryTruncation) {
   const Bytes request = from_hex(kRequest);
   for (std::size_t n = 0; n < kArpLength; ++n) {
@@ -51,6 +52,7 @@ TEST(ParseArp, EveryTruncation) {
   }
 }
 
+// C11.5 kept
 TEST(ParseArp, EthernetPaddingIsIgnored) {
   Bytes padded = from_hex(kRequest);
   padded.resize(46, std::byte{0xee});
@@ -59,6 +61,7 @@ TEST(ParseArp, EthernetPaddingIsIgnored) {
   EXPECT_EQ(packet->target_ip, kShared);
 }
 
+// C11.5 refused
 TEST(ParseArp, EveryOtherFormat) {
   const Bytes request = from_hex(kRequest);
   for (std::size_t at = 0; at < 6; ++at) {  // hardware type, protocol type, both lengths

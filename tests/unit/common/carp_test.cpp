@@ -54,7 +54,7 @@ struct Vector {
   }
 };
 
-// Vector E is left out: it needs a custom link-layer address, which koi never uses.
+// Vector E is not among them: it needs a custom link-layer address, which koi never uses.
 const Vector kA{"A",
                 "secret",
                 addresses({"192.0.2.10"}),
@@ -81,6 +81,7 @@ const Vector kD{"D",
                 "212a0007020085c2ffffffff000000013529e4b20f50314df2bf047a44c2c6c9d0882943"};
 const Vector* const kVectors[] = {&kA, &kB, &kC, &kD};
 
+// C2.1 kept, C2.2 kept, C2.6 kept, C2.8 kept, C5.1 kept, C5.13 kept
 TEST(CarpVectors, Written) {
   for (const Vector* v : kVectors) {
     std::array<std::byte, kCarpHeaderLength> out;
@@ -90,6 +91,7 @@ TEST(CarpVectors, Written) {
   }
 }
 
+// C2.1 kept, C2.6 kept, C5.13 kept
 TEST(CarpVectors, Parsed) {
   for (const Vector* v : kVectors) {
     const auto header = parse_carp(from_hex(v->bytes));
@@ -119,12 +121,14 @@ TEST(CarpVectors, NoVectorVerifiesWithAnothersKey) {
   }
 }
 
+// C1.5 kept
 TEST(CarpHeaderTest, BowOutNeedsBoth) {
   EXPECT_TRUE((CarpHeader{.vhid = Vhid(1), .advskew = 255, .advbase = 255}.is_bow_out()));
   EXPECT_FALSE((CarpHeader{.vhid = Vhid(1), .advskew = 254, .advbase = 255}.is_bow_out()));
   EXPECT_FALSE((CarpHeader{.vhid = Vhid(1), .advskew = 255, .advbase = 254}.is_bow_out()));
 }
 
+// C2.4 refused
 TEST(ParseCarp, EveryTruncation) {
   for (const Vector* v : kVectors) {
     const Bytes whole = from_hex(v->bytes);
@@ -134,6 +138,7 @@ TEST(ParseCarp, EveryTruncation) {
   }
 }
 
+// C2.4 kept, C2.5 kept
 TEST(ParseCarp, BytesAfterTheHeaderAreIgnored) {
   const Bytes whole = from_hex(kB.bytes);
   const CarpHeader expected = *parse_carp(whole);
@@ -148,6 +153,7 @@ TEST(ParseCarp, BytesAfterTheHeaderAreIgnored) {
   }
 }
 
+// C2.6 refused
 TEST(ParseCarp, EveryChangedByteFailsTheChecksum) {
   const Bytes good = from_hex(kB.bytes);
   for (std::size_t at = 0; at < good.size(); ++at) {
@@ -159,6 +165,7 @@ TEST(ParseCarp, EveryChangedByteFailsTheChecksum) {
   }
 }
 
+// C2.1 kept
 TEST(ParseCarp, EveryFieldGoesWhereItBelongs) {
   Bytes bytes(36);
   for (std::size_t at = 0; at < bytes.size(); ++at) bytes[at] = static_cast<std::byte>(0xad + at);
@@ -190,6 +197,7 @@ bool received(std::span<const std::byte> payload) {
   return auth.verify(header->counter, header->digest);
 }
 
+// C5.3 refused, C5.9 kept
 TEST(CarpForgery, OnlyTheFieldsOutsideTheHmacCanBeRewritten) {
   const Bytes good = from_hex(kB.bytes);
   ASSERT_TRUE(received(good));
@@ -239,6 +247,7 @@ std::string expected(std::initializer_list<const char*> list) {
   return digest_of("secret", message + kCounter);
 }
 
+// C5.1 kept, C5.3 kept
 TEST(CarpAuthTest, AgreesWithOpenSsl) {
   EXPECT_EQ(sign({"192.0.2.10"}), expected({k10}));
   EXPECT_EQ(sign({"192.0.2.10", "2001:db8::10"}), expected({k10, kDb8}));
@@ -246,6 +255,7 @@ TEST(CarpAuthTest, AgreesWithOpenSsl) {
   EXPECT_EQ(sign({}), expected({}));
 }
 
+// C5.3 kept, C5.4 kept
 TEST(CarpAuthTest, AddressesAreSorted) {
   // Ascending as big-endian unsigned integers: 10, 20, then 200.0.0.1, IPv4 before IPv6.
   const std::string digest = expected({k10, k20, k200, kDb8});
@@ -259,6 +269,7 @@ TEST(CarpAuthTest, AddressesAreSorted) {
             expected({kDb8, "20010db80000000000000000000000ff"}));
 }
 
+// C5.3 kept
 TEST(CarpAuthTest, DuplicatesCountOnce) {
   const std::string digest = expected({k10, k20, kDb8});
   EXPECT_EQ(sign({"192.0.2.20", "192.0.2.10", "192.0.2.20", "2001:db8::10", "192.0.2.10",
@@ -269,6 +280,7 @@ TEST(CarpAuthTest, DuplicatesCountOnce) {
             digest);
 }
 
+// C5.3 kept, C5.4 kept
 TEST(CarpAuthTest, VectorBInAnyOrderWithDuplicates) {
   auto list = addresses({"192.0.2.20", "192.0.2.10", "2001:db8::10", "192.0.2.20"});
   std::sort(list.begin(), list.end());
@@ -279,6 +291,28 @@ TEST(CarpAuthTest, VectorBInAnyOrderWithDuplicates) {
   } while (std::next_permutation(list.begin(), list.end()));
 }
 
+// An advertisement covers the addresses of both families, whichever of them carries it.
+// C5.4 refused
+TEST(CarpAuthTest, VectorBNeedsBothFamilies) {
+  const CarpHeader b = *parse_carp(from_hex(kB.bytes));
+  for (const auto& list : {addresses({"192.0.2.20", "192.0.2.10"}), addresses({"2001:db8::10"})}) {
+    const auto auth = CarpAuth::prepare(from_text("secret"), Vhid(7), list);
+    EXPECT_FALSE(auth.verify(b.counter, b.digest));
+  }
+}
+
+// protocol.md §4, E: a peer with a link-layer address of its own absorbs that, too. The second
+// digest is of the same advertisement without, by Python's hmac.
+// C5.10 kept, C5.10 refused
+TEST(CarpAuthTest, VectorEIsAnotherGroups) {
+  const CarpHeader e = *parse_carp(
+      from_hex("210100070001b27f0000000000000002dcab488fb05084b5aa1427443b8af7f6d9fdf35b"));
+  const auto auth = CarpAuth::prepare(from_text("secret"), Vhid(1), addresses({"192.0.2.10"}));
+  EXPECT_FALSE(auth.verify(e.counter, e.digest));
+  EXPECT_EQ(to_hex(auth.sign(e.counter)), "ca4d58e78661524153b096c9462e458f4f0f4f42");
+}
+
+// C5.5 kept
 TEST(CarpAuthTest, ZerosAndOnesAreNotCounted) {
   const std::string digest = expected({k10, kDb8});
   for (const AddressOrder order : {AddressOrder::sorted, AddressOrder::as_given}) {
@@ -292,6 +326,7 @@ TEST(CarpAuthTest, ZerosAndOnesAreNotCounted) {
             expected({"00000001", "fffffffe", "00000000000000000000000000000001"}));
 }
 
+// C5.6 kept
 TEST(CarpAuthTest, LinkLocalAddresses) {
   EXPECT_EQ(sign({"192.0.2.10", "fe80::1", "2001:db8::10"}, LinkLocal::exclude),
             expected({k10, kDb8}));
@@ -308,6 +343,7 @@ TEST(CarpAuthTest, LinkLocalAddresses) {
   EXPECT_FALSE(without.verify(d.counter, d.digest));
 }
 
+// C5.11 kept
 TEST(CarpAuthTest, OrderAsGivenStillPutsIpv4First) {
   const auto as_given = AddressOrder::as_given;
   EXPECT_EQ(sign({"2001:db8::10", "192.0.2.20", "192.0.2.10"}, LinkLocal::exclude, as_given),
@@ -316,6 +352,7 @@ TEST(CarpAuthTest, OrderAsGivenStillPutsIpv4First) {
             expected({k10, kLinkLocal, kDb8}));
 }
 
+// C5.1 kept, C5.2 kept
 TEST(CarpAuthTest, KeyIsZeroPadded) {
   const auto list = addresses({"192.0.2.10"});
   const Bytes short_key = from_text("secret");
@@ -330,6 +367,7 @@ TEST(CarpAuthTest, KeyIsZeroPadded) {
   EXPECT_NE(CarpAuth::prepare(full, Vhid(1), list).sign(5), digest);
 }
 
+// C5.3 refused
 TEST(CarpAuthTest, EverythingPreparedMatters) {
   const auto one = addresses({"192.0.2.10"});
   const auto other = addresses({"192.0.2.11"});

@@ -1,5 +1,7 @@
 #include "common/wire/checksum.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/common/test_bytes.h"
@@ -61,6 +63,56 @@ TEST(Checksum, OkExactlyForTheRightChecksum) {
     put_be16(bytes, 6, static_cast<std::uint16_t>(c));
     ASSERT_EQ(checksum_ok(bytes), c == right) << c;
   }
+}
+
+TEST(ChecksumSum, PiecesAddUpToTheWhole) {
+  std::mt19937 random(8200);
+  for (int i = 0; i < 10000; ++i) {
+    const Bytes bytes = test::random_bytes(random, 64 + random() % 3);
+    const std::size_t first = 2 * (random() % 20);
+    const std::size_t second = first + 2 * (random() % 10);
+    const std::span<const std::byte> all(bytes);
+    ChecksumSum sum;
+    sum.add(all.subspan(first, second - first));
+    sum.add(all.first(first));
+    sum.add(all.subspan(second));
+    ASSERT_EQ(sum.checksum(), plain_checksum(bytes)) << i;
+  }
+}
+
+TEST(ChecksumSum, UpdateOfSeveralWordsAgreesWithComputingAfresh) {
+  std::mt19937 random(4861);
+  for (int i = 0; i < 100000; ++i) {
+    Bytes bytes = test::random_bytes(random, 40);
+    const std::size_t at = 2 * (random() % 10);
+    const std::size_t length = 2 * (random() % 9);
+    Bytes fresh = test::random_bytes(random, length);
+    // Where carries go wrong.
+    if (i % 4 == 0) std::fill(fresh.begin(), fresh.end(), std::byte{0xff});
+    if (i % 4 == 1) std::fill(fresh.begin(), fresh.end(), std::byte{0});
+    ChecksumSum sum = ChecksumSum::of_checksum(plain_checksum(bytes));
+    sum.subtract(std::span(bytes).subspan(at, length));
+    sum.add(fresh);
+    std::copy(fresh.begin(), fresh.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    sum.subtract_word(get_be16(bytes, 38));
+    sum.add_word(0x8800);
+    put_be16(bytes, 38, 0x8800);
+    ASSERT_EQ(sum.checksum(), plain_checksum(bytes)) << i;
+  }
+}
+
+TEST(ChecksumSum, Ipv6PseudoHeader) {
+  // Scapy: in6_chksum(58, IPv6(src="2001:db8::77", dst="2001:db8::1"),
+  //                   80 00 00 00 12 34 00 07 "abc") is 19762.
+  const auto message = from_hex("8000000012340007616263");
+  const auto sum_of = [&](std::uint32_t length) {
+    ChecksumSum sum = ipv6_pseudo_header(*Ipv6Address::parse("2001:db8::77"),
+                                         *Ipv6Address::parse("2001:db8::1"), length, 58);
+    sum.add(message);
+    return sum.checksum();
+  };
+  EXPECT_EQ(sum_of(11), 19762);
+  EXPECT_EQ(sum_of(0x1000b), 19761);  // the length has 32 bits
 }
 
 TEST(ChecksumUpdate, Rfc1624Example) {

@@ -36,6 +36,7 @@ TEST(ParseEthernet, Untagged) {
   EXPECT_EQ(header->payload, 14u);
 }
 
+// C14.1 kept, C14.3 kept
 TEST(ParseEthernet, Tagged) {
   const auto header = parse_ethernet(from_hex(kTagged));
   ASSERT_TRUE(header.ok());
@@ -46,6 +47,7 @@ TEST(ParseEthernet, Tagged) {
   EXPECT_EQ(header->payload, 18u);
 }
 
+// C14.2 kept
 TEST(ParseEthernet, PriorityTagCountsAsUntagged) {
   const auto header = parse_ethernet(from_hex(kPriorityTag));
   ASSERT_TRUE(header.ok());
@@ -70,6 +72,7 @@ TEST(ParseEthernet, EveryVlan) {
   }
 }
 
+// C14.3 refused
 TEST(ParseEthernet, StackedTags) {
   EXPECT_EQ(verdict(parse_ethernet(from_hex(kQinQ))), "vlan_stacked");
   EXPECT_EQ(verdict(parse_ethernet(from_hex(kTwoTags))), "vlan_stacked");
@@ -107,6 +110,7 @@ TEST(ParseEthernet, EveryTruncation) {
   }
 }
 
+// C4.5 refused
 TEST(ParseEthernet, SourceNoHostCanHave) {
   for (const char* hex : {kUntagged, kTagged, kPriorityTag}) {
     Bytes frame = from_hex(hex);
@@ -119,6 +123,7 @@ TEST(ParseEthernet, SourceNoHostCanHave) {
   }
 }
 
+// C4.5 kept, C4.5 refused
 TEST(ParseEthernet, SourceIsJudgedByTheGroupBitAlone) {
   Bytes frame = from_hex(kUntagged);
   for (unsigned first = 0; first < 256; ++first) {
@@ -169,6 +174,7 @@ TEST(WriteEthernet, Untagged) {
   EXPECT_EQ(to_hex(out), std::string(kUntagged) + "eeeeeeee");  // the payload is left alone
 }
 
+// C14.1 kept
 TEST(WriteEthernet, Tagged) {
   std::array<std::byte, 20> out;
   out.fill(std::byte{0xee});

@@ -54,6 +54,26 @@ TEST(Reader, FailsByOneByteInEveryField) {
   EXPECT_TRUE(failed(six));
 }
 
+TEST(Reader, Ipv6Address) {
+  const auto bytes = from_hex("20010db8000000000000000000000077");
+  Reader r(bytes);
+  EXPECT_EQ(r.ipv6().to_string(), "2001:db8::77");
+  EXPECT_TRUE(r.ok());
+  Reader short_by_one(std::span(bytes).first(15));
+  EXPECT_TRUE(short_by_one.ipv6().is_unspecified());
+  EXPECT_FALSE(short_by_one.ok());
+}
+
+TEST(Writer, Ipv6Address) {
+  std::array<std::byte, 17> out{};
+  Writer w(out);
+  w.ipv6(*Ipv6Address::parse("2001:db8::77"));
+  EXPECT_EQ(to_hex(out), "20010db800000000000000000000007700");
+  EXPECT_EQ(w.written(), 16u);
+  w.ipv6({});
+  EXPECT_FALSE(w.ok());
+}
+
 TEST(Reader, FailureIsSticky) {
   const auto bytes = from_hex("0102030405");
   Reader r(bytes);

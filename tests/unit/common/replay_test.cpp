@@ -19,6 +19,7 @@ class ReplayTest : public ::testing::Test {
   ReplayGuard guard;
 };
 
+// C6.1 kept
 TEST(ReplayCounter, SequenceAboveTwelveBitsOfNode) {
   EXPECT_EQ(make_counter(1, NodeId(0)), 4096U);
   EXPECT_EQ(make_counter(0, NodeId(4095)), 4095U);
@@ -27,6 +28,7 @@ TEST(ReplayCounter, SequenceAboveTwelveBitsOfNode) {
   EXPECT_EQ(node_of(0x1234'5678'9abc'def0), NodeId(0xef0));
 }
 
+// C6.3 kept, C6.1 refused, C6.3 refused
 TEST_F(ReplayTest, OnlyGrowingIsFresh) {
   EXPECT_EQ(hear(100), Result::fresh);
   EXPECT_EQ(hear(100), Result::replayed);
@@ -37,6 +39,7 @@ TEST_F(ReplayTest, OnlyGrowingIsFresh) {
   EXPECT_EQ(hear((1ULL << 52) - 2), Result::replayed);
 }
 
+// C6.6 kept
 TEST_F(ReplayTest, RefusedMovesNothing) {
   EXPECT_EQ(hear(100), Result::fresh);
   EXPECT_EQ(hear(50), Result::replayed);
@@ -45,6 +48,7 @@ TEST_F(ReplayTest, RefusedMovesNothing) {
   EXPECT_EQ(hear(101), Result::fresh);
 }
 
+// C6.3 kept, C6.4 kept, C6.3 refused
 TEST_F(ReplayTest, EachSenderForItself) {
   EXPECT_EQ(hear(100, NodeId(1)), Result::fresh);
   EXPECT_EQ(hear(5, NodeId(2)), Result::fresh);
@@ -56,6 +60,7 @@ TEST_F(ReplayTest, EachSenderForItself) {
   EXPECT_EQ(hear(1, NodeId(4095)), Result::replayed);
 }
 
+// C6.5 kept, C6.4 refused, C6.5 refused
 TEST_F(ReplayTest, OwnRangeToTheBoundary) {
   EXPECT_EQ(hear(1, kOwn), Result::own);
   EXPECT_EQ(hear(500, kOwn), Result::own);
@@ -67,6 +72,7 @@ TEST_F(ReplayTest, BeforeWeSentAnythingOurRangeIsAnothers) {
   EXPECT_EQ(guard.check(make_counter(1, kOwn), kOwn, 0), Result::node_id);
 }
 
+// C6.7 kept
 TEST_F(ReplayTest, EightSendersAreRemembered) {
   for (std::uint16_t node = 100; node < 108; ++node) {
     EXPECT_EQ(hear(1000U + node, NodeId(node)), Result::fresh);
@@ -76,6 +82,7 @@ TEST_F(ReplayTest, EightSendersAreRemembered) {
   }
 }
 
+// C6.7 kept
 TEST_F(ReplayTest, NinthSenderTakesTheLowestsPlace) {
   for (std::uint16_t node = 100; node < 108; ++node) hear(1000U + node, NodeId(node));
   EXPECT_EQ(hear(2000, NodeId(200)), Result::fresh);

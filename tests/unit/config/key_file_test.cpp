@@ -27,6 +27,7 @@ class KeyFile : public ::testing::Test {
   const TempDir dir_;
 };
 
+// C5.2 kept, C5.14 kept, C5.2 refused, C5.14 refused
 TEST_F(KeyFile, LengthsFromNoneToSixtyFour) {
   const std::string text = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-";
   for (std::size_t n = 0; n <= text.size(); ++n) {
@@ -59,6 +60,7 @@ TEST_F(KeyFile, OnlyOneNewlineIsIgnored) {
   EXPECT_EQ(content("hex", true), "hex");
 }
 
+// C5.2 kept, C5.2 refused
 TEST_F(KeyFile, HexIsTwentyBytes) {
   EXPECT_EQ(content("hex:6162636465666768696a6B6C6D6E6F7071727374\n"), "abcdefghijklmnopqrst");
   for (const char* wrong : {"hex:", "hex:61", "hex:6162636465666768696a6b6c6d6e6f70717273",
@@ -71,6 +73,7 @@ TEST_F(KeyFile, HexIsTwentyBytes) {
   }
 }
 
+// C5.2 refused
 TEST_F(KeyFile, NulEndsNothing) {
   const std::string text("eight\0bytes", 11);
   EXPECT_TRUE(content(text).starts_with("error: has a NUL byte")) << content(text);
@@ -78,6 +81,7 @@ TEST_F(KeyFile, NulEndsNothing) {
   EXPECT_EQ(content("hex:0000000000000000000000000000000000000001").size(), 20U);
 }
 
+// C5.14 kept, C5.14 refused
 TEST_F(KeyFile, WeakKeysNeedLeave) {
   for (const char* weak : {"aaaaaaaa", "password", "PassWord", "secret12", "12345678",
                            "hex:4141414141414141414141414141414141414141"}) {
@@ -93,6 +97,7 @@ TEST_F(KeyFile, ErrorsNameNoKeyByte) {
   }
 }
 
+// C5.14 kept, C5.14 refused
 TEST_F(KeyFile, EveryGroupAndOtherBitIsRefused) {
   const std::string path = dir_.write("key", "long enough");
   for (mode_t mode = 0; mode < 01000; ++mode) {

@@ -66,6 +66,7 @@ TEST(ElectionFamilies, KoiTakesOverAMasterDownAfterTheLastOfEitherFamily) {
     rig.hear6(1, 0);
     const Instant last = rig.now;
     EXPECT_EQ(rig.due(Timer::master_down_ipv4), apart > Duration(900ms) ? "!" : "");
+    EXPECT_EQ(rig.s.timer(Timer::master_down_ipv4), last + rig.p.master_down());
     EXPECT_EQ(rig.due(Timer::master_down_ipv6), "Mag");
     EXPECT_EQ(rig.now, last + rig.p.master_down());
   }

@@ -30,6 +30,7 @@ TEST(AdvertReceiver, TheFrameOfTheTestsIsTheGoldenVector) {
             "210164070001e6a70123456789abcdef3d2cea66fce80320a8027400391063b414d100f4");
 }
 
+// C2.1 kept, C2.2 kept, C2.4 kept, C3.3 kept, C13.1 kept
 TEST(AdvertReceiver, AcceptedWithEveryField) {
   World world;
   EXPECT_EQ(world.verdict_on(frame({.advskew = 33, .advbase = 2, .demote = 4})), "taken");
@@ -50,6 +51,7 @@ TEST(AdvertReceiver, AcceptedWithEveryField) {
   EXPECT_EQ(count(world, kLan, Verdict::accepted), 1U);
 }
 
+// C3.5 kept
 TEST(AdvertReceiver, SourceMacAndEthernetDestinationMeanNothing) {  // protocol.md §2
   World world;
   Advert ad;
@@ -57,6 +59,7 @@ TEST(AdvertReceiver, SourceMacAndEthernetDestinationMeanNothing) {  // protocol.
   EXPECT_EQ(world.verdict_on(frame(ad)), "taken");
 }
 
+// C2.5 kept
 TEST(AdvertReceiver, BytesAfterTheHeaderMeanNothing) {  // protocol.md §1
   World world;
   Bytes payload = carp({});
@@ -66,7 +69,22 @@ TEST(AdvertReceiver, BytesAfterTheHeaderMeanNothing) {  // protocol.md §1
   EXPECT_EQ(world.verdict_on(bytes), "taken");
 }
 
+// C2.3 kept
+TEST(AdvertReceiver, TypeAndAuthlenMeanNothing) {  // protocol.md §1
+  World world;
+  std::uint64_t sequence = 0;
+  for (unsigned value = 0; value < 256; ++value) {
+    Advert ad{.counter = counter_of(++sequence)};
+    Bytes payload = carp(ad);
+    payload[0] = static_cast<std::byte>(0x20 | (value & 15));
+    payload[3] = static_cast<std::byte>(value);
+    set_checksum(payload, 6, 36);
+    EXPECT_EQ(world.verdict_on(frame(ad, payload)), "taken") << value;
+  }
+}
+
 // protocol.md §3. Each frame below fails its check and all later ones, so that the order shows.
+// C4.1 kept, C2.2 refused, C4.1 refused
 TEST(AdvertReceiver, ChecksInTheirOrder) {
   World world;
   Advert ad{.version_type = 0x41, .vhid = 200, .key = "another"};
@@ -102,6 +120,7 @@ TEST(AdvertReceiver, ChecksInTheirOrder) {
   }
 }
 
+// C3.3 refused
 TEST(AdvertReceiver, EveryOtherTtl) {
   World world;
   for (unsigned ttl = 0; ttl < 255; ++ttl) {
@@ -111,6 +130,7 @@ TEST(AdvertReceiver, EveryOtherTtl) {
   }
 }
 
+// C13.11 refused
 TEST(AdvertReceiver, UnicastIsNotToTheGroup) {
   World world;
   Advert ad;
@@ -120,6 +140,7 @@ TEST(AdvertReceiver, UnicastIsNotToTheGroup) {
   }
 }
 
+// C2.4 refused
 TEST(AdvertReceiver, EveryShortPayload) {
   World world;
   for (std::size_t n = 0; n < 36; ++n) {
@@ -127,6 +148,7 @@ TEST(AdvertReceiver, EveryShortPayload) {
   }
 }
 
+// C1.1 kept, C4.6 kept, C14.1 kept, C4.6 refused, C14.1 refused
 TEST(AdvertReceiver, VhidOnAnotherVlanOrPortIsNobodys) {
   World world;
   Advert ad;
@@ -142,6 +164,7 @@ TEST(AdvertReceiver, VhidOnAnotherVlanOrPortIsNobodys) {
   EXPECT_EQ(world.up.advert(0)->slot, kTagged);
 }
 
+// C5.3 refused
 TEST(AdvertReceiver, AnotherKeyAddressListOrVhidDoesNotSign) {
   World world;
   EXPECT_EQ(world.verdict_on(frame({.key = "secret kez"})), "carp_digest");
@@ -150,6 +173,7 @@ TEST(AdvertReceiver, AnotherKeyAddressListOrVhidDoesNotSign) {
   EXPECT_EQ(world.verdict_on(frame({.vhid = 9})), "carp_digest");
 }
 
+// C5.15 kept, C5.15 refused
 TEST(AdvertReceiver, EveryAcceptedKeySigns) {
   World world(TopologyBuilder()
                   .port(kPortMac)
@@ -176,6 +200,7 @@ void expect_authentic(const World& world, std::size_t at, unsigned flip) {
   }
 }
 
+// C4.2 refused
 TEST(AdvertReceiver, EveryByteFlippedChangesNothingAuthentic) {  // T02
   World world;
   const Bytes original = frame(foreign());
@@ -222,6 +247,7 @@ TEST(AdvertReceiver, EveryByteForgedWithRightChecksumsChangesNothingAuthentic) {
 
 // ---- dialect koi: the counter ------------------------------------------------------------------
 
+// C6.4 refused
 TEST(AdvertReceiver, OwnCounterRangeIsOurOwn) {  // T12
   World world;
   world.board->own_counter.store(counter_of(500, kOwnNode));
@@ -231,6 +257,7 @@ TEST(AdvertReceiver, OwnCounterRangeIsOurOwn) {  // T12
   EXPECT_EQ(count(world, kLan, Verdict::own), 3U);
 }
 
+// C6.5 refused
 TEST(AdvertReceiver, AboveOurOwnCounterSomebodyHasOurNodeId) {
   World world;
   world.board->own_counter.store(counter_of(500, kOwnNode));
@@ -238,6 +265,7 @@ TEST(AdvertReceiver, AboveOurOwnCounterSomebodyHasOurNodeId) {
   EXPECT_EQ(count(world, kLan, Verdict::node_id), 1U);
 }
 
+// C6.3 kept, C6.3 refused
 TEST(AdvertReceiver, CountersGrowPerSenderAndSlot) {
   World world;
   const auto hear = [&](std::uint64_t sequence, NodeId node) {
@@ -256,12 +284,14 @@ TEST(AdvertReceiver, CountersGrowPerSenderAndSlot) {
   EXPECT_EQ(world.verdict_on(frame(tagged)), "taken");
 }
 
+// C4.2 kept, C6.6 kept, C4.2 refused
 TEST(AdvertReceiver, ForgeryMovesNoCounter) {
   World world;
   EXPECT_EQ(world.verdict_on(frame({.counter = counter_of(900), .key = "forger"})), "carp_digest");
   EXPECT_EQ(world.verdict_on(frame({.counter = counter_of(10)})), "taken");
 }
 
+// C6.3 refused
 TEST(AdvertReceiver, ReplayWithOtherParametersIsRefused) {  // T10, T11
   World world;
   EXPECT_EQ(world.verdict_on(frame({.counter = counter_of(10)})), "taken");
@@ -274,6 +304,7 @@ TEST(AdvertReceiver, ReplayWithOtherParametersIsRefused) {  // T10, T11
 
 // ---- other dialects ----------------------------------------------------------------------------
 
+// C6.8 kept, C6.8 refused
 TEST(AdvertReceiver, OtherDialectsOwnSourceAddressIsOurOwn) {
   World world;
   Advert ad = foreign();
@@ -283,6 +314,7 @@ TEST(AdvertReceiver, OtherDialectsOwnSourceAddressIsOurOwn) {
   EXPECT_EQ(world.verdict_on(frame(ad)), "taken");
 }
 
+// C6.9 kept
 TEST(AdvertReceiver, OtherDialectsCounterIsObeyedAndFlagged) {
   World world;
   struct Step {

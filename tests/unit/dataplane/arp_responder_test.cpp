@@ -43,23 +43,29 @@ class ArpResponder : public ::testing::Test {
   World world;
 };
 
+// C11.1 kept, C11.2 kept, C11.3 kept, C11.5 kept, C11.6 kept, C11.8 kept
 TEST_F(ArpResponder, SharedAddressWithTheVirtualMacTwice) { expect_reply(arp({}), kSharedReply); }
 
+// C11.4 kept
 TEST_F(ArpResponder, OwnAddressWithThePortsMac) {
   expect_reply(arp({.target_ip = kOwnIp}), kOwnReply);
 }
 
+// C11.4 kept
 TEST_F(ArpResponder, OwnAddressNeedsNoLease) {
   World backup;
   EXPECT_EQ(backup.verdict_on(arp({.target_ip = kOwnIp})), "answer");
 }
 
+// C14.1 kept
 TEST_F(ArpResponder, Tagged) { expect_reply(arp(kTaggedArp, kTaggedEthernet), kTaggedReply); }
 
+// C14.2 kept
 TEST_F(ArpResponder, PriorityTagCountsAsUntaggedAndStays) {
   expect_reply(arp({}, {.tag = 0x6000}), kPriorityReply);
 }
 
+// C11.5 kept
 TEST_F(ArpResponder, PaddingIsCutOff) {
   Bytes padded = arp({});
   padded.resize(60, std::byte{0xee});
@@ -69,15 +75,18 @@ TEST_F(ArpResponder, PaddingIsCutOff) {
   expect_reply(padded, kTaggedReply);
 }
 
+// C11.7 kept
 TEST_F(ArpResponder, ProbeIsAnswered) {  // RFC 5227: sender 0.0.0.0
   expect_reply(arp({.sender_ip = {}}), kProbeReply);
 }
 
+// C11.1 kept
 TEST_F(ArpResponder, UnicastRequestIsAnswered) {
   expect_reply(arp({}, {.to = virtual_mac(Vhid(1))}), kSharedReply);
   expect_reply(arp({.target_ip = kOwnIp}, {.to = kPortMac}), kOwnReply);
 }
 
+// C11.1 kept
 TEST_F(ArpResponder, AnswerGoesToTheSenderHardwareAddress) {
   // The Ethernet source may be another one's, as behind a proxy (T15).
   expect_reply(arp({}, {.from = mac_from({0x02, 0, 0, 0, 0, 0x77})}), kSharedReply);
@@ -87,6 +96,7 @@ TEST_F(ArpResponder, TargetHardwareAddressMeansNothing) {
   expect_reply(arp({.target_mac = kClientMac}), kSharedReply);
 }
 
+// C11.5 refused
 TEST_F(ArpResponder, EveryTruncation) {
   const Bytes request = arp({});
   for (std::size_t n = 0; n < request.size(); ++n) {
@@ -98,6 +108,7 @@ TEST_F(ArpResponder, EveryTruncation) {
   }
 }
 
+// C11.5 kept, C11.5 refused
 TEST_F(ArpResponder, EveryOperation) {
   for (unsigned operation = 0; operation <= 0xffff; ++operation) {
     ASSERT_EQ(world.verdict_on(arp({.operation = static_cast<std::uint16_t>(operation)})),
@@ -106,6 +117,7 @@ TEST_F(ArpResponder, EveryOperation) {
   }
 }
 
+// C11.5 refused
 TEST_F(ArpResponder, EveryOtherFormat) {
   const Bytes request = arp({});
   for (std::size_t at = 14; at < 20; ++at) {
@@ -122,6 +134,7 @@ TEST_F(ArpResponder, AddressesOfNobody) {
   EXPECT_EQ(world.verdict_on(arp({.target_ip = {}})), "arp_not_ours");
 }
 
+// C14.1 refused
 TEST_F(ArpResponder, AnotherVlanOrPortHasOtherAddresses) {
   EXPECT_EQ(world.verdict_on(arp({}, {.tag = 20})), "arp_not_ours");
   EXPECT_EQ(world.verdict_on(arp({}, {.tag = 21})), "arp_not_ours");
@@ -135,6 +148,7 @@ TEST_F(ArpResponder, VlanIdIsTwelveBits) {
   EXPECT_EQ(world.verdict_on(request), "answer");
 }
 
+// C11.8 refused
 TEST_F(ArpResponder, WhoAsksForItsOwnAddressClaimsIt) {
   EXPECT_EQ(world.verdict_on(arp({.sender_ip = kSharedIp})), "arp_claim");
   EXPECT_EQ(world.verdict_on(arp({.sender_ip = kOwnIp, .target_ip = kOwnIp})), "arp_claim");
@@ -142,12 +156,14 @@ TEST_F(ArpResponder, WhoAsksForItsOwnAddressClaimsIt) {
   EXPECT_EQ(backup.verdict_on(arp({.sender_ip = kSharedIp})), "arp_claim");
 }
 
+// C11.8 refused
 TEST_F(ArpResponder, AnnouncementOfTheGroupIsNoClaim) {  // protocol.md §9
   EXPECT_EQ(world.verdict_on(arp({.sender_mac = virtual_mac(Vhid(1)), .sender_ip = kSharedIp},
                                  {.from = virtual_mac(Vhid(1))})),
             "arp_announcement");
 }
 
+// C11.6 refused
 TEST_F(ArpResponder, SendersThatNoHostIs) {
   for (const MacAddress& sender :
        {kBroadcastMac, mac_from({0x01, 0, 0x5e, 0, 0, 1}), MacAddress{}, kPortMac}) {
@@ -158,6 +174,7 @@ TEST_F(ArpResponder, SendersThatNoHostIs) {
   EXPECT_EQ(world.verdict_on(arp({.sender_mac = virtual_mac(Vhid(1))})), "arp_sender");
 }
 
+// C11.2 refused
 TEST_F(ArpResponder, BackupIsSilentOnPurpose) {
   World backup;
   EXPECT_EQ(backup.verdict_on(arp({})), "not_master");
@@ -167,6 +184,7 @@ TEST_F(ArpResponder, BackupIsSilentOnPurpose) {
   EXPECT_EQ(backup.verdict_on(arp({})), "not_master");
 }
 
+// C11.3 refused
 TEST_F(ArpResponder, MasterWithoutLeaseIsSilent) {
   world.board->slot(kLan).term.store(0);
   EXPECT_EQ(world.verdict_on(arp({})), "no_lease");

@@ -36,6 +36,9 @@ TEST_F(Classify, EveryEthertype) {
       case 0x0800:
         ASSERT_EQ(got, "ipv4_header");
         break;
+      case 0x86dd:
+        ASSERT_EQ(got, "ipv6_length");
+        break;
       case 0x88a8:
         ASSERT_EQ(got, "vlan_stacked");
         break;
@@ -47,12 +50,14 @@ TEST_F(Classify, EveryEthertype) {
   }
 }
 
+// C4.5 refused
 TEST_F(Classify, SourcesThatNoHostHas) {
   for (const MacAddress& from : {MacAddress{}, kBroadcastMac, mac_from({0x01, 0, 0x5e, 0, 0, 9})}) {
     EXPECT_EQ(world.verdict_on(arp({}, {.from = from})), "source_mac") << from.to_string();
   }
 }
 
+// C14.3 refused
 TEST_F(Classify, StackedTags) {
   Frame inner;
   inner.be16(20).be16(0x0806).add(arp_payload({}));
@@ -141,6 +146,7 @@ TEST_F(Classify, NothingButAnAnswerChangesTheFrame) {
 }
 
 // T18: no answer is longer than what asked for it, and none goes to a group.
+// C11.14 kept
 TEST_F(Classify, RandomChangesNeverAmplify) {
   std::mt19937 random(1);
   const Bytes seeds[] = {arp({}), arp({.target_ip = kOwnIp}, {.tag = 0}),

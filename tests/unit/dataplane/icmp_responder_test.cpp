@@ -37,12 +37,15 @@ class IcmpResponder : public ::testing::Test {
   World world;
 };
 
+// C11.12 kept, C11.13 kept
 TEST_F(IcmpResponder, SharedAddress) {
   expect_reply(echo(kToShared, {.to = kVirtual}), kVirtual, kToShared);
 }
 
+// C11.4 kept, C11.12 kept, C11.13 kept
 TEST_F(IcmpResponder, OwnAddress) { expect_reply(echo({}, {.to = kPortMac}), kPortMac, {}); }
 
+// C11.4 kept
 TEST_F(IcmpResponder, OwnAddressNeedsNoLease) {
   World backup;
   EXPECT_EQ(backup.verdict_on(echo({}, {.to = kPortMac})), "answer");
@@ -91,12 +94,14 @@ TEST_F(IcmpResponder, OddLengths) {
   }
 }
 
+// C11.13 refused
 TEST_F(IcmpResponder, OnlyAtItsMac) {
   EXPECT_EQ(world.verdict_on(echo(kToShared, {.to = kPortMac})), "not_our_mac");
   EXPECT_EQ(world.verdict_on(echo(kToShared, {.to = virtual_mac(Vhid(7))})), "not_our_mac");
   EXPECT_EQ(world.verdict_on(echo({}, {.to = kVirtual})), "not_our_mac");
 }
 
+// C11.13 refused
 TEST_F(IcmpResponder, NeverToABroadcastOrMulticast) {
   for (const MacAddress& to : {kBroadcastMac, mac_from({0x01, 0, 0x5e, 0, 0, 1})}) {
     EXPECT_EQ(world.verdict_on(echo({}, {.to = to})), "not_our_mac");
@@ -108,6 +113,7 @@ TEST_F(IcmpResponder, NeverToABroadcastOrMulticast) {
   }
 }
 
+// C11.2 refused, C11.3 refused
 TEST_F(IcmpResponder, BackupAndMasterWithoutLeaseAreSilent) {
   World backup;
   EXPECT_EQ(backup.verdict_on(echo(kToShared, {.to = kVirtual})), "not_master");
@@ -123,6 +129,7 @@ TEST_F(IcmpResponder, OtherProtocols) {
   }
 }
 
+// C11.13 refused
 TEST_F(IcmpResponder, SourcesThatNoHostHasOrOurOwn) {
   for (const Ipv4Address& source :
        {Ipv4Address{}, ipv4(255, 255, 255, 255), ipv4(224, 0, 0, 1), ipv4(239, 1, 2, 3),

@@ -10,12 +10,14 @@ using test::kLan;
 
 class LeaseAnswer : public LeaseTest {};
 
+// C7.9 kept, C11.3 kept
 TEST_F(LeaseAnswer, L1_MasterWithALeaseAnswers) {
   promote();
   EXPECT_EQ(answer(), "ok");
   EXPECT_EQ(answer(second), "ok");  // every worker that has the slot's frames, not its sender only
 }
 
+// C11.2 refused
 TEST_F(LeaseAnswer, L1_ViewIsNotMaster) {
   promote();
   view.terms[kLan.value()] = Term(0);
@@ -42,12 +44,14 @@ TEST_F(LeaseAnswer, L1_ViewOfAnEarlierTerm) {
   EXPECT_EQ(answer(), "no_lease");
 }
 
+// C11.3 refused
 TEST_F(LeaseAnswer, L1_NoDeadlineYet) {
   set_term(kTerm);
   view.terms[kLan.value()] = kTerm;
   EXPECT_EQ(answer(), "no_lease");
 }
 
+// C7.9 kept, C7.9 refused, C11.3 refused
 TEST_F(LeaseAnswer, L1_DeadlineToTheBoundary) {
   for (const Duration fraction : {0ns, 1ns, 8000ns, kUnit - 1ns}) {
     now += fraction;
@@ -67,6 +71,7 @@ TEST_F(LeaseAnswer, L1_DeadlineToTheBoundary) {
   }
 }
 
+// C7.9 refused
 TEST_F(LeaseAnswer, L1_DeadlineLongPast) {
   promote();
   pass(2s);

@@ -126,6 +126,7 @@ TEST_F(LeaseHeard, L7_WhateverTheRole) {
   hear(world, 3);  // stepping down
 }
 
+// C4.2 refused
 TEST_F(LeaseHeard, L7_UnverifiedIsNotHeard) {
   test::World world;
   world.verdict_on(test::frame({.key = "another"}));
@@ -157,7 +158,7 @@ TEST_F(LeaseHeard, L7_StampedBeforeItIsQueued) {
   LookingSender up(*world.board);
   AdvertReceiver receiver(*world.board, world.lease, up, *world.counters);
   test::Bytes bytes = test::frame(test::Advert{});
-  EXPECT_EQ(test::verdict(classify(bytes, world.burst(), receiver)), "taken");
+  EXPECT_EQ(test::verdict(classify(bytes, 0, world.burst(), receiver)), "taken");
   EXPECT_TRUE(up.stamped);
 }
 

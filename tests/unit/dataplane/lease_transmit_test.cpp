@@ -37,6 +37,7 @@ TEST_F(LeaseTransmit, L3_EachAdvertisementMovesIt) {
   EXPECT_EQ(deadline().word(), Stamp(kTerm.value(), now + 100ms).word());
 }
 
+// C9.7 kept
 TEST_F(LeaseTransmit, L3_BowOutMovesNothing) {
   promote();
   const std::uint64_t before = deadline().word();
@@ -98,6 +99,7 @@ TEST_F(LeaseTransmit, L4_FirstAdvertisementOfATermNeedsNoLease) {
   EXPECT_EQ(transmit(frame(FrameKind::advertisement)), "ok");
 }
 
+// C10.2 kept, C10.2 refused
 TEST_F(LeaseTransmit, L4_TermIsTheBoards) {
   for (const FrameKind kind :
        {FrameKind::advertisement, FrameKind::announcement, FrameKind::bow_out}) {
@@ -114,6 +116,7 @@ TEST_F(LeaseTransmit, L4_TermIsTheBoards) {
   }
 }
 
+// C10.2 kept, C10.2 refused
 TEST_F(LeaseTransmit, L4_NotAfterToTheBoundary) {
   promote();
   for (const FrameKind kind : {FrameKind::advertisement, FrameKind::announcement}) {
@@ -144,6 +147,7 @@ TEST_F(LeaseTransmit, L4_BowOutHasTermZero) {
   EXPECT_EQ(transmit(bow_out), "frame_term");
 }
 
+// C10.1 kept, C10.1 refused
 TEST_F(LeaseTransmit, L11_AnnouncementNeedsTheLease) {
   set_term(kTerm);
   view.terms[kLan.value()] = kTerm;

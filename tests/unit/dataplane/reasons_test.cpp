@@ -20,7 +20,8 @@ const std::set<DropReason> kOfTheLoop = {DropReason::kMultiSegment, DropReason::
                                          DropReason::kTransmitFull, DropReason::kFrameNoBuffer,
                                          DropReason::kFrameRefused};
 
-/// How a reason comes about in a fresh world where this worker is MASTER of the first slot.
+/// How a reason comes about in a fresh world where this worker is MASTER of the first slot and of
+/// the one with both families.
 struct Circumstance {
   DropReason reason;
   std::function<std::string(World&)> produce;
@@ -63,7 +64,7 @@ std::vector<Circumstance> ethernet_and_arp() {
       frame_for(DropReason::kRunt, Bytes(13)),
       frame_for(DropReason::kSourceMac, arp({}, {.from = kBroadcastMac})),
       frame_for(DropReason::kVlanStacked, ethernet({.tag = 20}, 0x8100, Bytes(46))),
-      frame_for(DropReason::kEthertype, ethernet({}, 0x86dd, Bytes(46))),
+      frame_for(DropReason::kEthertype, ethernet({}, 0x88cc, Bytes(46))),
       frame_for(DropReason::kNotOurMac, arp({}, {.to = kClientMac})),
       {DropReason::kNotMaster,
        [](World& world) {
@@ -115,6 +116,60 @@ std::vector<Circumstance> ipv4_and_icmp() {
   };
 }
 
+/// A neighbor message to which something was done before its checksum was computed.
+Circumstance neighbor_for(DropReason reason, const std::function<void(Neighbor&)>& change) {
+  Neighbor n;
+  change(n);
+  return frame_for(reason, neighbor(n));
+}
+
+std::vector<Circumstance> ipv6_and_icmpv6() {
+  const Ethernet to_port{.to = kPortMac};
+  const Bytes good = echo6({}, to_port);
+  const auto packet = [to_port](const Ip6& ip, const Bytes& message) {
+    return ethernet(to_port, 0x86dd, ip6_packet(ip, message));
+  };
+  return {
+      frame_for(DropReason::kIpv6Length, prefix(good, 53)),
+      frame_for(DropReason::kIpv6Header, with_byte(good, 14, 0x45)),
+      frame_for(DropReason::kIpv6Extensions, packet({.next = 60}, from_hex("3a01010400000000"))),
+      frame_for(DropReason::kIpv6Fragment, packet({.next = 44}, from_hex("3a00000000000001"))),
+      frame_for(DropReason::kIpv6Source, echo6({.source = {}}, to_port)),
+      frame_for(DropReason::kIpv6NotOurs, echo6({.destination = kClientIp6}, to_port)),
+      frame_for(DropReason::kIpv6Protocol, packet({.next = 17}, Bytes(8))),
+      frame_for(DropReason::kIcmp6Length, packet({}, Bytes(7))),
+      frame_for(DropReason::kIcmp6Checksum, with_byte(good, 56, 0xaa)),
+      frame_for(DropReason::kIcmp6NotEcho, packet({}, icmp6(129, 0, Bytes(4), Ip6{}))),
+  };
+}
+
+std::vector<Circumstance> neighbor_discovery() {
+  return {
+      neighbor_for(DropReason::kNdHopLimit, [](Neighbor& n) { n.ip.hop_limit = 64; }),
+      frame_for(DropReason::kNdLength,
+                ethernet({}, 0x86dd, ip6_packet({}, icmp6(135, 0, Bytes(19), Ip6{})))),
+      neighbor_for(DropReason::kNdOptions, [](Neighbor& n) { n.options = Bytes(8); }),
+      neighbor_for(DropReason::kNdTarget, [](Neighbor& n) { n.target = n.ip.destination; }),
+      neighbor_for(DropReason::kNdCode, [](Neighbor& n) { n.code = 1; }),
+      neighbor_for(DropReason::kNdSource, [](Neighbor& n) { n.ip.source = {}; }),
+      neighbor_for(DropReason::kNdNotOurs, [](Neighbor& n) { n.target = kClientIp6; }),
+      {DropReason::kNdDad,
+       [](World& world) {
+         Neighbor n;
+         n.ip.source = {};
+         n.options = {};
+         world.room = 8;
+         EXPECT_EQ(world.verdict_on(neighbor(n)), "answer");
+         return world.verdict_on(neighbor(n));
+       }},
+      neighbor_for(DropReason::kNdSender,
+                   [](Neighbor& n) { n.options = link_layer(1, kBroadcastMac); }),
+      frame_for(DropReason::kNdClaim, neighbor(advertised(kSharedIp6, kClientMac))),
+      frame_for(DropReason::kNdAnnouncement,
+                neighbor(advertised(kSharedIp6, virtual_mac(Vhid(6))))),
+  };
+}
+
 std::vector<Circumstance> carp_and_transmission() {
   return {
       frame_for(DropReason::kCarpTtl, advert([](Advert& ad) { ad.ip.ttl = 254; })),
@@ -152,7 +207,8 @@ std::vector<Circumstance> carp_and_transmission() {
 
 std::vector<Circumstance> all_circumstances() {
   std::vector<Circumstance> all = ethernet_and_arp();
-  for (const auto& part : {ipv4_and_icmp(), carp_and_transmission()}) {
+  for (const auto& part :
+       {ipv4_and_icmp(), ipv6_and_icmpv6(), neighbor_discovery(), carp_and_transmission()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
@@ -162,6 +218,7 @@ TEST(Reasons, EachIsProducedByItsCircumstance) {
   for (const Circumstance& circumstance : all_circumstances()) {
     World world;
     world.reign(kLan);
+    world.reign(kBoth);
     EXPECT_EQ(circumstance.produce(world), to_string(circumstance.reason));
   }
 }

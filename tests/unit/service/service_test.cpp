@@ -141,6 +141,14 @@ TEST_F(ServiceTest, CountersAreLive) {
       json::array({{{"from", "INIT"}, {"to", "BACKUP"}, {"cause", "link up"}, {"count", 1}}}));
 }
 
+TEST_F(ServiceTest, ExplainsAnAddress) {
+  start();
+  EXPECT_EQ(ask(R"({"command":"explain","address":"192.0.2.10"})")["places"][0]["group"],
+            "lan-gateway");
+  EXPECT_EQ(ask(R"({"command":"explain","address":"192.0.2.99"})")["ok"], false);
+  stop();
+}
+
 TEST_F(ServiceTest, DemoteAndUndemoteOnce) {
   start();
   EXPECT_EQ(ask(R"({"command":"demote"})")["demotion"]["total"], 1);

@@ -124,6 +124,7 @@ TEST(Worker, I5_AnswersThatTheDriverDoesNotTakeAreDropped) {
   EXPECT_EQ(rte_mempool_in_use_count(rig.data_pool), 0U);
 }
 
+// C11.3 refused
 TEST(Worker, L1_AnswerThatWasHeldUpBeforeItsHandOverIsDropped) {
   RingRig rig;
   rig.reign(kLan);

@@ -1,0 +1,73 @@
+#include "dataplane/icmpv6_responder.h"
+
+#include "common/wire/bytes.h"
+#include "common/wire/icmpv6.h"
+#include "dataplane/nd_responder.h"
+
+namespace koi::dataplane {
+namespace {
+
+constexpr std::uint8_t kEchoReplyHopLimit = 64;
+constexpr std::size_t kHopLimitAt = 7;
+constexpr std::size_t kSourceAt = 8;
+constexpr std::size_t kDestinationAt = 24;
+
+Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
+                 const wire::Ipv6Header& ip, const BurstContext& burst) {
+  const Topology& topology = burst.topology();
+  const Entry* entry = topology.find_address(burst.port, ethernet.vlan, ip.destination);
+  if (entry == nullptr || entry->kind == EntryKind::peer) {
+    return Fate::drop(DropReason::kIpv6NotOurs);
+  }
+  const MacAddress& mac =
+      entry->kind == EntryKind::shared ? topology.slots[entry->slot.value()].mac : burst.port_mac();
+  if (ethernet.destination != mac) return Fate::drop(DropReason::kNotOurMac);
+  if (entry->kind == EntryKind::shared) {
+    if (const auto reason = burst.lease.refusal(burst.view, entry->slot)) {
+      return Fate::drop(*reason);
+    }
+  }
+  if (ip.protocol != wire::kProtocolIcmpv6) return Fate::drop(DropReason::kIpv6Protocol);
+  // RFC 4443 §2.4 (e): no answer to a source that is no one host's; one to ourselves would loop.
+  if (!ip.source.is_host() ||
+      topology.find_address(burst.port, ethernet.vlan, ip.source) != nullptr) {
+    return Fate::drop(DropReason::kIpv6Source);
+  }
+  // Extension headers are the sender's, and are not sent back.
+  if (ip.payload != wire::kIpv6Length) return Fate::drop(DropReason::kIpv6Extensions);
+
+  const std::span<std::byte> packet = frame.subspan(ethernet.payload);
+  const std::span<std::byte> message = packet.subspan(wire::kIpv6Length, ip.payload_length);
+  const auto echo = wire::parse_icmpv6_echo_request(ip, message);
+  if (!echo) return Fate::drop(echo.reason());
+
+  wire::put_mac(frame, 0, ethernet.source);
+  wire::put_mac(frame, 6, mac);
+  packet[kHopLimitAt] = std::byte{kEchoReplyHopLimit};
+  wire::put_ipv6(packet, kSourceAt, ip.destination);
+  wire::put_ipv6(packet, kDestinationAt, ip.source);
+  wire::turn_into_icmpv6_echo_reply(message);
+  return Fate::answer(AnswerKind::icmp, ethernet.payload + wire::kIpv6Length + ip.payload_length);
+}
+
+}  // namespace
+
+Fate answer_icmpv6(std::span<std::byte> frame, std::size_t room,
+                   const wire::EthernetHeader& ethernet, const wire::Ipv6Header& ip,
+                   const BurstContext& burst) {
+  if (ip.protocol == wire::kProtocolIcmpv6 && ip.payload_length != 0) {
+    switch (wire::get_u8(frame, ethernet.payload + ip.payload)) {
+      case wire::kNeighborSolicitation:
+        return answer_solicitation(frame, room, ethernet, ip, burst);
+      case wire::kNeighborAdvertisement:
+        return judge_advertisement(frame, ethernet, ip, burst);
+      case wire::kMldQuery:  // protocol.md §15: nobody is told yet
+        return Fate::drop(DropReason::kIcmp6NotEcho);
+      default:
+        break;
+    }
+  }
+  return answer_echo(frame, ethernet, ip, burst);
+}
+
+}  // namespace koi::dataplane
