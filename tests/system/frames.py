@@ -85,8 +85,8 @@ class Asker:
 
     def answers_before_fence(self, *requests):
         """What the box answers to the requests: all that comes before the answer to a later request
-        for its own address. One cable, one queue, so the order is kept. What boxes send of their own
-        accord is left out."""
+        for its own address. One cable, one queue, so the order is kept. What boxes send unasked is
+        left out."""
         fence_ip = f"192.0.2.{200 + time.monotonic_ns() % 50}"
         self.tap.frames()
         for request in requests:
