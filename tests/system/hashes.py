@@ -1,4 +1,4 @@
-"""Which member of a balanced group answers whom, by another hand: CARP.md §12, protocol.md §10."""
+"""Which member of a balanced group answers whom, by another hand: CARP.md §12."""
 
 import hashlib
 import hmac
