@@ -1,8 +1,8 @@
-"""What a frame is, by another hand: Scapy finds the fields, the rules are written down from the RFCs.
+"""What a frame is, by another hand: Scapy finds the fields, the rules are written from the RFCs.
 
 decode() gives what koi-decode prints. Each rule names the drop reason that its breach is counted
-under, in the order in which common/wire/ documents the checks. Each layer is given to Scapy alone: a whole
-frame it gives up at the first thing that it cannot read.
+under, in the order in which common/wire/ documents the checks. Each layer is given to Scapy alone:
+a whole frame it gives up at the first thing that it cannot read.
 """
 
 from scapy.all import (ARP, ICMP, IP, Dot1Q, Dot3, Ether, ICMPv6EchoRequest, ICMPv6ND_NA,
