@@ -213,7 +213,6 @@ BAD |= {
     "source zero": (GOOD[:6] + bytes(6) + GOOD[12:], "source_mac"),
     "two tags": (bytes(Ether(dst="ff:ff:ff:ff:ff:ff", src=CLIENT_MAC) / Dot1Q(vlan=20)
                        / Dot1Q(vlan=21) / Ether(GOOD).payload), "vlan_stacked"),
-    "IPv6": (GOOD[:12] + b"\x86\xdd" + b"\x60" + bytes(45), "ethertype"),
     "unknown type": (GOOD[:12] + b"\x88\xb5" + bytes(46), "ethertype"),
 }
 

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
+import pytest
 from scapy.all import (Ether, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr,
                        ICMPv6NDOptSrcLLAddr, IPv6)
 
@@ -128,3 +130,21 @@ def test_ipv6_of_the_lab_is_what_scapy_builds():
     assert (frame[IPv6].src, frame[IPv6].dst, frame[IPv6].nh, frame[IPv6].hlim,
             frame[IPv6].plen) == ("fe80::2", "ff02::12", 112, 255, 36)
     assert Frame(0, bytes(frame)).carp() == advert
+
+
+@pytest.mark.parametrize("address,kind", [("192.0.2.50", "arp"), ("2001:db8::50", "nd")])
+def test_the_probe_sees_an_outage(bare_lab, address, kind):
+    """A kernel answers the probe; its cable is pulled for a while, and the probe says so."""
+    bare_lab.station("other", "192.0.2.50", address6="2001:db8::50")
+    with bare_lab.probe(address) as probe:
+        time.sleep(0.1)
+        began = time.time_ns()
+        netns.set_link(bare_lab.switch, "other", False)
+        time.sleep(0.2)
+        netns.set_link(bare_lab.switch, "other", True)
+        until("an answer", lambda: bare_lab.client.ping(address), within=3)
+        ended = time.time_ns()
+        time.sleep(0.1)
+        result = probe.stop()
+    for which in (kind, "echo"):
+        assert 200 <= result.outage_ms(which, began, ended) <= (ended - began) / 1e6 + 50

@@ -27,6 +27,6 @@ from .wire import Frame, Tap
 
 __all__ = [
     "Answer", "Client", "Frame", "Group", "Keeper", "KoiBox", "Lab", "Observer", "Probe",
-    "ProbeResult", "Snooping", "Station", "Tap", "TimedOut", "UcarpBox", "last_answer", "overlap_ms",
-    "remove_lab", "until",
+    "ProbeResult", "Snooping", "Station", "Tap", "TimedOut", "UcarpBox", "last_answer",
+    "overlap_ms", "remove_lab", "until",
 ]

@@ -39,7 +39,7 @@ class Group:
 
 
 def yaml_text(value, indent=""):
-    """Block YAML of dicts, flow YAML of lists, strings, numbers and truth values; strings quoted."""
+    """Block YAML of dicts, flow YAML of lists; strings quoted, numbers and truth values."""
     lines = []
     for key, item in value.items():
         name = json.dumps(key) if isinstance(key, str) and not key[:1].isalpha() else key

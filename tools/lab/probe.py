@@ -1,9 +1,10 @@
 """The probe: one ARP request and one echo request each millisecond, replies stamped by the kernel.
 
-The echo goes through the client's own stack (a raw ICMP socket), so its kernel resolves the
-address by itself; the ARP request is a frame of ours. The probe is a process of its own (prober.py)
-and scheduled FIFO, so that the test program's work does not delay it. Only reply times count for an
-outage; how late the probe itself was in sending is kept as well, to judge the figure by.
+For an IPv6 address it is a Neighbor Solicitation and an ICMPv6 echo request. The echo goes through
+the client's own stack (a raw ICMP socket), so its kernel resolves the address by itself; the other
+is a frame of ours. The probe is a process of its own (prober.py) and scheduled FIFO, so that the
+test program's work does not delay it. Only reply times count for an outage; how late the probe
+itself was in sending is kept as well, to judge the figure by.
 """
 
 import dataclasses
@@ -21,8 +22,9 @@ class ProbeResult:
     """Times in ns of CLOCK_REALTIME, ascending."""
 
     sent: list
-    arp: list   # replies
     echo: list  # replies
+    arp: list = dataclasses.field(default_factory=list)  # replies; of an IPv4 address
+    nd: list = dataclasses.field(default_factory=list)   # advertisements; of an IPv6 address
 
     def outage_ms(self, kind, since_ns, until_ns):
         """The largest gap between replies that touches [since, until], less the probe's period.
