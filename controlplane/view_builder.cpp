@@ -87,20 +87,28 @@ class Builder {
                  .auth_count = static_cast<std::uint32_t>(topology_.auths.size()) - first_auth});
     vhid_items_.push_back({Topology::vhid_key(port, group.vlan, group.vhid), slot.value()});
 
-    std::vector<Ipv4Address> shared;
+    std::vector<IpAddress> shared;
     for (const IpAddress& address : group.addresses) {
       if (!address.is_v4()) continue;
-      shared.push_back(address.v4());
+      shared.push_back(address);
       add_entry(port, group.vlan, address.v4(), Entry{EntryKind::shared, slot});
     }
-    plan_.slots.push_back(
-        SlotPlan{.group = group.name,
-                 .port = port,
-                 .vlan = group.vlan,
-                 .parameters = parameters_of(group, source),
-                 .transmitter = transmitter,
-                 .frames = FrameMaker(port, group.vlan, group.vhid, source, std::move(shared),
-                                      topology_.auths[first_auth])});
+    plan_.slots.push_back(SlotPlan{
+        .group = group.name,
+        .port = port,
+        .vlan = group.vlan,
+        .parameters = parameters_of(group, source),
+        .transmitter = transmitter,
+        .frames = FrameMaker({.port = port,
+                              .vlan = group.vlan,
+                              .vhid = group.vhid,
+                              .source = source,
+                              .source6 = {},
+                              .global_source6 = {},
+                              .shared = std::move(shared),
+                              .traffic = traffic_class(group.dialect, config_.ports[p].dscp),
+                              .pcp = config_.ports[p].pcp},
+                             topology_.auths[first_auth])});
   }
 
   /// Every accepted key with every accepted address list; the ones in use come first.

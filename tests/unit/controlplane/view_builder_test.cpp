@@ -146,7 +146,7 @@ TEST(ViewBuilder, EveryAcceptedKeyWithEveryAddressListTheSendingOneFirst) {
     EXPECT_TRUE(plan.topology->auths[slot.first_auth + i].verify(7, digest(kExpected[i]))) << i;
   }
   // And that is what we send.
-  const TransmitFrame frame = plan.slots[0].frames.advertisement({.counter = 7});
+  const TransmitFrame frame = plan.slots[0].frames.advertisement(Family::ipv4, {.counter = 7});
   EXPECT_TRUE(
       std::equal(frame.bytes.begin() + 50, frame.bytes.begin() + 70, digest(kExpected[0]).begin()));
 }
