@@ -19,7 +19,9 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
                       const wire::Ipv4Header& ip, const BurstContext& burst) {
   const Topology& topology = burst.topology();
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, ip.destination);
-  if (entry == nullptr) return Fate::drop(DropReason::kIpv4NotOurs);
+  if (entry == nullptr || entry->kind == EntryKind::peer) {
+    return Fate::drop(DropReason::kIpv4NotOurs);
+  }
   const MacAddress& mac =
       entry->kind == EntryKind::shared ? topology.slots[entry->slot.value()].mac : burst.port_mac();
   if (ethernet.destination != mac) return Fate::drop(DropReason::kNotOurMac);
@@ -30,8 +32,8 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
   }
   if (ip.protocol != wire::kProtocolIcmp) return Fate::drop(DropReason::kIpv4Protocol);
   // RFC 1122 §3.2.1.3: these are never a source, and an answer to ourselves would loop.
-  if (!ip.source.is_host() ||
-      topology.find_address(burst.port, ethernet.vlan, ip.source) != nullptr) {
+  const Entry* asker = topology.find_address(burst.port, ethernet.vlan, ip.source);
+  if (!ip.source.is_host() || (asker != nullptr && asker->kind != EntryKind::peer)) {
     return Fate::drop(DropReason::kIpv4Source);
   }
 

@@ -3,6 +3,7 @@
 #include "common/wire/bytes.h"
 #include "common/wire/icmpv6.h"
 #include "dataplane/nd_responder.h"
+#include "dataplane/query_receiver.h"
 
 namespace koi::dataplane {
 namespace {
@@ -29,8 +30,8 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
   }
   if (ip.protocol != wire::kProtocolIcmpv6) return Fate::drop(DropReason::kIpv6Protocol);
   // RFC 4443 §2.4 (e): no answer to a source that is no one host's; one to ourselves would loop.
-  if (!ip.source.is_host() ||
-      topology.find_address(burst.port, ethernet.vlan, ip.source) != nullptr) {
+  const Entry* asker = topology.find_address(burst.port, ethernet.vlan, ip.source);
+  if (!ip.source.is_host() || (asker != nullptr && asker->kind != EntryKind::peer)) {
     return Fate::drop(DropReason::kIpv6Source);
   }
   // Extension headers are the sender's, and are not sent back.
@@ -61,8 +62,8 @@ Fate answer_icmpv6(std::span<std::byte> frame, std::size_t room,
         return answer_solicitation(frame, room, ethernet, ip, burst);
       case wire::kNeighborAdvertisement:
         return judge_advertisement(frame, ethernet, ip, burst);
-      case wire::kMldQuery:  // protocol.md §15: nobody is told yet
-        return Fate::drop(DropReason::kIcmp6NotEcho);
+      case wire::kMldQuery:
+        return receive_mld(frame, ethernet, ip, burst);
       default:
         break;
     }

@@ -5,6 +5,7 @@
 #include "common/wire/bytes.h"
 #include "common/wire/nd.h"
 #include "dataplane/dad_limit.h"
+#include "dataplane/neighbor_receiver.h"
 
 namespace koi::dataplane {
 namespace {
@@ -98,14 +99,11 @@ Fate judge_advertisement(std::span<const std::byte> frame, const wire::EthernetH
 
   const Entry* entry = burst.topology().find_address(burst.port, ethernet.vlan, said->target);
   if (entry == nullptr) return Fate::drop(DropReason::kNdNotOurs);
-  switch (entry->kind) {
-    case EntryKind::peer:  // what a unicast peer says of itself: nobody is told yet
-      return Fate::drop(DropReason::kNdNotOurs);
-    case EntryKind::own:
-    case EntryKind::shared:
-      break;
+  const MacAddress& mac = said->link_layer ? *said->link_layer : ethernet.source;
+  if (entry->kind == EntryKind::peer) {
+    return take_peer(said->target, mac, ethernet, burst, DropReason::kNdNotOurs);
   }
-  return judge_claim(said->link_layer ? *said->link_layer : ethernet.source, mac_of(burst, *entry));
+  return judge_claim(mac, mac_of(burst, *entry));
 }
 
 }  // namespace koi::dataplane
