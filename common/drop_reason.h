@@ -68,6 +68,12 @@ namespace koi {
   X(kIcmp6Length, "icmp6_length")                                                             \
   X(kIcmp6Checksum, "icmp6_checksum")                                                         \
   X(kIcmp6NotEcho, "icmp6_not_echo")                                                          \
+  /* IGMP and MLD (protocol.md §15): we look at queries only */                              \
+  X(kIgmpLength, "igmp_length")                                                               \
+  X(kIgmpChecksum, "igmp_checksum")                                                           \
+  X(kIgmpNotQuery, "igmp_not_query") /* a report, or not from this link */                    \
+  X(kMldLength, "mld_length")                                                                 \
+  X(kMldNotQuery, "mld_not_query") /* a report, or not from this link */                      \
   /* CARP (protocol.md §3), in the order of the checks */                                    \
   X(kCarpTtl, "carp_ttl")                 /* not 255 */                                       \
   X(kCarpDestination, "carp_destination") /* not to 224.0.0.18, ff02::12 */                   \

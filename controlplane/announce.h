@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "common/contract/messages.h"
 #include "common/net/ip_address.h"
 #include "common/strong_types.h"
+#include "controlplane/traffic_class.h"
 
 namespace koi::controlplane {
 
@@ -19,34 +21,54 @@ struct AdvertFields {
   std::uint64_t counter = 0;
 };
 
-/// Makes the frames of one slot: advertisements (protocol.md §1, §2), bow-outs (§8) and gratuitous
-/// ARP (§9). It fills kind, family, port, length and bytes; term, slot, not-after and lease are the
-/// caller's (L4). Control thread.
+/// Makes the frames of one slot: advertisements (protocol.md §1, §2), bow-outs (§8), gratuitous ARP
+/// and unsolicited Neighbor Advertisements (§9). All leave from the virtual MAC, unicast copies
+/// too. It fills kind, family, port, length and bytes; term, slot, not-after, lease and which copy
+/// is the last are the caller's (L3, L4). Control thread.
 class FrameMaker {
  public:
-  FrameMaker(PortIndex port, VlanId vlan, Vhid vhid, Ipv4Address source,
-             std::vector<Ipv4Address> shared, const auth::CarpAuth& auth)
-      : port_(port),
-        vlan_(vlan),
-        vhid_(vhid),
-        source_(source),
-        shared_(std::move(shared)),
-        auth_(auth) {}
+  /// What is the same in all frames of the slot.
+  struct Setup {
+    PortIndex port;
+    VlanId vlan;
+    Vhid vhid;
+    Ipv4Address source;
+    Ipv6Address source6;         // of multicast and of copies to link-local peers
+    Ipv6Address global_source6;  // of copies to other IPv6 peers; all zero: source6 as well
+    std::vector<IpAddress> shared;
+    TrafficClass traffic;
+    std::uint8_t pcp = 6;  // 802.1Q priority, where the VLAN is not 0
+  };
 
-  TransmitFrame advertisement(const AdvertFields& fields) const;
+  FrameMaker(Setup setup, const auth::CarpAuth& auth) : setup_(std::move(setup)), auth_(auth) {}
+
+  /// To the group. REQUIRES: the slot has a source address of the family.
+  TransmitFrame advertisement(Family family, const AdvertFields& fields) const;
   /// advbase and advskew 255, whatever the slot's are.
-  TransmitFrame bow_out(std::uint8_t demote, std::uint64_t counter) const;
-  /// One per shared address. REQUIRES: at < addresses().size().
-  TransmitFrame gratuitous_arp(std::size_t at) const;
+  TransmitFrame bow_out(Family family, std::uint8_t demote, std::uint64_t counter) const;
 
-  std::span<const Ipv4Address> addresses() const { return shared_; }
+  /// The copy for a unicast peer. Without its MAC: a frame of length 0, which the worker takes for
+  /// sent (L3).
+  TransmitFrame advertisement_to(const IpAddress& peer, const std::optional<MacAddress>& mac,
+                                 const AdvertFields& fields) const;
+  TransmitFrame bow_out_to(const IpAddress& peer, const std::optional<MacAddress>& mac,
+                           std::uint8_t demote, std::uint64_t counter) const;
+
+  /// One per shared address, in the configuration's order: gratuitous ARP or an unsolicited
+  /// Neighbor Advertisement. REQUIRES: at < addresses().size().
+  TransmitFrame announcement(std::size_t at) const;
+
+  std::span<const IpAddress> addresses() const { return setup_.shared; }
 
  private:
-  PortIndex port_;
-  VlanId vlan_;
-  Vhid vhid_;
-  Ipv4Address source_;
-  std::vector<Ipv4Address> shared_;
+  TransmitFrame advertisement_between(const IpAddress& source, const IpAddress& destination,
+                                      const MacAddress& mac, const AdvertFields& fields) const;
+  TransmitFrame gratuitous_arp(const Ipv4Address& shared) const;
+  TransmitFrame unsolicited_advertisement(const Ipv6Address& shared) const;
+  TransmitFrame begin(FrameKind kind, Family family) const;
+  std::size_t ethernet(TransmitFrame& frame, const MacAddress& to, std::uint16_t ethertype) const;
+
+  Setup setup_;
   auth::CarpAuth auth_;
 };
 

@@ -261,11 +261,11 @@ void ControlLoop::carry_out(Slot& slot, const election::ChangeRole& change, Inst
 
 void ControlLoop::carry_out(Slot& slot, const election::SendAdvertisement&, Instant now) {
   const election::Parameters& p = slot.plan.parameters;
-  TransmitFrame frame =
-      slot.plan.frames.advertisement({.advbase = p.advbase,
-                                      .advskew = election::effective_advskew(p, slot.state),
-                                      .demote = election::advertised_demotion(p, slot.state),
-                                      .counter = next_counter()});
+  TransmitFrame frame = slot.plan.frames.advertisement(
+      Family::ipv4, {.advbase = p.advbase,
+                     .advskew = election::effective_advskew(p, slot.state),
+                     .demote = election::advertised_demotion(p, slot.state),
+                     .counter = next_counter()});
   frame.lease = election::lease_length(p, slot.state);
   // L4: later ones until the deadline, so that an expired lease is never revived.
   queue(slot, frame, slot.term,
@@ -275,14 +275,15 @@ void ControlLoop::carry_out(Slot& slot, const election::SendAdvertisement&, Inst
 
 void ControlLoop::carry_out(Slot& slot, const election::SendBowOut&, Instant now) {
   const std::uint8_t demote = election::advertised_demotion(slot.plan.parameters, slot.state);
-  queue(slot, slot.plan.frames.bow_out(demote, next_counter()), Term(), now + kDecisionLasts);
+  queue(slot, slot.plan.frames.bow_out(Family::ipv4, demote, next_counter()), Term(),
+        now + kDecisionLasts);
 }
 
 void ControlLoop::carry_out(Slot& slot, const election::Announce&, Instant now) {
   // After its advertisement in the ring; the worker sends it only under a lease (L11).
   const Instant not_after = std::max(deadline_of(slot, now), slot.decided + kDecisionLasts);
   for (std::size_t i = 0; i < slot.plan.frames.addresses().size(); ++i) {
-    queue(slot, slot.plan.frames.gratuitous_arp(i), slot.term, not_after);
+    queue(slot, slot.plan.frames.announcement(i), slot.term, not_after);
   }
 }
 

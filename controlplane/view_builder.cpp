@@ -2,31 +2,53 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
+#include <optional>
+#include <utility>
 
 #include "common/auth/balance_key.h"
+#include "controlplane/own_addresses.h"
+#include "controlplane/ties.h"
 
 namespace koi::controlplane {
 namespace {
 
 using config::Dialect;
 
-const std::vector<config::InterfaceAddress>& own_addresses(const config::Port& port, VlanId vlan) {
-  return vlan == VlanId(0) ? port.addresses : port.vlans.at(vlan).addresses;
-}
-
-/// The first IPv4 address there: source of advertisements (protocol.md §2).
-Ipv4Address source_of(const config::Port& port, VlanId vlan) {
-  for (const config::InterfaceAddress& own : own_addresses(port, vlan)) {
-    if (own.address.is_v4()) return own.address.v4();
-  }
-  return {};
-}
-
 /// Spreads the slots over the workers that have a queue on the port.
 WorkerIndex pick_transmitter(std::uint8_t receivers, std::size_t slot) {
   auto skip = slot % static_cast<std::size_t>(std::popcount(receivers));
   for (; skip > 0; --skip) receivers &= static_cast<std::uint8_t>(receivers - 1);
-  return WorkerIndex(static_cast<std::uint8_t>(std::countr_zero(receivers)));
+  return first_receiver(receivers);
+}
+
+FamilySet families_of(const config::Group& group) {
+  FamilySet families = 0;
+  for (const IpAddress& address : group.addresses) families |= family_bit(address.family());
+  return families;
+}
+
+bool has_link_local(const std::vector<IpAddress>& addresses) {
+  return std::any_of(addresses.begin(), addresses.end(),
+                     [](const IpAddress& a) { return !a.is_v4() && a.v6().is_link_local(); });
+}
+
+/// Every accepted way to sign with this key, the one in use first (protocol.md §4): OpenBSD accepts
+/// either treatment of link-local addresses, and so do we; FreeBSD 5 to 9 did not sort.
+void add_auths(const config::Group& group, Vhid vhid, std::span<const std::byte> key,
+               const std::vector<IpAddress>& addresses, std::vector<auth::CarpAuth>& auths) {
+  using auth::LinkLocal;
+  const bool include = group.hmac_v6ll == config::HmacLinkLocal::include;
+  const LinkLocal first = include ? LinkLocal::include : LinkLocal::exclude;
+  const LinkLocal second = include ? LinkLocal::exclude : LinkLocal::include;
+  auths.push_back(auth::CarpAuth::prepare(key, vhid, addresses, first));
+  if (has_link_local(addresses)) {
+    auths.push_back(auth::CarpAuth::prepare(key, vhid, addresses, second));
+  }
+  if (group.dialect == Dialect::freebsd && addresses.size() > 1) {
+    auths.push_back(auth::CarpAuth::prepare(key, vhid, addresses, LinkLocal::include,
+                                            auth::AddressOrder::as_given));
+  }
 }
 
 balance::Balancer balancer_of(const config::Group& group) {
@@ -53,7 +75,11 @@ class Builder {
   Plan build() {
     for (std::size_t p = 0; p < config_.ports.size(); ++p) add_port(p);
     for (std::size_t g = 0; g < config_.groups.size(); ++g) add_group(g);
+    add_ties();
+    // Last: an own or shared address is what it is, whoever else names it.
+    for (const PlacePlan& place : plan_.places) add_peers(place);
     topology_.addresses = FlatTable<std::uint64_t>(address_items_);
+    topology_.addresses6 = FlatTable<Ipv6Key>(address6_items_);
     topology_.vhids = FlatTable<std::uint64_t>(vhid_items_);
     topology_.node_id = config_.node_id;
     plan_.topology = std::make_shared<const Topology>(std::move(topology_));
@@ -65,21 +91,29 @@ class Builder {
     const config::Port& port = config_.ports[p];
     topology_.ports.push_back(PortView{facts_[p].mac, facts_[p].receivers});
     const PortIndex index(static_cast<std::uint8_t>(p));
-    add_own(index, VlanId(0), port.addresses);
-    for (const auto& [vlan, settings] : port.vlans) add_own(index, vlan, settings.addresses);
+    add_own(index, VlanId(0));
+    for (const auto& [vlan, settings] : port.vlans) add_own(index, vlan);
   }
 
-  void add_own(PortIndex port, VlanId vlan, const std::vector<config::InterfaceAddress>& own) {
-    for (const config::InterfaceAddress& address : own) {
-      if (address.address.is_v4()) {
-        add_entry(port, vlan, address.address.v4(), Entry{EntryKind::own, {}});
-      }
+  void add_own(PortIndex port, VlanId vlan) {
+    bool with_ipv6 = false;
+    for (const config::Group& group : config_.groups) {
+      const bool here = config_.ports[port.value()].name == group.port && group.vlan == vlan;
+      if (here) with_ipv6 = with_ipv6 || (families_of(group) & family_bit(Family::ipv6)) != 0;
     }
+    const OwnAddresses own =
+        own_addresses(config_.ports[port.value()], vlan, facts_[port.value()].mac, with_ipv6);
+    for (const IpAddress& address : own.all) add_entry(port, vlan, address, Entry{});
+    own_.emplace(std::pair{port, vlan}, own);
   }
 
-  void add_entry(PortIndex port, VlanId vlan, Ipv4Address address, const Entry& entry) {
-    address_items_.push_back({Topology::address_key(port, vlan, address),
-                              static_cast<std::uint32_t>(topology_.entries.size())});
+  void add_entry(PortIndex port, VlanId vlan, const IpAddress& address, const Entry& entry) {
+    const auto at = static_cast<std::uint32_t>(topology_.entries.size());
+    if (address.is_v4()) {
+      address_items_.push_back({Topology::address_key(port, vlan, address.v4()), at});
+    } else {
+      address6_items_.push_back({Topology::address_key(port, vlan, address.v6()), at});
+    }
     topology_.entries.push_back(entry);
   }
 
@@ -90,7 +124,7 @@ class Builder {
     const PortIndex port(static_cast<std::uint8_t>(p));
     const SlotIndex first(static_cast<std::uint16_t>(topology_.slots.size()));
 
-    Entry entry{EntryKind::shared, first};
+    Entry entry{.kind = EntryKind::shared, .slot = first};
     std::vector<config::Member> members = {{group.vhid, group.advskew}};
     if (group.balance) {
       members = group.balance->members;
@@ -101,64 +135,135 @@ class Builder {
     }
     for (const config::Member& member : members) add_slot(g, port, member);
     plan_.groups.push_back({first, static_cast<std::uint16_t>(members.size())});
-
-    for (const IpAddress& address : group.addresses) {
-      if (address.is_v4()) add_entry(port, group.vlan, address.v4(), entry);
-    }
+    for (const IpAddress& address : group.addresses) add_entry(port, group.vlan, address, entry);
+    add_to_place(group, port);
   }
 
   void add_slot(std::size_t g, PortIndex port, const config::Member& member) {
     const config::Group& group = config_.groups[g];
     const SlotIndex slot(static_cast<std::uint16_t>(topology_.slots.size()));
-    const Ipv4Address source = source_of(config_.ports[port.value()], group.vlan);
+    const OwnAddresses& own = own_.at({port, group.vlan});
     const WorkerIndex transmitter = pick_transmitter(facts_[port.value()].receivers, slot.value());
-
     const auto first_auth = static_cast<std::uint32_t>(topology_.auths.size());
-    add_auths(group, member.vhid);
+    add_all_auths(group, member.vhid);
     topology_.slots.push_back(
         SlotView{.port = port,
                  .vlan = group.vlan,
                  .vhid = member.vhid,
                  .mac = virtual_mac(member.vhid),
-                 .families = family_bit(Family::ipv4),
+                 .families = families_of(group),
                  .replay = group.dialect == Dialect::koi ? ReplayRule::strict : ReplayRule::none,
+                 .multicast = group.multicast,
+                 .unicast = !group.peers.empty(),
                  .transmitter = transmitter,
-                 .source = source,
+                 .source = own.ipv4,
+                 .source6 = own.ipv6(),
                  .first_auth = first_auth,
                  .auth_count = static_cast<std::uint32_t>(topology_.auths.size()) - first_auth});
     vhid_items_.push_back({Topology::vhid_key(port, group.vlan, member.vhid), slot.value()});
+    plan_.slots.push_back(SlotPlan{.group = group.name,
+                                   .group_index = static_cast<std::uint16_t>(g),
+                                   .announces = !group.balance,
+                                   .port = port,
+                                   .vlan = group.vlan,
+                                   .parameters = parameters_of(group, member, own),
+                                   .transmitter = transmitter,
+                                   .frames = frames_of(group, member, port, own, first_auth),
+                                   .multicast = group.multicast,
+                                   .peers = group.peers,
+                                   .probes = probes_of(group)});
+  }
 
-    std::vector<Ipv4Address> shared;
-    for (const IpAddress& address : group.addresses) {
-      if (address.is_v4()) shared.push_back(address.v4());
-    }
-    plan_.slots.push_back(
-        SlotPlan{.group = group.name,
-                 .group_index = static_cast<std::uint16_t>(g),
-                 .announces = !group.balance,
-                 .port = port,
-                 .vlan = group.vlan,
-                 .parameters = parameters_of(group, member, source),
-                 .transmitter = transmitter,
-                 .frames = FrameMaker(port, group.vlan, member.vhid, source, std::move(shared),
-                                      topology_.auths[first_auth])});
+  FrameMaker frames_of(const config::Group& group, const config::Member& member, PortIndex port,
+                       const OwnAddresses& own, std::uint32_t auth) const {
+    const config::Port& settings = config_.ports[port.value()];
+    return FrameMaker({.port = port,
+                       .vlan = group.vlan,
+                       .vhid = member.vhid,
+                       .source = own.ipv4,
+                       .source6 = own.ipv6(),
+                       .global_source6 = own.global,
+                       .shared = group.addresses,
+                       .traffic = traffic_class(group.dialect, settings.dscp),
+                       .pcp = settings.pcp},
+                      topology_.auths[auth]);
   }
 
   /// Every accepted key with every accepted address list; the ones in use come first.
-  void add_auths(const config::Group& group, Vhid vhid) {
-    std::vector<const config::Secret*> keys = {&group.key};
-    for (const config::Secret& key : group.accept_keys) keys.push_back(&key);
-    std::vector<const std::vector<IpAddress>*> lists = {&group.addresses};
-    if (!group.previous_addresses.empty()) lists.push_back(&group.previous_addresses);
-    for (const auto* key : keys) {
-      for (const auto* list : lists) {
-        topology_.auths.push_back(auth::CarpAuth::prepare(key->bytes(), vhid, *list));
+  void add_all_auths(const config::Group& group, Vhid vhid) {
+    const auto add = [&](const config::Secret& key) {
+      add_auths(group, vhid, key.bytes(), group.addresses, topology_.auths);
+      if (group.previous_addresses.empty()) return;
+      add_auths(group, vhid, key.bytes(), group.previous_addresses, topology_.auths);
+    };
+    add(group.key);
+    for (const config::Secret& key : group.accept_keys) add(key);
+  }
+
+  static std::vector<IpAddress> probes_of(const config::Group& group) {
+    std::vector<IpAddress> probes = group.peers;
+    for (const config::Track& track : group.track) {
+      const bool names_one =
+          track.kind == config::Track::Kind::ping || track.kind == config::Track::Kind::tcp;
+      if (names_one) probes.push_back(track.address);
+    }
+    return probes;
+  }
+
+  void add_to_place(const config::Group& group, PortIndex port) {
+    const auto here = [&](const PlacePlan& place) {
+      return place.interface.port == port && place.interface.vlan == group.vlan;
+    };
+    const OwnAddresses& own = own_.at({port, group.vlan});
+    auto place = std::find_if(plan_.places.begin(), plan_.places.end(), here);
+    if (place == plan_.places.end()) {
+      const config::Port& settings = config_.ports[port.value()];
+      PlacePlan made;
+      made.interface = {.port = port,
+                        .vlan = group.vlan,
+                        .mac = facts_[port.value()].mac,
+                        .source = own.ipv4,
+                        .link_local = own.link_local,
+                        .traffic = traffic_class(Dialect::koi, settings.dscp),
+                        .pcp = settings.pcp};
+      for (const IpAddress& address : own.all) {
+        if (!address.is_v4()) made.answered.push_back(address.v6());
+      }
+      place = plan_.places.insert(place, std::move(made));
+    }
+    if (group.multicast) place->listens |= families_of(group);
+    for (const IpAddress& address : group.addresses) {
+      if (!address.is_v4()) place->answered.push_back(address.v6());
+    }
+    for (const IpAddress& peer : group.peers) {
+      const auto& known = place->peers;
+      if (std::find(known.begin(), known.end(), peer) == known.end()) place->peers.push_back(peer);
+    }
+  }
+
+  void add_peers(const PlacePlan& place) {
+    for (const IpAddress& peer : place.peers) {
+      add_entry(place.interface.port, place.interface.vlan, peer, Entry{.kind = EntryKind::peer});
+    }
+  }
+
+  void add_ties() {
+    const auto tied = tied_groups(config_.groups);
+    for (std::size_t g = 0; g < tied.size(); ++g) {
+      if (tied[g].size() < 2 || tied[g].front() != g) continue;  // each tie once
+      std::vector<SlotIndex>& slots = plan_.ties.emplace_back();
+      for (const std::uint16_t group : tied[g]) {
+        const SlotRange range = plan_.groups[group];
+        for (std::uint16_t i = 0; i < range.count; ++i) {
+          slots.emplace_back(static_cast<std::uint16_t>(range.first.value() + i));
+          plan_.slots[slots.back().value()].parameters.tied = true;
+        }
       }
     }
   }
 
   election::Parameters parameters_of(const config::Group& group, const config::Member& member,
-                                     Ipv4Address source) const {
+                                     const OwnAddresses& own) const {
     return election::Parameters{.vhid = member.vhid,
                                 .advbase = group.advbase,
                                 .advskew = member.advskew,
@@ -166,24 +271,31 @@ class Builder {
                                 .dead_ratio = group.dead_ratio,
                                 .dialect = group.dialect,
                                 .preempt = group.preempt,
-                                .families = family_bit(Family::ipv4),
-                                .source = source,
+                                .families = families_of(group),
+                                .source = own.ipv4,
                                 .node = config_.node_id,
                                 .announce_refresh = group.announce_refresh,
                                 .demotion_encoding = group.demotion_encoding,
                                 .preempt_delay = group.preempt_delay,
-                                .takeover_when_deaf = group.takeover_when_deaf};
+                                .takeover_when_deaf = group.takeover_when_deaf,
+                                .source6 = own.ipv6()};
   }
 
   const config::Config& config_;
   const std::vector<PortFacts>& facts_;
   Topology topology_;
+  std::map<std::pair<PortIndex, VlanId>, OwnAddresses> own_;
   std::vector<FlatTable<std::uint64_t>::Item> address_items_;
+  std::vector<FlatTable<Ipv6Key>::Item> address6_items_;
   std::vector<FlatTable<std::uint64_t>::Item> vhid_items_;
   Plan plan_;
 };
 
 }  // namespace
+
+WorkerIndex first_receiver(std::uint8_t receivers) {
+  return WorkerIndex(static_cast<std::uint8_t>(std::countr_zero(receivers)));
+}
 
 Plan make_plan(const config::Config& config, const std::vector<PortFacts>& ports) {
   return Builder(config, ports).build();

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "controlplane/announce.h"
 #include "controlplane/election/types.h"
+#include "controlplane/interface.h"
 
 namespace koi::controlplane {
 
@@ -24,6 +25,14 @@ struct SlotRange {
   std::uint16_t count = 0;
 };
 
+/// This box on one (port, VLAN) where it has a group: what it does there for itself.
+struct PlacePlan {
+  Interface interface;
+  FamilySet listens = 0;              // families whose CARP group it wants to hear
+  std::vector<Ipv6Address> answered;  // own and shared: their solicited-node groups are joined
+  std::vector<IpAddress> peers;       // whose MACs are to be known
+};
+
 /// One slot as the control loop runs it.
 struct SlotPlan {
   std::string group;
@@ -35,6 +44,9 @@ struct SlotPlan {
   election::Parameters parameters;
   WorkerIndex transmitter;
   FrameMaker frames;
+  bool multicast = true;          // advertises to the group
+  std::vector<IpAddress> peers;   // and to these
+  std::vector<IpAddress> probes;  // whom a deaf box asks: its peers and what it tracks there
 };
 
 /// A configuration turned into what control runs and what workers look up. Slots are numbered in
@@ -42,10 +54,15 @@ struct SlotPlan {
 struct Plan {
   std::shared_ptr<const Topology> topology;
   std::vector<SlotPlan> slots;
-  std::vector<SlotRange> groups;  // by position in Config::groups
+  std::vector<SlotRange> groups;             // by position in Config::groups
+  std::vector<std::vector<SlotIndex>> ties;  // slots that change role together
+  std::vector<PlacePlan> places;
 };
 
 /// REQUIRES: config is valid; ports in the configuration's order, each with a receiver.
 Plan make_plan(const config::Config& config, const std::vector<PortFacts>& ports);
+
+/// The worker that sends what belongs to no slot.
+WorkerIndex first_receiver(std::uint8_t receivers);
 
 }  // namespace koi::controlplane

@@ -2,6 +2,7 @@
 
 #include "common/wire/carp.h"
 #include "common/wire/vrrp.h"
+#include "dataplane/advert_destination.h"
 #include "dataplane/conflicts.h"
 
 namespace koi::dataplane {
@@ -34,10 +35,6 @@ bool digest_matches(const Topology& topology, const SlotView& slot,
   return false;
 }
 
-IpAddress group_of(Family family) {
-  return family == Family::ipv4 ? IpAddress(kCarpIpv4Group) : IpAddress(kCarpIpv6Group);
-}
-
 bool is_own_source(const SlotView& slot, const IpAddress& source) {
   if (source.is_v4()) return source.v4() == slot.source;
   return source.v6() == slot.source6 && !slot.source6.is_unspecified();
@@ -58,18 +55,19 @@ Fate AdvertReceiver::receive(const ReceivedAdvert& packet, const wire::EthernetH
                              const BurstContext& burst) {
   // protocol.md §2, §3: TTL 255 first, for it proves that no router was between.
   if (packet.ttl != wire::kCarpTtl) return Fate::drop(DropReason::kCarpTtl);
-  if (packet.destination != group_of(packet.family())) {
-    return Fate::drop(DropReason::kCarpDestination);
-  }
+  const Topology& topology = burst.topology();
+  const AdvertWay way =
+      advert_way(topology, burst.port, ethernet.vlan, packet.source, packet.destination);
+  if (way == AdvertWay::neither) return Fate::drop(DropReason::kCarpDestination);
   const auto vrrp = wire::recognize_vrrp(packet.payload, packet.source, packet.destination);
   if (vrrp && !vrrp->or_carp) {
     return Fate::drop(burst.conflicts.vrrp(*vrrp, packet.source, ethernet, burst));
   }
   const Parsed<wire::CarpHeader> header = wire::parse_carp(packet.payload);
   if (!header) return Fate::drop(header.reason());
-  const Topology& topology = burst.topology();
   const SlotView* slot = topology.find_slot(burst.port, ethernet.vlan, header->vhid);
   if (slot == nullptr) return Fate::drop(DropReason::kCarpVhid);
+  if (!takes_advert(*slot, way)) return Fate::drop(DropReason::kCarpDestination);
 
   const SlotIndex index = topology.index_of(*slot);
   auto& received = counters_.slots[index.value()].received;

@@ -3,29 +3,28 @@
 #include "common/wire/arp.h"
 #include "common/wire/bytes.h"
 #include "dataplane/conflicts.h"
+#include "dataplane/neighbor_receiver.h"
 #include "dataplane/shared_slot.h"
 
 namespace koi::dataplane {
 namespace {
 
-/// The sender says that its address is at its MAC.
-void note_sender(const wire::ArpPacket& packet, const wire::EthernetHeader& ethernet,
+/// The sender says that its address is at its MAC. Returns true iff it is a unicast peer's.
+bool note_sender(const wire::ArpPacket& packet, const wire::EthernetHeader& ethernet,
                  const BurstContext& burst) {
   const Topology& topology = burst.topology();
   // Nearly everybody who asks is none of these.
   if (!topology.addresses.may_have(
           Topology::address_key(burst.port, ethernet.vlan, packet.sender_ip))) {
-    return;
+    return false;
   }
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, packet.sender_ip);
-  if (entry == nullptr) return;
-  const MacAddress& mac = packet.sender_mac;
+  if (entry == nullptr) return false;
   if (entry->kind == EntryKind::shared) {
-    burst.conflicts.claim(topology, *entry, packet.sender_ip, mac);
-  } else if (entry->kind == EntryKind::peer && packet.operation == wire::kArpReply &&
-             !mac.is_multicast() && !mac.is_zero()) {
-    burst.reporter.offer(NeighborHeard{burst.port, ethernet.vlan, packet.sender_ip, mac});
+    burst.conflicts.claim(topology, *entry, packet.sender_ip, packet.sender_mac);
   }
+  return entry->kind == EntryKind::peer &&
+         hear_peer(packet.sender_ip, packet.sender_mac, ethernet, burst);
 }
 
 /// The asker's slot of a balanced group. Apart, so that who asks for another address pays nothing.
@@ -56,13 +55,14 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
   const Parsed<wire::ArpPacket> request = wire::parse_arp(payload);
   if (!request) return Fate::drop(request.reason());
   const bool is_request = request->operation == wire::kArpRequest;
-  if (is_request || request->operation == wire::kArpReply) note_sender(*request, ethernet, burst);
-  if (!is_request) return Fate::drop(DropReason::kArpNotRequest);
+  const bool is_reply = request->operation == wire::kArpReply;
+  const bool of_peer = (is_request || is_reply) && note_sender(*request, ethernet, burst);
+  if (!is_request) return of_peer ? Fate::taken() : Fate::drop(DropReason::kArpNotRequest);
 
   const Topology& topology = burst.topology();
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, request->target_ip);
   if (entry == nullptr || entry->kind == EntryKind::peer) {
-    return Fate::drop(DropReason::kArpNotOurs);
+    return of_peer ? Fate::taken() : Fate::drop(DropReason::kArpNotOurs);
   }
   if (request->sender_ip == request->target_ip) {
     return Fate::drop(announcement(*request, *entry, burst));
@@ -83,6 +83,8 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
   if (asker.is_multicast() || asker.is_zero() || asker == *mac || asker == burst.port_mac()) {
     return Fate::drop(DropReason::kArpSender);
   }
+  // RFC 826: who asks says where it is. For a shared address clients ask, who are no peers.
+  if (entry->kind == EntryKind::own) hear_peer(request->sender_ip, asker, ethernet, burst);
 
   wire::put_mac(frame, 0, asker);
   wire::put_mac(frame, 6, *mac);

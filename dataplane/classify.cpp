@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "common/wire/carp.h"
+#include "common/wire/igmp.h"
 #include "common/wire/ipv4.h"
 #include "common/wire/ipv6.h"
 #include "dataplane/arp_responder.h"
 #include "dataplane/conflicts.h"
 #include "dataplane/icmp_responder.h"
 #include "dataplane/icmpv6_responder.h"
+#include "dataplane/query_receiver.h"
 
 namespace koi::dataplane {
 namespace {
@@ -22,6 +24,7 @@ bool is_virtual(const MacAddress& mac) {
 Fate classify_ipv4(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
                    const BurstContext& burst, AdvertReceiver& adverts) {
   const std::span<std::byte> packet = frame.subspan(ethernet.payload);
+  if (wire::is_igmp(packet)) return receive_igmp(packet, ethernet, burst);
   const Parsed<wire::Ipv4Header> ip = wire::parse_ipv4(packet);
   if (!ip) return Fate::drop(ip.reason());
   if (ip->protocol != wire::kCarpProtocol) return answer_icmp_echo(frame, ethernet, *ip, burst);

@@ -3,6 +3,8 @@
 #include "common/wire/bytes.h"
 #include "common/wire/icmpv6.h"
 #include "dataplane/nd_responder.h"
+#include "dataplane/query_receiver.h"
+#include "dataplane/shared_slot.h"
 
 namespace koi::dataplane {
 namespace {
@@ -19,18 +21,17 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
   if (entry == nullptr || entry->kind == EntryKind::peer) {
     return Fate::drop(DropReason::kIpv6NotOurs);
   }
-  const MacAddress& mac =
-      entry->kind == EntryKind::shared ? topology.slots[entry->slot.value()].mac : burst.port_mac();
-  if (ethernet.destination != mac) return Fate::drop(DropReason::kNotOurMac);
   if (entry->kind == EntryKind::shared) {
-    if (const auto reason = burst.lease.refusal(burst.view, entry->slot)) {
-      return Fate::drop(*reason);
-    }
+    const auto slot = slot_of_mac(topology, *entry, ethernet.destination);
+    if (!slot) return Fate::drop(DropReason::kNotOurMac);
+    if (const auto reason = burst.lease.refusal(burst.view, *slot)) return Fate::drop(*reason);
+  } else if (ethernet.destination != burst.port_mac()) {
+    return Fate::drop(DropReason::kNotOurMac);
   }
   if (ip.protocol != wire::kProtocolIcmpv6) return Fate::drop(DropReason::kIpv6Protocol);
   // RFC 4443 §2.4 (e): no answer to a source that is no one host's; one to ourselves would loop.
-  if (!ip.source.is_host() ||
-      topology.find_address(burst.port, ethernet.vlan, ip.source) != nullptr) {
+  const Entry* asker = topology.find_address(burst.port, ethernet.vlan, ip.source);
+  if (!ip.source.is_host() || (asker != nullptr && asker->kind != EntryKind::peer)) {
     return Fate::drop(DropReason::kIpv6Source);
   }
   // Extension headers are the sender's, and are not sent back.
@@ -42,7 +43,7 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
   if (!echo) return Fate::drop(echo.reason());
 
   wire::put_mac(frame, 0, ethernet.source);
-  wire::put_mac(frame, 6, mac);
+  wire::put_mac(frame, 6, ethernet.destination);
   packet[kHopLimitAt] = std::byte{kEchoReplyHopLimit};
   wire::put_ipv6(packet, kSourceAt, ip.destination);
   wire::put_ipv6(packet, kDestinationAt, ip.source);
@@ -61,8 +62,8 @@ Fate answer_icmpv6(std::span<std::byte> frame, std::size_t room,
         return answer_solicitation(frame, room, ethernet, ip, burst);
       case wire::kNeighborAdvertisement:
         return judge_advertisement(frame, ethernet, ip, burst);
-      case wire::kMldQuery:  // protocol.md §15: nobody is told yet
-        return Fate::drop(DropReason::kIcmp6NotEcho);
+      case wire::kMldQuery:
+        return receive_mld(frame, ethernet, ip, burst);
       default:
         break;
     }

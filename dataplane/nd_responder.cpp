@@ -1,30 +1,25 @@
 #include "dataplane/nd_responder.h"
 
-#include <optional>
-
 #include "common/wire/bytes.h"
 #include "common/wire/nd.h"
+#include "dataplane/conflicts.h"
 #include "dataplane/dad_limit.h"
+#include "dataplane/neighbor_receiver.h"
+#include "dataplane/shared_slot.h"
 
 namespace koi::dataplane {
 namespace {
 
-/// Which slot of a shared address answers this solicitation, if any does: of a group without
-/// balancing its only one.
-std::optional<SlotIndex> slot_for(const Topology& /*topology*/, const Entry& entry,
-                                  const wire::NeighborMessage& /*solicitation*/) {
-  return entry.slot;
-}
-
-/// The hardware address that answers for an address of no balanced group.
-const MacAddress& mac_of(const BurstContext& burst, const Entry& entry) {
-  return entry.kind == EntryKind::shared ? burst.topology().slots[entry.slot.value()].mac
-                                         : burst.port_mac();
-}
-
 /// Somebody says that an address of ours is at a MAC: it is, or that is a claim.
-Fate judge_claim(const MacAddress& said, const MacAddress& right) {
-  return Fate::drop(said == right ? DropReason::kNdAnnouncement : DropReason::kNdClaim);
+Fate judge_claim(const Entry& entry, const IpAddress& address, const MacAddress& said,
+                 const BurstContext& burst) {
+  if (entry.kind == EntryKind::own) {
+    return Fate::drop(said == burst.port_mac() ? DropReason::kNdAnnouncement
+                                               : DropReason::kNdClaim);
+  }
+  burst.conflicts.claim(burst.topology(), entry, address, said);
+  return Fate::drop(slot_of_mac(burst.topology(), entry, said) ? DropReason::kNdAnnouncement
+                                                               : DropReason::kNdClaim);
 }
 
 }  // namespace
@@ -51,13 +46,16 @@ Fate answer_solicitation(std::span<std::byte> frame, std::size_t room,
   }
   // RFC 4861 §7.2.4: the option says where the answer goes; without it, who sent the frame.
   const MacAddress& asker = solicitation->link_layer ? *solicitation->link_layer : ethernet.source;
-  const MacAddress* mac = &mac_of(burst, *entry);
   // As with ARP, who asks for its own address says where it is.
-  if (ip.source == target) return judge_claim(asker, *mac);
+  if (ip.source == target) return judge_claim(*entry, target, asker, burst);
+  const MacAddress* mac = &burst.port_mac();
 
   if (entry->kind == EntryKind::shared) {
-    const std::optional<SlotIndex> slot = slot_for(topology, *entry, *solicitation);
-    if (!slot) return Fate::drop(DropReason::kNotMaster);
+    const Parsed<SlotIndex> slot = answering_slot(topology, *entry,
+                                                  {.link_layer = solicitation->link_layer,
+                                                   .ethernet = ethernet.source,
+                                                   .address = ip.source});
+    if (!slot) return Fate::drop(slot.reason());
     if (const auto reason = burst.lease.refusal(burst.view, *slot)) return Fate::drop(*reason);
     mac = &topology.slots[slot->value()].mac;
   }
@@ -98,14 +96,11 @@ Fate judge_advertisement(std::span<const std::byte> frame, const wire::EthernetH
 
   const Entry* entry = burst.topology().find_address(burst.port, ethernet.vlan, said->target);
   if (entry == nullptr) return Fate::drop(DropReason::kNdNotOurs);
-  switch (entry->kind) {
-    case EntryKind::peer:  // what a unicast peer says of itself: nobody is told yet
-      return Fate::drop(DropReason::kNdNotOurs);
-    case EntryKind::own:
-    case EntryKind::shared:
-      break;
+  const MacAddress& mac = said->link_layer ? *said->link_layer : ethernet.source;
+  if (entry->kind == EntryKind::peer) {
+    return take_peer(said->target, mac, ethernet, burst, DropReason::kNdNotOurs);
   }
-  return judge_claim(said->link_layer ? *said->link_layer : ethernet.source, mac_of(burst, *entry));
+  return judge_claim(*entry, said->target, mac, burst);
 }
 
 }  // namespace koi::dataplane

@@ -104,6 +104,8 @@ struct SlotView {
   MacAddress mac;          // the virtual MAC
   FamilySet families = 0;  // that it advertises in
   ReplayRule replay = ReplayRule::strict;
+  bool multicast = true;         // takes advertisements to the group
+  bool unicast = false;          // takes those of its peers (EntryKind::peer) to an own address
   WorkerIndex transmitter;       // the one worker that sends its advertisements (L3)
   Ipv4Address source;            // this node's own address there: source of what it sends
   Ipv6Address source6;           // the same of IPv6: a link-local one where there is one

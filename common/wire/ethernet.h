@@ -32,10 +32,11 @@ struct EthernetHeader {
 /// (kVlanStacked).
 inline Parsed<EthernetHeader> parse_ethernet(std::span<const std::byte> frame);
 
-/// Writes the header, with an 802.1Q tag iff vlan is not 0. Returns its length: 14 or 18.
-/// REQUIRES: out holds 18 bytes.
+/// Writes the header, with an 802.1Q tag iff vlan is not 0: of priority pcp (0..7), not drop
+/// eligible. Returns its length: 14 or 18. REQUIRES: out holds 18 bytes.
 inline std::size_t write_ethernet(std::span<std::byte> out, const MacAddress& destination,
-                                  const MacAddress& source, VlanId vlan, std::uint16_t ethertype);
+                                  const MacAddress& source, VlanId vlan, std::uint16_t ethertype,
+                                  std::uint8_t pcp = 0);
 
 // The rest is how. Inline, because every frame of a worker passes through it.
 
@@ -71,7 +72,8 @@ inline Parsed<EthernetHeader> parse_ethernet(std::span<const std::byte> frame) {
 }
 
 inline std::size_t write_ethernet(std::span<std::byte> out, const MacAddress& destination,
-                                  const MacAddress& source, VlanId vlan, std::uint16_t ethertype) {
+                                  const MacAddress& source, VlanId vlan, std::uint16_t ethertype,
+                                  std::uint8_t pcp) {
   put_mac(out, 0, destination);
   put_mac(out, 6, source);
   if (vlan == VlanId(0)) {
@@ -79,7 +81,7 @@ inline std::size_t write_ethernet(std::span<std::byte> out, const MacAddress& de
     return kEthernetLength;
   }
   put_be16(out, 12, kEtherVlan);
-  put_be16(out, 14, vlan.value());  // priority 0, not drop eligible
+  put_be16(out, 14, static_cast<std::uint16_t>((pcp << 13) | vlan.value()));
   put_be16(out, 16, ethertype);
   return kEthernetLength + kVlanTagLength;
 }

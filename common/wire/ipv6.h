@@ -40,6 +40,11 @@ inline Parsed<Ipv6Header> parse_ipv6(std::span<const std::byte> packet);
 /// Writes 40 bytes, flow label 0. REQUIRES: no extension headers (payload is 40).
 void write_ipv6(const Ipv6Header& header, std::span<std::byte, kIpv6Length> out);
 
+/// Gives a packet that was written another traffic class; no checksum covers it.
+inline void set_traffic_class(std::span<std::byte> packet, std::uint8_t traffic_class) {
+  put_be16(packet, 0, static_cast<std::uint16_t>(0x6000U | (std::uint32_t{traffic_class} << 4)));
+}
+
 // The rest is how. Inline, because every Neighbor Solicitation passes through it.
 
 namespace detail {

@@ -15,7 +15,9 @@ constexpr std::size_t kChecksumAt = 2;
 constexpr std::size_t kFlagsAt = 4;  // flags and reserved, 4 bytes
 constexpr std::size_t kTargetAt = 8;
 constexpr std::uint16_t kAdvertisementWord = kNeighborAdvertisement << 8;  // type, code 0
-constexpr std::uint16_t kTargetOptionWord = (kTargetLinkLayer << 8) | 1;   // type, length 1
+constexpr std::uint16_t kSolicitationWord = kNeighborSolicitation << 8;
+constexpr std::uint16_t kSourceOptionWord = (kSourceLinkLayer << 8) | 1;  // type, length 1
+constexpr std::uint16_t kTargetOptionWord = (kTargetLinkLayer << 8) | 1;  // type, length 1
 constexpr std::uint32_t kVersionWord = 0x60000000;
 
 /// RFC 4861 §4.6: every option has its length in units of 8 bytes; those that we do not know are
@@ -66,6 +68,39 @@ Parsed<NeighborMessage> parse_neighbor(const Ipv6Header& ip, std::span<const std
 bool is_solicited_node(const Ipv6Address& group) {
   constexpr Ipv6Address kPrefix = solicited_node({});
   return std::equal(group.bytes.begin(), group.bytes.begin() + 13, kPrefix.bytes.begin());
+}
+
+/// A whole packet with one option, as both kinds have it.
+struct NeighborPacket {
+  std::uint16_t type = 0;  // and code 0
+  std::uint8_t flags = 0;
+  Ipv6Address source;
+  Ipv6Address destination;
+  Ipv6Address target;
+  std::uint16_t option = 0;  // type and length
+  MacAddress mac;
+};
+
+void write_neighbor(const NeighborPacket& packet,
+                    std::span<std::byte, kIpv6Length + kNeighborAnswerLength> out) {
+  write_ipv6({.hop_limit = kHopLimit,
+              .protocol = kProtocolIcmpv6,
+              .source = packet.source,
+              .destination = packet.destination,
+              .payload_length = kNeighborAnswerLength},
+             out.first<kIpv6Length>());
+  const std::span<std::byte> message = out.subspan(kIpv6Length);
+  Writer w(message);
+  w.be16(packet.type);
+  w.be16(0);
+  w.be32(std::uint32_t{packet.flags} << 24);
+  w.ipv6(packet.target);
+  w.be16(packet.option);
+  w.mac(packet.mac);
+  ChecksumSum sum =
+      ipv6_pseudo_header(packet.source, packet.destination, kNeighborAnswerLength, kProtocolIcmpv6);
+  sum.add(message);
+  put_be16(message, kChecksumAt, sum.checksum());
 }
 
 }  // namespace
@@ -125,24 +160,27 @@ void turn_into_advertisement(std::span<std::byte> packet, const Ipv6Header& ip,
 
 void write_advertisement(const Ipv6Address& target, const NeighborAnswer& answer,
                          std::span<std::byte, kIpv6Length + kNeighborAnswerLength> out) {
-  write_ipv6({.hop_limit = kHopLimit,
-              .protocol = kProtocolIcmpv6,
-              .source = target,
-              .destination = answer.destination,
-              .payload_length = kNeighborAnswerLength},
-             out.first<kIpv6Length>());
-  const std::span<std::byte> message = out.subspan(kIpv6Length);
-  Writer w(message);
-  w.be16(kAdvertisementWord);
-  w.be16(0);
-  w.be32(std::uint32_t{answer.flags} << 24);
-  w.ipv6(target);
-  w.be16(kTargetOptionWord);
-  w.mac(answer.mac);
-  ChecksumSum sum =
-      ipv6_pseudo_header(target, answer.destination, kNeighborAnswerLength, kProtocolIcmpv6);
-  sum.add(message);
-  put_be16(message, kChecksumAt, sum.checksum());
+  write_neighbor({.type = kAdvertisementWord,
+                  .flags = answer.flags,
+                  .source = target,
+                  .destination = answer.destination,
+                  .target = target,
+                  .option = kTargetOptionWord,
+                  .mac = answer.mac},
+                 out);
+}
+
+void write_solicitation(const Ipv6Address& source, const Ipv6Address& destination,
+                        const Ipv6Address& target, const MacAddress& mac,
+                        std::span<std::byte, kIpv6Length + kNeighborAnswerLength> out) {
+  write_neighbor({.type = kSolicitationWord,
+                  .flags = 0,
+                  .source = source,
+                  .destination = destination,
+                  .target = target,
+                  .option = kSourceOptionWord,
+                  .mac = mac},
+                 out);
 }
 
 }  // namespace koi::wire

@@ -67,4 +67,10 @@ void turn_into_advertisement(std::span<std::byte> packet, const Ipv6Header& ip,
 void write_advertisement(const Ipv6Address& target, const NeighborAnswer& answer,
                          std::span<std::byte, kIpv6Length + kNeighborAnswerLength> out);
 
+/// Writes a whole solicitation with a source link-layer address option: 72 bytes. To the target's
+/// solicited-node group, or to the target itself (RFC 4861 §7.2.2, §7.3.3).
+void write_solicitation(const Ipv6Address& source, const Ipv6Address& destination,
+                        const Ipv6Address& target, const MacAddress& mac,
+                        std::span<std::byte, kIpv6Length + kNeighborAnswerLength> out);
+
 }  // namespace koi::wire

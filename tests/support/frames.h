@@ -32,6 +32,8 @@ inline constexpr Ipv4Address kSharedIp = ipv4(192, 0, 2, 1);
 inline constexpr Ipv4Address kForeignSharedIp = ipv4(192, 0, 2, 9);
 inline constexpr Ipv4Address kOwnIp = ipv4(192, 0, 2, 2);
 inline constexpr Ipv4Address kPeerIp = ipv4(192, 0, 2, 3);
+inline constexpr Ipv4Address kUnicastPeerIp = ipv4(192, 0, 2, 4);
+inline constexpr MacAddress kUnicastPeerMac = mac_from({0x02, 0, 0, 0, 0, 0x14});
 inline constexpr Ipv4Address kClientIp = ipv4(192, 0, 2, 77);
 inline constexpr VlanId kVlan{20};
 inline constexpr Ipv4Address kTaggedSharedIp = ipv4(198, 51, 100, 1);

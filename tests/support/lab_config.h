@@ -18,6 +18,8 @@ inline config::Secret secret(const std::string& text) {
 
 inline Ipv4Address ip4(const char* text) { return Ipv4Address::parse(text).value(); }
 
+inline Ipv6Address ip6(const char* text) { return Ipv6Address::parse(text).value(); }
+
 /// 192.0.2.<last> on port "lan".
 inline config::Port lan_port(std::uint8_t last) {
   config::Port port;

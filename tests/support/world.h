@@ -36,6 +36,8 @@ struct Group {
   std::vector<Ipv6Address> addresses6 = {};
   FamilySet families = family_bit(Family::ipv4);
   ReplayRule replay = ReplayRule::strict;
+  bool multicast = true;
+  bool unicast = false;
 };
 
 /// Ports and own addresses first, then the groups that use them.
@@ -58,6 +60,10 @@ class TopologyBuilder {
     add(port, vlan, address, Entry{.kind = EntryKind::own, .slot = {}});
     return *this;
   }
+  TopologyBuilder& peer(PortIndex port, VlanId vlan, Ipv4Address address) {
+    add(port, vlan, address, Entry{.kind = EntryKind::peer, .slot = {}});
+    return *this;
+  }
   TopologyBuilder& peer6(PortIndex port, VlanId vlan, const Ipv6Address& address) {
     add(port, vlan, address, Entry{.kind = EntryKind::peer, .slot = {}});
     return *this;
@@ -73,6 +79,8 @@ class TopologyBuilder {
                                .mac = virtual_mac(g.vhid),
                                .families = g.families,
                                .replay = g.replay,
+                               .multicast = g.multicast,
+                               .unicast = g.unicast,
                                .transmitter = WorkerIndex(0),
                                .source = source(own_, g.port, g.vlan),
                                .source6 = source(own6_, g.port, g.vlan),
@@ -168,6 +176,7 @@ inline std::shared_ptr<const Topology> usual_topology(
       .own6(first, untagged, kOwnLinkLocal)
       .own6(first, untagged, kOwnIp6)
       .own6(first, kVlan, kTaggedOwnIp6)
+      .peer(first, untagged, kUnicastPeerIp)
       .peer6(first, untagged, kUnicastPeerIp6)
       .group({.port = first,
               .vhid = Vhid(6),

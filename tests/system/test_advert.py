@@ -56,7 +56,7 @@ def test_on_the_wire(master, asker):
     packet = Ether(frame.data)
     assert (packet.dst, packet.src, packet.type) == ("01:00:5e:00:00:12", VMAC, 0x0800)
     ip = packet[IP]
-    assert (ip.version, ip.ihl, ip.tos, ip.len, ip.ttl, ip.proto) == (4, 5, 0x10, 56, 255, 112)
+    assert (ip.version, ip.ihl, ip.tos, ip.len, ip.ttl, ip.proto) == (4, 5, 0xc0, 56, 255, 112)
     assert (ip.src, ip.dst, str(ip.flags), ip.frag) == (OWN, "224.0.0.18", "DF", 0)
     assert carp.checksum(frame.data[14:34]) == 0
     fields = CARP(frame.carp())

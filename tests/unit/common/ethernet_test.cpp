@@ -182,5 +182,16 @@ TEST(WriteEthernet, Tagged) {
   EXPECT_EQ(to_hex(out), std::string(kTagged) + "eeee");
 }
 
+// Scapy: Dot1Q(prio=5, vlan=100) and Dot1Q(prio=7, vlan=4094).
+TEST(WriteEthernet, Priority) {
+  std::array<std::byte, 18> out;
+  EXPECT_EQ(write_ethernet(out, kVirtual, kClient, VlanId(100), kEtherArp, 5), 18u);
+  EXPECT_EQ(to_hex(out).substr(24), "8100a0640806");
+  EXPECT_EQ(write_ethernet(out, kVirtual, kClient, VlanId(4094), kEtherArp, 7), 18u);
+  EXPECT_EQ(to_hex(out).substr(24), "8100effe0806");
+  EXPECT_EQ(write_ethernet(out, kVirtual, kClient, VlanId(0), kEtherArp, 7), 14u);
+  EXPECT_EQ(to_hex(out).substr(24, 4), "0806");  // no tag, no priority
+}
+
 }  // namespace
 }  // namespace koi::wire

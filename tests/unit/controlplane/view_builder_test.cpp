@@ -56,6 +56,75 @@ TEST(ViewBuilder, OwnAddressesOfThePortAndOfEveryVlan) {
   EXPECT_EQ(kind(0, "192.0.2.3"), -1);
 }
 
+TEST(ViewBuilder, ALinkLocalAddressIsDerivedOnlyWhereIpv6IsSpoken) {
+  const Plan plan = make_plan(two_groups(), {port_facts()});
+  const Ipv6Address derived = Ipv6Address::parse("fe80::ff:fe00:1").value();
+  EXPECT_EQ(plan.topology->find_address(PortIndex(0), VlanId(0), derived), nullptr);
+  EXPECT_EQ(plan.topology->find_address(PortIndex(0), VlanId(30), derived), nullptr);
+  const Entry* own = plan.topology->find_address(PortIndex(0), VlanId(20), derived);
+  ASSERT_NE(own, nullptr);
+  EXPECT_EQ(own->kind, EntryKind::own);
+}
+
+TEST(ViewBuilder, PlacesJoinWhatIsAnsweredThereAndKnowThePeers) {
+  config::Config config = two_groups();
+  config.groups[1].peers = {ip4("198.51.100.9"), ip4("198.51.100.3")};
+  config.groups[0].multicast = false;
+  const Plan plan = make_plan(config, {port_facts()});
+  ASSERT_EQ(plan.places.size(), 2U);
+  EXPECT_EQ(plan.places[0].interface.vlan, VlanId(0));
+  EXPECT_EQ(plan.places[0].listens, 0);
+  EXPECT_TRUE(plan.places[0].answered.empty());
+  EXPECT_FALSE(plan.topology->slots[0].multicast);
+  EXPECT_TRUE(plan.topology->slots[1].multicast && plan.topology->slots[1].unicast);
+  const PlacePlan& tagged = plan.places[1];
+  EXPECT_EQ(tagged.interface.vlan, VlanId(20));
+  EXPECT_EQ(tagged.interface.source, ip4("198.51.100.2"));
+  EXPECT_EQ(tagged.listens, family_bit(Family::ipv4) | family_bit(Family::ipv6));
+  const std::vector<Ipv6Address> answered = {Ipv6Address::parse("fe80::ff:fe00:1").value(),
+                                             Ipv6Address::parse("2001:db8::1").value()};
+  EXPECT_EQ(tagged.answered, answered);
+  EXPECT_EQ(tagged.peers, config.groups[1].peers);
+  const auto kind = [&](const char* address) {
+    return plan.topology->find_address(PortIndex(0), VlanId(20), ip4(address))->kind;
+  };
+  EXPECT_EQ(kind("198.51.100.9"), EntryKind::peer);
+  EXPECT_EQ(kind("198.51.100.3"), EntryKind::own);  // ours, whatever else it is called
+}
+
+// C5.7 kept
+TEST(ViewBuilder, BothTreatmentsOfLinkLocalAddressesAreAccepted) {
+  config::Config config = test::lan_box(2);
+  config.groups[0].addresses = {ip4("192.0.2.10"), Ipv6Address::parse("fe80::10").value()};
+  const auto sent_with = [&](config::HmacLinkLocal link_local) {
+    config.groups[0].hmac_v6ll = link_local;
+    const Plan plan = make_plan(config, {port_facts()});
+    EXPECT_EQ(plan.topology->slots[0].auth_count, 2U);
+    const auto bytes = plan.slots[0].frames.advertisement(Family::ipv4, {.counter = 7}).bytes;
+    return std::vector(bytes.begin() + 50, bytes.begin() + 70);
+  };
+  // HMAC-SHA1 by Python's hmac: 02 01 01, c000020a, [fe80…10,] 0000000000000007.
+  const auto excluded = digest("ad9ccd14fa474f7467aebf8e3dbbb0edeb38fe8b");
+  const auto included = digest("0a56286c51486ad0d5ed758ae250e9bf8200cb6a");
+  EXPECT_EQ(sent_with(config::HmacLinkLocal::exclude),
+            std::vector(excluded.begin(), excluded.end()));
+  EXPECT_EQ(sent_with(config::HmacLinkLocal::include),
+            std::vector(included.begin(), included.end()));
+  const Plan plan = make_plan(config, {port_facts()});
+  EXPECT_TRUE(plan.topology->auths[0].verify(7, included));
+  EXPECT_TRUE(plan.topology->auths[1].verify(7, excluded));
+}
+
+TEST(ViewBuilder, TiedGroupsAreOneTie) {
+  config::Config config = two_groups();
+  EXPECT_TRUE(make_plan(config, {port_facts()}).ties.empty());
+  config.groups[1].tie = {config.groups[0].name};
+  const Plan plan = make_plan(config, {port_facts()});
+  ASSERT_EQ(plan.ties.size(), 1U);
+  EXPECT_EQ(plan.ties[0], (std::vector{SlotIndex(0), SlotIndex(1)}));
+  EXPECT_TRUE(plan.slots[0].parameters.tied && plan.slots[1].parameters.tied);
+}
+
 TEST(ViewBuilder, SharedAddressesLeadToTheirSlot) {
   const Plan plan = make_plan(two_groups(), {port_facts()});
   const Topology& t = *plan.topology;
@@ -116,13 +185,17 @@ TEST(ViewBuilder, SlotsCarryWhatTheConfigurationSays) {
   EXPECT_EQ(slot.parameters.dialect, config::Dialect::ucarp);
   EXPECT_TRUE(slot.parameters.preempt);
   EXPECT_EQ(slot.parameters.node, NodeId(2));
-  EXPECT_EQ(slot.parameters.families, family_bit(Family::ipv4));
+  constexpr FamilySet kBoth = family_bit(Family::ipv4) | family_bit(Family::ipv6);
+  EXPECT_EQ(slot.parameters.families, kBoth);
   EXPECT_EQ(slot.parameters.announce_refresh, 7s);
-  ASSERT_EQ(slot.frames.addresses().size(), 1U);
-  EXPECT_EQ(slot.frames.addresses()[0], ip4("198.51.100.1"));
+  ASSERT_EQ(slot.frames.addresses().size(), 2U);
+  EXPECT_EQ(slot.frames.addresses()[0], IpAddress(ip4("198.51.100.1")));
   const SlotView& view = plan.topology->slots[1];
   EXPECT_EQ(view.mac, virtual_mac(Vhid(77)));
-  EXPECT_EQ(view.families, family_bit(Family::ipv4));
+  EXPECT_EQ(view.families, kBoth);
+  // None is given there: derived from 02:00:00:00:00:01 (RFC 4291, appendix A), by hand.
+  EXPECT_EQ(view.source6, Ipv6Address::parse("fe80::ff:fe00:1").value());
+  EXPECT_EQ(slot.parameters.source6, view.source6);
   EXPECT_EQ(view.replay, ReplayRule::none);
   EXPECT_EQ(plan.topology->slots[0].replay, ReplayRule::strict);
   EXPECT_EQ(plan.topology->node_id, NodeId(2));
@@ -146,7 +219,7 @@ TEST(ViewBuilder, EveryAcceptedKeyWithEveryAddressListTheSendingOneFirst) {
     EXPECT_TRUE(plan.topology->auths[slot.first_auth + i].verify(7, digest(kExpected[i]))) << i;
   }
   // And that is what we send.
-  const TransmitFrame frame = plan.slots[0].frames.advertisement({.counter = 7});
+  const TransmitFrame frame = plan.slots[0].frames.advertisement(Family::ipv4, {.counter = 7});
   EXPECT_TRUE(
       std::equal(frame.bytes.begin() + 50, frame.bytes.begin() + 70, digest(kExpected[0]).begin()));
 }

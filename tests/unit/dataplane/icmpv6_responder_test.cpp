@@ -156,7 +156,7 @@ TEST_F(Icmpv6Responder, SourcesThatNoHostHasOrOurOwn) {
 
 TEST_F(Icmpv6Responder, EveryTypeAndCode) {
   for (unsigned type = 0; type < 256; ++type) {
-    if (type == 135 || type == 136) continue;  // Neighbor Discovery
+    if (type == 130 || type == 135 || type == 136) continue;  // MLD, Neighbor Discovery
     for (const unsigned code : {0U, 1U, 255U}) {
       const Bytes message =
           icmp6(static_cast<std::uint8_t>(type), static_cast<std::uint8_t>(code), Bytes(4), Ip6{});
@@ -172,8 +172,8 @@ TEST_F(Icmpv6Responder, ExtensionHeadersAreNotSentBack) {
   EXPECT_EQ(world.verdict_on(echo6(ip, {.to = kPortMac})), "ipv6_extensions");
 }
 
-TEST_F(Icmpv6Responder, MldQueryIsNoEcho) {
-  EXPECT_EQ(world.verdict_on(from_hex(kMldQuery)), "icmp6_not_echo");
+TEST_F(Icmpv6Responder, MldQueryGoesUp) {
+  EXPECT_EQ(world.verdict_on(from_hex(kMldQuery)), "taken");
 }
 
 TEST_F(Icmpv6Responder, EveryByteOfTheMessageIsUnderItsChecksum) {

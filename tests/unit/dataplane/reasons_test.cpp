@@ -170,6 +170,27 @@ std::vector<Circumstance> neighbor_discovery() {
   };
 }
 
+std::vector<Circumstance> igmp_and_mld() {
+  const Ip ip{.ttl = 1, .protocol = 2, .destination = ipv4(224, 0, 0, 1)};
+  const auto igmp = [ip](const Bytes& message) {
+    return ethernet({.to = mac_from({0x01, 0, 0x5e, 0, 0, 1})}, 0x0800, ip_packet(ip, message));
+  };
+  const Ip6 ip6{.hop_limit = 1, .source = kPeerLinkLocal, .destination = kAllNodes};
+  const auto mld = [](const Ip6& header, std::size_t length) {
+    return ethernet({.to = mac_from({0x33, 0x33, 0, 0, 0, 1})}, 0x86dd,
+                    ip6_packet(header, icmp6(130, 0, Bytes(length - 4), header)));
+  };
+  Ip6 from_afar = ip6;
+  from_afar.hop_limit = 64;
+  return {
+      frame_for(DropReason::kIgmpLength, igmp(from_hex("1164ee9b000000"))),
+      frame_for(DropReason::kIgmpChecksum, igmp(from_hex("1164ee9c00000000"))),
+      frame_for(DropReason::kIgmpNotQuery, igmp(from_hex("160009ede0000012"))),
+      frame_for(DropReason::kMldLength, mld(ip6, 27)),
+      frame_for(DropReason::kMldNotQuery, mld(from_afar, 24)),
+  };
+}
+
 std::vector<Circumstance> carp_and_transmission() {
   return {
       frame_for(DropReason::kCarpTtl, advert([](Advert& ad) { ad.ip.ttl = 254; })),
@@ -207,8 +228,8 @@ std::vector<Circumstance> carp_and_transmission() {
 
 std::vector<Circumstance> all_circumstances() {
   std::vector<Circumstance> all = ethernet_and_arp();
-  for (const auto& part :
-       {ipv4_and_icmp(), ipv6_and_icmpv6(), neighbor_discovery(), carp_and_transmission()}) {
+  for (const auto& part : {ipv4_and_icmp(), ipv6_and_icmpv6(), neighbor_discovery(),
+                           carp_and_transmission(), igmp_and_mld()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

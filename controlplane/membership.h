@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/contract/messages.h"
+#include "common/net/ip_address.h"
+#include "common/time.h"
+#include "controlplane/interface.h"
+
+namespace koi::controlplane {
+
+/// What is to be joined on an interface: 224.0.0.18, or ff02::12 and the solicited-node groups of
+/// the IPv6 addresses given, each once. Those of shared addresses are joined in every role: a
+/// switch must let a solicitation through the moment we rise.
+std::vector<IpAddress> groups_to_join(Family family, std::span<const Ipv6Address> addresses);
+
+/// Tells snooping switches which groups one interface wants, in one family (protocol.md §15): when
+/// the link comes up and again 1 s later, on every query, and every 60 s. Speaks IGMPv3 or MLDv2;
+/// for 400 s after a query of an older version IGMPv2 or MLDv1 (RFC 3376 §7.2.1, RFC 3810 §8.2.1,
+/// with the timeout of the default timers).
+///
+/// Pure: time and chance come in, frames go out. Control thread.
+class Membership {
+ public:
+  static constexpr Duration kRepeat = 1s;    // RFC 3376 §8.11: of the report on a change
+  static constexpr Duration kRefresh = 60s;  // without being asked
+  static constexpr Duration kOlderVersionPresent = 400s;
+  static constexpr Duration kLongestDelay = 10s;  // of an answer, whatever the query allows
+  static constexpr Duration kFrameLasts = 1s;     // not-after of a report
+
+  /// REQUIRES: every group is of the family. Nothing is sent before link_up().
+  Membership(const Interface& from, Family family, std::vector<IpAddress> groups);
+
+  const Interface& interface() const { return from_; }
+  Family family() const { return family_; }
+
+  /// Joins: at start, and when the link comes back.
+  void link_up(Instant now);
+  void link_down();
+
+  /// A query on this interface and of this family. random: any number; the answer's delay is
+  /// spread over max_response by it (RFC 3376 §5.2). One that asks for a group that is not ours is
+  /// not answered, but tells the querier's version.
+  void on_query(const QueryHeard& query, Instant now, std::uint32_t random);
+
+  /// At most `limit` reports that are due; the rest of the round stays due.
+  std::vector<TransmitFrame> due(Instant now, std::size_t limit);
+  /// When due() will have something: at once if that is past. Instant::max(): not before another
+  /// call.
+  Instant next_deadline() const;
+
+ private:
+  TransmitFrame next_report(Instant now);
+
+  Interface from_;
+  Family family_;
+  std::vector<Ipv4Address> groups4_;  // of the family, the other is empty
+  std::vector<Ipv6Address> groups6_;
+  std::size_t count_ = 0;
+  Instant next_ = Instant::max();  // of the next round
+  Instant older_until_{};
+  unsigned changes_left_ = 0;  // rounds that say "changed" (RFC 3376 §5.1)
+  bool change_ = false;        // this round is one
+  std::size_t at_ = 0;         // next group of this round; count_: no round
+};
+
+}  // namespace koi::controlplane
