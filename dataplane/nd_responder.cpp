@@ -40,7 +40,7 @@ Fate answer_solicitation(std::span<std::byte> frame, std::size_t room,
   }
   // RFC 4861 §7.2.2: to the target's solicited-node group, or to the target itself; and anybody may
   // ask all nodes.
-  if (ip.destination != target && ip.destination != solicited_node(target) &&
+  if (ip.destination != target && !is_solicited_node_of(ip.destination, target) &&
       ip.destination != kAllNodes) {
     return Fate::drop(DropReason::kIpv6NotOurs);
   }

@@ -107,6 +107,19 @@ constexpr Ipv6Address solicited_node(const Ipv6Address& address) {
   return group;
 }
 
+/// Iff group is solicited_node(address), without building it: that shows in the packet path.
+inline bool is_solicited_node_of(const Ipv6Address& group, const Ipv6Address& address) {
+  constexpr Ipv6Address kPrefix = solicited_node({});
+  constexpr std::uint64_t kLast24 = ~std::uint64_t{0} << 40;  // little-endian, as bytes.h
+  std::uint64_t have[2];
+  std::uint64_t want[2];
+  std::uint64_t low;
+  std::memcpy(have, group.bytes.data(), sizeof have);
+  std::memcpy(want, kPrefix.bytes.data(), sizeof want);
+  std::memcpy(&low, address.bytes.data() + 8, sizeof low);
+  return have[0] == want[0] && have[1] == (want[1] | (low & kLast24));
+}
+
 /// fe80:: and the modified EUI-64 of a MAC: ff:fe in its middle, the universal bit inverted
 /// (RFC 4291 appendix A).
 constexpr Ipv6Address link_local_from(const MacAddress& mac) {

@@ -31,12 +31,12 @@ class ChecksumSum {
     return s;
   }
 
-  /// REQUIRES: an even number of bytes, except the last time. At most 2^30 bytes in all.
+  /// REQUIRES: an even number of bytes, except the last time.
   void add(std::span<const std::byte> bytes) { add_native(bytes, 0); }
   /// The same bytes' complement. REQUIRES: an even number of bytes.
-  void subtract(std::span<const std::byte> bytes) { add_native(bytes, 0xffffffff); }
+  void subtract(std::span<const std::byte> bytes) { add_native(bytes, ~std::uint64_t{0}); }
   /// A 16-bit word, in host order.
-  void add_word(std::uint16_t word) { sum_ += __builtin_bswap16(word); }
+  void add_word(std::uint16_t word) { add_carrying(__builtin_bswap16(word)); }
   void subtract_word(std::uint16_t word) { add_word(static_cast<std::uint16_t>(~word)); }
 
   /// The sum, folded: 0xffff iff it is that of bytes with a right checksum among them.
@@ -52,22 +52,25 @@ class ChecksumSum {
  private:
   // RFC 1071 §2 (B), (C): the sum of native words, taken as wide as one likes, is the byte-swapped
   // sum of the big-endian ones. flip: all ones to add the complement.
-  void add_native(std::span<const std::byte> bytes, std::uint32_t flip) {
+  void add_native(std::span<const std::byte> bytes, std::uint64_t flip) {
     const std::byte* at = bytes.data();
     std::size_t left = bytes.size();
-    for (; left >= 4; at += 4, left -= 4) {
-      std::uint32_t word;
+    for (; left >= 8; at += 8, left -= 8) {
+      std::uint64_t word;
       std::memcpy(&word, at, sizeof word);
-      sum_ += word ^ flip;
+      add_carrying(word ^ flip);
     }
-    if (left >= 2) {
+    for (; left >= 2; at += 2, left -= 2) {
       std::uint16_t word;
       std::memcpy(&word, at, sizeof word);
-      sum_ += static_cast<std::uint16_t>(word ^ flip);
-      at += 2;
-      left -= 2;
+      add_carrying(static_cast<std::uint16_t>(word ^ flip));
     }
-    if (left != 0) sum_ += std::to_integer<std::uint64_t>(*at);
+    if (left != 0) add_carrying(std::to_integer<std::uint64_t>(*at));
+  }
+
+  void add_carrying(std::uint64_t word) {
+    sum_ += word;
+    sum_ += sum_ < word ? 1 : 0;  // the end-around carry
   }
 
   std::uint64_t sum_ = 0;

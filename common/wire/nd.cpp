@@ -24,6 +24,12 @@ constexpr std::uint32_t kVersionWord = 0x60000000;
 /// passed over. Of several of the wanted kind the first counts. Returns false iff one is broken.
 bool find_link_layer(std::span<const std::byte> options, std::uint8_t wanted,
                      std::optional<MacAddress>& found) {
+  // What nearly every solicitation has, without a loop.
+  if (options.size() == kLinkLayerOptionLength && get_u8(options, 0) == wanted &&
+      get_u8(options, 1) == 1) {
+    found = get_mac(options, 2);
+    return true;
+  }
   for (Reader r(options); r.remaining() != 0;) {
     const std::uint8_t type = r.u8();
     const std::size_t length = std::size_t{8} * r.u8();

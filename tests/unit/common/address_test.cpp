@@ -151,6 +151,20 @@ TEST(Ipv6Address, GroupsAndTheirMacs) {
   EXPECT_EQ(multicast_mac(solicited_node(asked)).to_string(), "33:33:ff:0e:8c:6c");
 }
 
+TEST(Ipv6Address, SolicitedNodeGroupIsKnownByEveryByte) {
+  const Ipv6Address address = *Ipv6Address::parse("4037::01:800:200e:8c6c");
+  const Ipv6Address group = *Ipv6Address::parse("ff02::1:ff0e:8c6c");
+  EXPECT_TRUE(is_solicited_node_of(group, address));
+  for (std::size_t at = 0; at < 16; ++at) {
+    Ipv6Address other = group;
+    other.bytes[at] ^= std::byte{0x10};
+    EXPECT_FALSE(is_solicited_node_of(other, address)) << at;
+    other = address;
+    other.bytes[at] ^= std::byte{0x10};
+    EXPECT_EQ(is_solicited_node_of(group, other), at < 13) << at;
+  }
+}
+
 TEST(Ipv6Address, LinkLocalFromAMac) {
   const auto from = [](const char* mac) {
     return link_local_from(*MacAddress::parse(mac)).to_string();

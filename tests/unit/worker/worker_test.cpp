@@ -95,6 +95,22 @@ TEST(Worker, CountsAnswersByTheirKind) {
   EXPECT_EQ(rig.drops(DropReason::kArpNotOurs), 1U);
 }
 
+// The buffer holds more than the frame: the answer grows into it, and leaves whole.
+TEST(Worker, NeighborAnswerIsLongerThanASolicitationWithoutOption) {
+  RingRig rig;
+  rig.start();
+  Neighbor n{.target = kOwnIp6, .options = {}};
+  n.ip.destination = Neighbor::solicited_group(kOwnIp6);
+  EXPECT_EQ(rig.fate_of(neighbor(n)), "answer");
+  rig.stop();
+  // Scapy's ICMPv6ND_NA(tgt="2001:db8::2", R=0, S=1, O=1) with its option.
+  EXPECT_EQ(rig.take(),
+            from_hex("525400123456020000000010 86dd 6000000000203aff "
+                     "20010db8000000000000000000000002 20010db8000000000000000000000077 "
+                     "880089ed60000000 20010db8000000000000000000000002 0201020000000010"));
+  EXPECT_EQ(rig.port_counters().answers[static_cast<std::size_t>(AnswerKind::nd)].get(), 1U);
+}
+
 TEST(Worker, I5_FrameInTwoSegmentsIsDroppedWhole) {
   RingRig rig;
   rig.start();
