@@ -99,6 +99,14 @@ TEST_F(BalancedGroup, EveryMembersAnnouncementIsNoClaim) {
   }
 }
 
+TEST_F(BalancedGroup, AMacThatEndsAsAMembersIsNone) {
+  const MacAddress alike = mac_from({0x02, 0, 0, 0, 0, 5});
+  EXPECT_EQ(world.verdict_on(arp({.sender_mac = alike, .sender_ip = kSharedIp})), "arp_claim");
+  const Entry& entry = *world.topology->find_address(PortIndex(0), VlanId(0), kSharedIp);
+  EXPECT_EQ(slot_of_mac(*world.topology, entry, alike), std::nullopt);
+  EXPECT_EQ(slot_of_mac(*world.topology, entry, virtual_mac(Vhid(5))), SlotIndex(1));
+}
+
 TEST_F(BalancedGroup, EchoIsAnsweredAtTheMacOfAnySlotByItsMaster) {
   const Ip ip{.destination = kSharedIp};
   world.reign(SlotIndex(1));

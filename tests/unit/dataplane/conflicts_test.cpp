@@ -177,6 +177,14 @@ TEST(VirtualMac, OurOwnAnnouncementsMayBeReflected) {
   EXPECT_EQ(conflicts(world).size(), 1U);
 }
 
+TEST(VirtualMac, AnAnnouncementOfAnotherMacIsNotOurs) {
+  World world;
+  world.reign(kLan);
+  world.verdict_on(arp({.sender_mac = kStranger, .sender_ip = kSharedIp}, {.from = kVirtual}));
+  EXPECT_EQ(conflicts(world),
+            (Expected{"mac 0 192.0.2.1 00:00:5e:00:01:01", "claim 0 192.0.2.1 02:00:00:00:00:66"}));
+}
+
 TEST(VirtualMac, EveryTruncationIsLookedAtNoFurther) {
   const Bytes frames[] = {arp({}, {.from = kVirtual}), echo({}, {.from = kVirtual}),
                           ethernet({.from = kVirtual}, 0x86dd, Bytes(60))};
