@@ -108,7 +108,7 @@ def test_an_agent_that_restarts_clears_nothing(watched):
     watched.agent.kill()
     watched.agent.wait()
     watched.agent = _agent(a)
-    until("the new agent", lambda: a.log_text("agent.log").count("watched") >= 1, within=3)
+    until("the new agent", lambda: a.log_text("agent.log").count("watched") >= 2, within=3)
     time.sleep(1)
     assert a.counters()["slots"][0]["transitions"] == changes
     assert watched.cause in _causes(a)

@@ -164,6 +164,7 @@ TEST_F(HealthTest, AnAgentThatIsSilentCountsAsFailure) {
   config.groups[1].track = {ping(3)};
   EXPECT_EQ(totals(5s), (All{0, 0, 0, 0}));  // from the start on
   EXPECT_EQ(totals(5s + 1ns), (All{0, 3, 0, 0}));
+  ASSERT_EQ(ledger.list().size(), 1U);
   EXPECT_EQ(ledger.list()[0].owner, "koi-agent silent");
   EXPECT_FALSE(health().checks()[0].counts_as_healthy());
   EXPECT_TRUE(health().report("ping 192.0.2.9", true, "", start + 6s));
