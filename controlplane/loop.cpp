@@ -142,7 +142,7 @@ void ControlLoop::on(const Conflict&, WorkerIndex) {}
 
 void ControlLoop::on(const SetDemotion& command) {
   for (Slot& slot : slots_) {
-    if (index_of(slot).value() != command.group) continue;  // a slot for each group
+    if (slot.plan.group_index != command.group) continue;
     feed(slot, election::DemotionChanged{command.count}, setup_.clock->now());
     glances_[index_of(slot).value()].report_due = true;
   }

@@ -12,6 +12,11 @@ namespace {
 void note_sender(const wire::ArpPacket& packet, const wire::EthernetHeader& ethernet,
                  const BurstContext& burst) {
   const Topology& topology = burst.topology();
+  // Nearly everybody who asks is none of these.
+  if (!topology.addresses.may_have(
+          Topology::address_key(burst.port, ethernet.vlan, packet.sender_ip))) {
+    return;
+  }
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, packet.sender_ip);
   if (entry == nullptr) return;
   const MacAddress& mac = packet.sender_mac;
@@ -21,6 +26,17 @@ void note_sender(const wire::ArpPacket& packet, const wire::EthernetHeader& ethe
              !mac.is_multicast() && !mac.is_zero()) {
     burst.reporter.offer(NeighborHeard{burst.port, ethernet.vlan, packet.sender_ip, mac});
   }
+}
+
+/// The asker's slot of a balanced group. Apart, so that who asks for another address pays nothing.
+[[gnu::noinline]] Parsed<SlotIndex> share_of(const Topology& topology, const Entry& entry,
+                                             const wire::ArpPacket& request,
+                                             const wire::EthernetHeader& ethernet) {
+  // protocol.md §10: the hash is over the sender hardware address, not the Ethernet source
+  return answering_slot(topology, entry,
+                        {.link_layer = request.sender_mac,
+                         .ethernet = ethernet.source,
+                         .address = request.sender_ip});
 }
 
 /// RFC 5227 §3: who asks for its own address announces it.
@@ -54,13 +70,14 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
   const MacAddress& asker = request->sender_mac;
   const MacAddress* mac = &burst.port_mac();
   if (entry->kind == EntryKind::shared) {
-    // protocol.md §10: the hash is over the sender hardware address, not the Ethernet source
-    const Parsed<SlotIndex> slot = answering_slot(
-        topology, *entry,
-        {.link_layer = asker, .ethernet = ethernet.source, .address = request->sender_ip});
-    if (!slot) return Fate::drop(slot.reason());
-    if (const auto reason = burst.lease.refusal(burst.view, *slot)) return Fate::drop(*reason);
-    mac = &topology.slots[slot->value()].mac;
+    SlotIndex slot = entry->slot;
+    if (entry->is_balanced()) {
+      const Parsed<SlotIndex> share = share_of(topology, *entry, *request, ethernet);
+      if (!share) return Fate::drop(share.reason());
+      slot = *share;
+    }
+    if (const auto reason = burst.lease.refusal(burst.view, slot)) return Fate::drop(*reason);
+    mac = &topology.slots[slot.value()].mac;
   }
   // The answer goes to the sender hardware address: no host has a group address, none has ours.
   if (asker.is_multicast() || asker.is_zero() || asker == *mac || asker == burst.port_mac()) {

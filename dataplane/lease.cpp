@@ -26,7 +26,7 @@ void WorkerLease::begin_poll(Instant now) {
   }
   poll_ = now;
   hand_over_by_ = Instant::max();
-  allowed_any_ = false;
+  ++judged_;
   if (!started_ || gap || now - published_ >= kPublishEvery) {
     words.polled.store(now.time_since_epoch().count(), std::memory_order_release);
     published_ = now;
@@ -98,7 +98,7 @@ bool WorkerLease::every_receiver_listens(const PortView& port, const SlotWords& 
 }
 
 std::uint32_t WorkerLease::stamp_heard(SlotIndex slot) {
-  allowed_any_ = false;
+  ++judged_;
   SlotWords& words = board_.slot(slot);
   std::atomic<std::uint64_t>& word = words.heard[self_.value()];
   const Stamp last = Stamp::from_word(word.load(std::memory_order_relaxed));
@@ -137,7 +137,7 @@ void WorkerLease::sent(const TransmitFrame& frame, Instant now) {
 }
 
 void WorkerLease::adopted(const View& view) {
-  allowed_any_ = false;
+  ++judged_;
   board_.worker(self_).adopted.store(view.number.value(), std::memory_order_release);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -45,12 +46,11 @@ class WorkerLease {
   /// else kNotMaster (the view says so) or kNoLease.
   std::optional<DropReason> refusal(const View& view, SlotIndex slot) {
     // Judged once per burst and slot, for it is as of the poll.
-    if (allowed_any_ && slot == allowed_) return std::nullopt;
+    std::uint64_t& allowed = allowed_[slot.value() % allowed_.size()];
+    const std::uint64_t now = judged_ << 16 | slot.value();
+    if (allowed == now) return std::nullopt;
     const std::optional<DropReason> reason = judge(view, slot);
-    if (!reason) {
-      allowed_ = slot;
-      allowed_any_ = true;
-    }
+    if (!reason) allowed = now;
     return reason;
   }
 
@@ -87,8 +87,10 @@ class WorkerLease {
   Instant poll_{};            // start of the poll that began last
   Instant waiting_since_{};   // since when a frame of this poll may have been waiting
   Instant hand_over_by_{};    // see in_time()
-  bool allowed_any_ = false;  // refusal() has allowed allowed_, until the next poll, claim or view
-  SlotIndex allowed_;
+  std::uint64_t judged_ = 1;  // grows with each poll, claim and view: what was allowed is forgotten
+  /// What refusal() has allowed: judged_ << 16 | slot, at the slot's number modulo the size, so
+  /// that all members of a balanced group have room.
+  std::array<std::uint64_t, 32> allowed_{};
   Instant published_{};  // last store of `polled`
   Instant emptied_published_{};
   std::uint32_t gap_ = 0;

@@ -10,7 +10,10 @@ FlatTable<Key>::FlatTable(std::span<const Item> items) {
   shift_ = static_cast<unsigned>(64 - std::countr_zero(size));
   mask_ = size - 1;
   cells_.assign(size, Item{Key{}, kNone});
+  filter_.assign(std::max<std::size_t>(1, (size << kFilterBits) / 64), 0);
   for (const Item& item : items) {
+    const std::uint64_t bit = hash(item.key) >> (shift_ - kFilterBits);
+    filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
     std::size_t at = (hash(item.key) >> shift_) & mask_;
     while (cells_[at].value != kNone && !(cells_[at].key == item.key)) at = (at + 1) & mask_;
     if (cells_[at].value == kNone) cells_[at] = item;

@@ -119,7 +119,10 @@ void ControlSocket::accept_clients() {
       close(fd);
       continue;
     }
-    clients_[fd];
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) peer.uid = Client{}.uid;
+    clients_[fd].uid = peer.uid;
   }
 }
 
@@ -146,7 +149,7 @@ bool ControlSocket::read_requests(int fd, Client& client) {
   std::size_t from = 0;
   for (std::size_t end = 0; (end = client.input.find('\n', from)) != std::string::npos;
        from = end + 1) {
-    client.output += on_request_(client.input.substr(from, end - from)) + "\n";
+    client.output += on_request_(client.input.substr(from, end - from), client.uid) + "\n";
     if (client.output.size() > kMaxPending) return false;  // it asks and does not read
   }
   client.input.erase(0, from);

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <sys/types.h>
 
 #include "common/result.h"
 
@@ -16,7 +17,8 @@ class ControlSocket {
   static constexpr std::size_t kMaxClients = 64;
   static constexpr std::size_t kMaxPending = 8 * 1024 * 1024;  // bytes of replies not yet read
 
-  using OnRequest = std::function<std::string(const std::string& line)>;
+  /// `uid`: of the process that connected, as the kernel says; -1 if it does not.
+  using OnRequest = std::function<std::string(const std::string& line, uid_t uid)>;
 
   /// Binds the path, mode 0660. A socket that nobody answers at is replaced; one that is alive is
   /// an error, for it is another koid's.
@@ -35,6 +37,7 @@ class ControlSocket {
 
  private:
   struct Client {
+    uid_t uid = static_cast<uid_t>(-1);
     std::string input;
     std::string output;
     bool ended = false;  // it will send nothing more

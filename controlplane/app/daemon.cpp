@@ -213,7 +213,6 @@ Status Daemon::open_service() {
   setup.snapshot.slots.resize(plan_.slots.size());
   setup.snapshot.since.resize(plan_.slots.size(), std::chrono::system_clock::now());
   setup.snapshot.link_up.resize(ports_.size());
-  setup.snapshot.demotion["command"] = 0;
   setup.snapshot.clock = &*clock_;
   setup.snapshot.control_turn = &control_turn_;
   setup.state_file = &*state_file_;

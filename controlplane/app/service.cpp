@@ -58,8 +58,12 @@ std::string refuse(const std::string& why) { return json{{"ok", false}, {"error"
 Result<std::unique_ptr<Service>> Service::open(Setup setup) {
   std::unique_ptr<Service> service(new Service(std::move(setup)));
   Service& s = *service;
-  auto socket = ControlSocket::open(s.setup_.socket_path,
-                                    [&s](const std::string& line) { return s.handle(line); });
+  s.demotions_.emplace(*s.setup_.snapshot.config, *s.setup_.state_file, steady_now());
+  s.setup_.snapshot.demotions = &s.demotions_->ledger();
+  s.demotion_sent_.resize(s.setup_.snapshot.config->groups.size());
+  auto socket = ControlSocket::open(s.setup_.socket_path, [&s](const std::string& line, uid_t uid) {
+    return s.handle(line, uid);
+  });
   if (!socket) return socket.error();
   s.socket_.emplace(std::move(socket).value());
 
@@ -80,6 +84,7 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
 }
 
 void Service::run() {
+  publish_demotion();  // of maintenance, before the links come up
   while (!done_) {
     std::array<pollfd, 3> fds = {pollfd{setup_.signals, POLLIN, 0},
                                  pollfd{socket_->fd(), POLLIN, 0},
@@ -89,11 +94,13 @@ void Service::run() {
     receive_reports();  // first, so that replies show the latest
     if (fds[1].revents != 0) socket_->serve();
     watch_links();
+    demotions_->update(setup_.snapshot.link_up, steady_now());
     reserve_counters();
     log_drops();
     while (!waiting_.empty() && setup_.commands->try_send(waiting_.front())) {
       waiting_.erase(waiting_.begin());
     }
+    publish_demotion();
     if (steady_clock::now() > give_up_) {
       spdlog::warn("the control thread did not step down in time; ending all the same");
       done_ = true;
@@ -105,7 +112,7 @@ void Service::run() {
 
 void Service::close_socket() { socket_.reset(); }
 
-std::string Service::handle(const std::string& line) {
+std::string Service::handle(const std::string& line, uid_t uid) {
   const json request = json::parse(line, nullptr, false);
   if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
     warn_of_request("no JSON object with a \"command\"");
@@ -116,10 +123,18 @@ std::string Service::handle(const std::string& line) {
   if (name == "status") return status_json(setup_.snapshot).dump();
   if (name == "counters") return counters_json(setup_.snapshot).dump();
   if (name == "explain") return explain_json(setup_.snapshot, request).dump();
-  if (name == "demote") return demote(true);
-  if (name == "undemote") return demote(false);
+  if (name == "checks") return json{{"ok", true}, {"checks", demotions_->checks()}}.dump();
+  if (name == "check") {
+    const Status taken = demotions_->check(request, steady_now());
+    return taken ? json{{"ok", true}}.dump() : refuse(taken.error().message);
+  }
+  if (name == "demote" || name == "undemote" || name == "maintenance") {
+    return handle_demotion(name, request, fmt::format("koictl by uid {}", uid));
+  }
   warn_of_request("an unknown command");
-  return refuse("unknown command; known are counters, demote, explain, status, undemote");
+  return refuse(
+      "unknown command; known are check, checks, counters, demote, explain, maintenance, status, "
+      "undemote");
 }
 
 void Service::warn_of_request(const char* what) {
@@ -128,21 +143,37 @@ void Service::warn_of_request(const char* what) {
   spdlog::warn("control socket: a request that is {}", what);
 }
 
-std::string Service::demote(bool on) {
+std::string Service::handle_demotion(const std::string& name, const json& request,
+                                     const std::string& owner) {
   if (setup_.snapshot.control_age() > kControlHangs) {
     return refuse(
         "the control thread hangs: nothing can be changed; this box is silent once its "
         "leases are over");
   }
-  unsigned& count = setup_.snapshot.demotion["command"];
-  const unsigned wanted = on ? 1 : 0;
-  if (count != wanted) {
-    count = wanted;
-    spdlog::info("{} by command", on ? "demoted" : "no longer demoted");
-    command(controlplane::SetDemotion{
-        static_cast<std::uint8_t>(std::min(setup_.snapshot.total_demotion(), 255U))});
+  const Status done = name == "demote"     ? demotions_->demote(request, owner, steady_now())
+                      : name == "undemote" ? demotions_->undemote(request)
+                                           : demotions_->maintenance(request, owner);
+  if (!done) return refuse(done.error().message);
+  publish_demotion();
+  return json{
+      {"ok", true},
+      {"demotion", demotion_json(demotions_->ledger(), *setup_.snapshot.config, steady_now())}}
+      .dump();
+}
+
+void Service::publish_demotion() {
+  // The latest number of each group, not every change: nothing piles up while control hangs. After
+  // what waits, so that control sees links and demotions in their order.
+  if (!waiting_.empty()) return;
+  for (std::size_t g = 0; g < demotion_sent_.size(); ++g) {
+    const std::uint8_t total = demotions_->ledger().total(g);
+    if (total == demotion_sent_[g]) continue;
+    if (!setup_.commands->try_send(
+            controlplane::SetDemotion{static_cast<std::uint16_t>(g), total})) {
+      return;
+    }
+    demotion_sent_[g] = total;
   }
-  return json{{"ok", true}, {"demotion", demotion_json(setup_.snapshot)}}.dump();
 }
 
 void Service::command(const controlplane::Command& command) {

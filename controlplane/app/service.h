@@ -9,6 +9,7 @@
 
 #include "common/contract/channel.h"
 #include "controlplane/app/control_socket.h"
+#include "controlplane/app/demotions.h"
 #include "controlplane/app/kernel_link.h"
 #include "controlplane/app/snapshot.h"
 #include "controlplane/app/state_file.h"
@@ -45,8 +46,10 @@ class Service {
  private:
   explicit Service(Setup setup) : setup_(std::move(setup)) {}
 
-  std::string handle(const std::string& line);
-  std::string demote(bool on);
+  std::string handle(const std::string& line, uid_t uid);
+  std::string handle_demotion(const std::string& name, const nlohmann::json& request,
+                              const std::string& owner);
+  void publish_demotion();
   void receive_reports();
   void on(const controlplane::SlotReport& report);
   void on(const controlplane::RoleChange& change);
@@ -62,6 +65,8 @@ class Service {
   void log_drops();
 
   Setup setup_;
+  std::optional<Demotions> demotions_;
+  std::vector<std::uint8_t> demotion_sent_;  // to control, by group
   std::optional<ControlSocket> socket_;
   std::optional<KernelLink> kernel_link_;
   std::vector<controlplane::Command> waiting_;  // for room in the ring

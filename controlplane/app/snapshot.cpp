@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "controlplane/app/demotions.h"
+
 namespace koi::app {
 namespace {
 
@@ -154,19 +156,9 @@ IpAddress source_of(const SlotView& slot) {
   return slot.source6;
 }
 
-unsigned Snapshot::total_demotion() const {
-  unsigned total = 0;
-  for (const auto& [cause, count] : demotion) total += count;
-  return total;
-}
-
 Duration Snapshot::control_age() const {
   const Instant turn(Duration(control_turn->load(std::memory_order_relaxed)));
   return clock->now() - turn;
-}
-
-json demotion_json(const Snapshot& s) {
-  return {{"total", s.total_demotion()}, {"causes", s.demotion}};
 }
 
 json status_json(const Snapshot& s) {
@@ -195,7 +187,7 @@ json status_json(const Snapshot& s) {
           {"node_id", s.config->node_id.value()},
           {"version", KOI_VERSION},
           {"uptime_seconds", seconds(now.time_since_epoch())},
-          {"demotion", demotion_json(s)},
+          {"demotion", demotion_json(*s.demotions, *s.config, steady_now())},
           {"control_age_seconds", seconds(control_age)},
           {"groups", groups}};
 }
@@ -220,7 +212,7 @@ json counters_json(const Snapshot& s) {
           {"ports", ports},
           {"slots", slots},
           {"workers", workers},
-          {"demotion", s.demotion},
+          {"demotion", demotion_causes_json(*s.demotions)},
           {"frames_dropped", s.control->frames_dropped.get()},
           {"reports_dropped", s.control->reports_dropped.get()},
           {"control_late", histogram_json(s.control->late)},

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "common/contract/view.h"
 #include "config/config.h"
 #include "controlplane/counters.h"
+#include "controlplane/demotion.h"
 #include "controlplane/service_messages.h"
 #include "controlplane/view_builder.h"
 
@@ -29,7 +29,7 @@ struct Snapshot {
   std::vector<controlplane::SlotReport> slots;               // by SlotIndex
   std::vector<std::chrono::system_clock::time_point> since;  // of each slot's role, by SlotIndex
   std::vector<bool> link_up;                                 // by PortIndex
-  std::map<std::string, unsigned> demotion;                  // by cause
+  const controlplane::DemotionLedger* demotions = nullptr;   // set by Service::open
   Clock* clock = nullptr;
   const std::atomic<std::int64_t>* control_turn = nullptr;  // ns: when control's last turn began
 
@@ -37,14 +37,12 @@ struct Snapshot {
     return config->groups[plan->slots[slot.value()].group_index];
   }
   const SlotView& view_of(SlotIndex slot) const { return plan->topology->slots[slot.value()]; }
-  unsigned total_demotion() const;
   /// Since control's last turn began.
   Duration control_age() const;
 };
 
 nlohmann::json status_json(const Snapshot& snapshot);
 nlohmann::json counters_json(const Snapshot& snapshot);
-nlohmann::json demotion_json(const Snapshot& snapshot);
 
 /// Left of the slot's lease: that of the family that ends first. 0 unless MASTER.
 Duration lease_left(const Snapshot& snapshot, SlotIndex slot, Instant now);

@@ -17,11 +17,27 @@ namespace koi::app {
 namespace {
 
 constexpr std::uint64_t kMaxSequence = (1ULL << 52) - 1;
+constexpr std::uint64_t kLatestSeconds = 9'000'000'000;  // what a time_point holds, and not more
 
 std::uint64_t utc_microseconds() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<std::uint64_t>(std::max<std::int64_t>(
       0, std::chrono::duration_cast<std::chrono::microseconds>(now).count()));
+}
+
+/// Reads the member "maintenance". Returns false iff it is there and is none.
+bool read_maintenance(const nlohmann::json& json, std::optional<StateFile::Maintenance>& into) {
+  const auto found = json.find("maintenance");
+  if (found == json.end()) return true;
+  if (!found->is_object() || !found->contains("owner") || !(*found)["owner"].is_string() ||
+      !found->contains("since") || !(*found)["since"].is_number_unsigned()) {
+    return false;
+  }
+  const auto since = (*found)["since"].get<std::uint64_t>();
+  if (since > kLatestSeconds) return false;
+  into = {(*found)["owner"].get<std::string>(),
+          std::chrono::system_clock::time_point(std::chrono::seconds(since))};
+  return true;
 }
 
 /// Writes the whole text and syncs it; closes the descriptor in any case.
@@ -40,7 +56,8 @@ Result<StateFile> StateFile::open(const std::string& path) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
   if (std::ifstream in(path); in) {
     const auto json = nlohmann::json::parse(in, nullptr, false);
-    if (!json.is_object() || !json.contains("ceiling") || !json["ceiling"].is_number_unsigned()) {
+    if (!json.is_object() || !json.contains("ceiling") || !json["ceiling"].is_number_unsigned() ||
+        !read_maintenance(json, file.maintenance_)) {
       return Error{
           fmt::format("state-file {} is damaged: mend or remove it; without it the counter "
                       "starts at the wall clock",
@@ -62,12 +79,19 @@ Result<StateFile> StateFile::open(const std::string& path) {
 
 Status StateFile::reserve_more() {
   const std::uint64_t ceiling = ceiling_ + kReserve;
-  if (const Status s = write(ceiling); !s) return s;
+  if (const Status s = write(ceiling, maintenance_); !s) return s;
   ceiling_ = ceiling;
   return Done{};
 }
 
-Status StateFile::write(std::uint64_t ceiling) const {
+Status StateFile::set_maintenance(const std::optional<Maintenance>& maintenance) {
+  if (const Status s = write(ceiling_, maintenance); !s) return s;
+  maintenance_ = maintenance;
+  return Done{};
+}
+
+Status StateFile::write(std::uint64_t ceiling,
+                        const std::optional<Maintenance>& maintenance) const {
   // A new file in place of the old one: a crash leaves either, never half of one.
   const std::string fresh = path_ + ".new";
   const auto failed = [&](const char* what) {
@@ -76,7 +100,12 @@ Status StateFile::write(std::uint64_t ceiling) const {
   };
   const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return failed("be written");
-  const nlohmann::json json = {{"ceiling", ceiling}};
+  nlohmann::json json = {{"ceiling", ceiling}};
+  if (maintenance) {
+    const auto since = std::chrono::floor<std::chrono::seconds>(maintenance->since);
+    json["maintenance"] = {{"owner", maintenance->owner},
+                           {"since", std::max<std::int64_t>(0, since.time_since_epoch().count())}};
+  }
   if (!write_and_sync(fd, json.dump() + "\n")) return failed("be written");
   if (rename(fresh.c_str(), path_.c_str()) != 0) return failed("be replaced");
   const std::string folder = std::filesystem::path(path_).parent_path();

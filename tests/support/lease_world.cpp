@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "common/wire/ipv4.h"
 #include "controlplane/view_builder.h"
 #include "dataplane/conflicts.h"
+#include "dataplane/classify.h"
 #include "dataplane/frame.h"
 #include "tests/support/lab_config.h"
 
@@ -252,16 +252,9 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
   while (taken < setup_.burst && !worker.queue.empty() &&
          worker.queue.front().arrival <= polled_at) {
     ++taken;
-    const Frame frame = std::move(worker.queue.front());
+    Frame frame = std::move(worker.queue.front());
     worker.queue.pop_front();
-    const auto ethernet = wire::parse_ethernet(frame.bytes);
-    if (!ethernet || ethernet->ethertype != wire::kEtherIpv4) continue;
-    const auto ip = wire::parse_ipv4(std::span(frame.bytes).subspan(ethernet->payload));
-    if (ip) {
-      const auto payload =
-          std::span(frame.bytes).subspan(ethernet->payload + wire::kIpv4Length, ip->payload_length);
-      worker.adverts.receive({ip->source, ip->destination, ip->ttl, payload}, *ethernet, burst);
-    }
+    dataplane::classify(frame.bytes, 0, burst, worker.adverts);
   }
   worker.drain.took(0, taken);
   const bool may_answer_last = !worker.lease.refusal(*worker.view, kSlot);

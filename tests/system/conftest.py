@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
 
 
 def _need_programs(lab):
-    for program in ("koid", "koictl", "koi-exporter"):
+    for program in ("koid", "koictl", "koi-agent", "koi-exporter"):
         if not os.path.exists(os.path.join(lab.build, program)):
             pytest.fail(f"{lab.build}/{program} is missing: run tools/build first", pytrace=False)
 

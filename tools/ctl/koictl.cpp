@@ -9,6 +9,7 @@
 #include "config/load.h"
 #include "tools/ctl/counters_text.h"
 #include "tools/ctl/explain_text.h"
+#include "tools/ctl/page.h"
 #include "tools/ctl/reply.h"
 #include "tools/ctl/status_text.h"
 
@@ -19,11 +20,19 @@ struct Options {
   std::string socket = kDefaultSocket;
   bool json = false;
   std::string file;
+  std::string cause;   // of demote and undemote; empty: none given
+  std::string span;    // --for
+  std::string on_off;  // of maintenance
   std::string address;
   std::string client;  // empty: none given
 };
 
 std::string pretty(const Json& json) { return json.dump(2) + '\n'; }
+
+/// As a shell takes it.
+std::string quoted(const std::string& text) {
+  return text.find(' ') == std::string::npos ? text : '"' + text + '"';
+}
 
 std::string complaint(const std::string& text) { return fmt::format("koictl: {}\n", text); }
 
@@ -43,12 +52,6 @@ Printed with_reply(const Options& options, const Surroundings& surroundings, con
   return {ExitCode::no_daemon, {}, complaint(reply.error)};
 }
 
-template <class Print>
-Printed with_reply(const Options& options, const Surroundings& surroundings, const char* command,
-                   Print print) {
-  return with_reply(options, surroundings, Json{{"command", command}}, print);
-}
-
 /// The same as `koid --check`.
 Printed check(const std::string& file) {
   const config::Loaded loaded = config::load(file);
@@ -64,35 +67,55 @@ Printed check(const std::string& file) {
   return result;
 }
 
-/// What `demote` and `undemote` print.
-std::string demotion_line(const Json& reply) {
-  const Json& demotion = field(reply, "demotion");
-  const bool by_command = number(field(demotion, "causes"), "command").value_or(0) != 0;
-  return fmt::format("demotion {}{}\n", demotion_text(demotion),
-                     by_command ? ", until koictl undemote" : "");
+Json command(const char* name) { return {{"command", name}}; }
+
+/// The request of `demote`, `undemote` and `maintenance`.
+Json demotion_request(const std::string& name, const Options& options) {
+  Json request = command(name.c_str());
+  if (name == "maintenance") {
+    request["on"] = options.on_off == "on";
+    return request;
+  }
+  if (!options.cause.empty()) request["cause"] = options.cause;
+  if (!options.span.empty()) request["seconds"] = parse_span(options.span).value_or(0);
+  return request;
 }
 
-Printed run_command(const std::string& command, const Options& options,
+/// What they print.
+std::string demotion_line(const Json& reply, const std::string& command, const Options& options) {
+  const Json& demotion = field(reply, "demotion");
+  const std::string line = "demotion " + demotion_text(demotion);
+  if (command != "demote") return line + '\n';
+  const std::string name = options.cause.empty() ? "command" : options.cause;
+  if (number(field(demotion, "causes"), name.c_str()).value_or(0) == 0) return line + '\n';
+  const auto span = parse_span(options.span);
+  const std::string undemote =
+      "koictl undemote" + (options.cause.empty() ? std::string() : " " + quoted(options.cause));
+  return fmt::format("{}, {}{}\n", line, span ? fmt::format("for {} or ", age(*span)) : "",
+                     "until " + undemote);
+}
+
+Printed run_command(const std::string& name, const Options& options,
                     const Surroundings& surroundings) {
-  if (command == "check") return check(options.file);
-  if (command == "status") {
-    return with_reply(options, surroundings, "status", [&](const Json& reply) {
+  if (name == "check") return check(options.file);
+  if (name == "status") {
+    return with_reply(options, surroundings, command("status"), [&](const Json& reply) {
       return options.json ? pretty(reply)
                           : status_text(reply, surroundings.now, surroundings.colours);
     });
   }
-  if (command == "counters") {
-    return with_reply(options, surroundings, "counters", [&](const Json& reply) {
+  if (name == "counters") {
+    return with_reply(options, surroundings, command("counters"), [&](const Json& reply) {
       return options.json ? pretty(reply) : counters_text(reply, surroundings.colours);
     });
   }
-  if (command == "drops") {
-    return with_reply(options, surroundings, "counters", [&](const Json& reply) {
+  if (name == "drops") {
+    return with_reply(options, surroundings, command("counters"), [&](const Json& reply) {
       const Json drops = drops_only(reply);
       return options.json ? pretty(drops) : drops_text(drops);
     });
   }
-  if (command == "explain") {
+  if (name == "explain") {
     Json request{{"command", "explain"}, {"address", options.address}};
     if (!options.client.empty()) request["client"] = options.client;
     return with_reply(options, surroundings, request, [&](const Json& reply) {
@@ -100,7 +123,29 @@ Printed run_command(const std::string& command, const Options& options,
                           : explain_text(reply, surroundings.now, surroundings.colours);
     });
   }
-  return with_reply(options, surroundings, command.c_str(), demotion_line);  // demote, undemote
+  return with_reply(options, surroundings, demotion_request(name, options),
+                    [&](const Json& reply) { return demotion_line(reply, name, options); });
+}
+
+void define_demotion(CLI::App& app, Options& options) {
+  CLI::App* demote =
+      app.add_subcommand("demote", "give every group to a healthy peer, until undemote");
+  demote->add_option("CAUSE", options.cause, "a name for it; default: command")->type_name("");
+  demote->add_option("--for", options.span, "end it by itself after so long: 90s, 10m, 2h, 1d")
+      ->type_name("TIME")
+      ->check([](const std::string& text) -> std::string {
+        if (parse_span(text)) return {};
+        return "not a time above 0 and up to ten years, as 90s, 10m, 2h or 1d";
+      });
+  CLI::App* undemote = app.add_subcommand("undemote", "end what demote began");
+  undemote->add_option("CAUSE", options.cause, "only this; default: every cause set by demote")
+      ->type_name("");
+  CLI::App* maintenance = app.add_subcommand(
+      "maintenance", "demote every group, also across restarts; a lone box still answers");
+  maintenance->add_option("STATE", options.on_off, "on or off")
+      ->required()
+      ->type_name("")
+      ->check(CLI::IsMember({"on", "off"}));
 }
 
 void define(CLI::App& app, Options& options) {
@@ -116,8 +161,7 @@ void define(CLI::App& app, Options& options) {
     command->add_flag("--json", options.json, "print koid's reply as JSON");
   };
   with_json(app.add_subcommand("status", "who owns what, why and since when"));
-  app.add_subcommand("demote", "give every group to a healthy peer, until undemote");
-  app.add_subcommand("undemote", "end what demote began");
+  define_demotion(app, options);
   with_json(app.add_subcommand("counters", "packets, answers, drops, advertisements, transitions"));
   with_json(app.add_subcommand("drops", "why frames were dropped, by port"));
   CLI::App* explain = app.add_subcommand("explain", "who answers for an address, and why");

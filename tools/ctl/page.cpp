@@ -1,6 +1,7 @@
 #include "tools/ctl/page.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 
 #include <fmt/format.h>
@@ -51,6 +52,24 @@ std::string age(double seconds) {
   if (s < 3600) return fmt::format("{}m {}s", s / 60, s % 60);
   if (s < 86400) return fmt::format("{}h {}m", s / 3600, s / 60 % 60);
   return fmt::format("{}d {}h", s / 86400, s / 3600 % 24);
+}
+
+std::optional<double> parse_span(std::string_view text) {
+  constexpr double kLongest = 10.0 * 365 * 86400;
+  double value = 0;
+  const auto [rest, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<std::size_t>(rest - text.data()));
+  double factor = 0;
+  if (unit.empty() || unit == "s") factor = 1;
+  if (unit == "ms") factor = 1e-3;
+  if (unit == "m") factor = 60;
+  if (unit == "h") factor = 3600;
+  if (unit == "d") factor = 86400;
+  const double seconds = value * factor;
+  // The comparison is false for what is no number.
+  return seconds > 0 && seconds <= kLongest ? std::optional(seconds) : std::nullopt;
 }
 
 std::string short_time(double seconds) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,10 @@ std::vector<std::string> wrap(std::string_view text, std::size_t columns);
 
 /// "12s", "5m 12s", "2h 11m", "3d 4h". Negative counts as 0.
 std::string age(double seconds);
+
+/// "90s", "1.5m", "2h", "1d", "500ms", or a plain number of seconds; nothing iff it is none of
+/// these, not above 0, or over ten years. Returns seconds.
+std::optional<double> parse_span(std::string_view text);
 
 /// "2.80 s", "35.00 ms", "12 us".
 std::string short_time(double seconds);

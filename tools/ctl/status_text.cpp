@@ -48,6 +48,20 @@ std::string master_text(const Json& slot, bool is_master) {
   return fmt::format("master {}{}", text(master, "address"), is_master ? " (this box)" : "");
 }
 
+/// "track ping 192.0.2.9: 1, by koi-agent (no reply within 1 s), since …, for wan-gateway"
+void add_cause(Page& page, const Json& cause, system_clock::time_point now) {
+  const std::string detail = text(cause, "detail", "");
+  std::string line = fmt::format(
+      "{}: {}, by {}{}, since {}", text(cause, "name"), text(cause, "count"), text(cause, "owner"),
+      detail.empty() ? "" : fmt::format(" ({})", detail), since_text(text(cause, "since"), now));
+  if (const auto left = number(cause, "seconds_left")) line += fmt::format(", {} left", age(*left));
+  std::string groups;
+  for (const Json& group : list(cause, "groups")) {
+    if (group.is_string()) groups += (groups.empty() ? "" : ", ") + group.get<std::string>();
+  }
+  page.add("", groups.empty() ? line : line + ", for " + groups);
+}
+
 void add_slot(Page& page, const Json& group, const Json& slot, system_clock::time_point now) {
   const std::string role = text(slot, "role");
   const bool is_master = role == "MASTER";
@@ -63,9 +77,11 @@ void add_slot(Page& page, const Json& group, const Json& slot, system_clock::tim
                            text(slot, "cause")));
   const std::optional<double> lease = number(slot, "lease_ms");
   const bool answers = is_master && lease && *lease > 0;
-  page.add("", fmt::format("{}{}, advbase {}, skew {}", master_text(slot, is_master),
+  const bool demoted = number(slot, "demotion").value_or(0) != 0;
+  page.add("", fmt::format("{}{}, advbase {}, skew {}{}", master_text(slot, is_master),
                            answers ? ", lease " + short_time(*lease / 1e3) + " left" : "",
-                           text(slot, "advbase"), skew_text(slot)));
+                           text(slot, "advbase"), skew_text(slot),
+                           demoted ? ", demotion " + text(slot, "demotion") : ""));
   if (is_master && lease && *lease <= 0) {
     page.add("", "NO LEASE: this box does not answer for it now", Colour::red, true);
   }
@@ -100,14 +116,14 @@ std::string since_text(const std::string& since, system_clock::time_point now) {
 std::string demotion_text(const Json& demotion) {
   const std::optional<double> total = number(demotion, "total");
   if (!total) return "unknown";
-  if (*total == 0) return "none";
   std::string causes;
   for (const auto& [cause, value] : list(demotion, "causes").items()) {
     if (number(value).value_or(0) == 0) continue;
     causes += fmt::format("{}{} {}", causes.empty() ? "" : ", ", cause, value.dump());
   }
   const std::string all = text(demotion, "total");
-  return causes.empty() ? all : fmt::format("{} ({})", all, causes);
+  if (causes.empty()) return *total == 0 ? "none" : all;
+  return fmt::format("{} ({})", all, causes);
 }
 
 std::string status_text(const Json& status, system_clock::time_point now, bool colours) {
@@ -117,8 +133,9 @@ std::string status_text(const Json& status, system_clock::time_point now, bool c
            fmt::format("{} (id {}), koid {}, up {}", text(status, "node"), text(status, "node_id"),
                        text(status, "version"), uptime ? age(*uptime) : "?"));
   const Json& demotion = field(status, "demotion");
-  const bool demoted = number(demotion, "total").value_or(0) != 0;
+  const bool demoted = demotion_text(demotion) != "none";
   page.add("demotion", demotion_text(demotion), demoted ? Colour::yellow : Colour::none, true);
+  for (const Json& cause : list(demotion, "list")) add_cause(page, cause, now);
 
   const double control_age = number(status, "control_age_seconds").value_or(0);
   if (control_age > kControlLateSeconds) {

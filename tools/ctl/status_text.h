@@ -19,7 +19,8 @@ std::string status_text(const Json& status, std::chrono::system_clock::time_poin
 /// is no time.
 std::string since_text(const std::string& since, std::chrono::system_clock::time_point now);
 
-/// Returns "none", or "240 (command 240)": the total and the causes that are not 0.
+/// Returns "none", or "240 (command 240)": the total and the causes that are not 0. The total is of
+/// the causes that concern the whole node; "0 (link lan 1)" is one that concerns some groups.
 std::string demotion_text(const Json& demotion);
 
 }  // namespace koi::ctl

@@ -18,7 +18,10 @@ void expect_holds(const std::vector<Item>& items, const std::vector<std::uint64_
   const Table table(items);
   std::map<std::uint64_t, std::uint32_t> first;
   for (const Item& item : items) first.emplace(item.key, item.value);
-  for (const auto& [key, value] : first) ASSERT_EQ(table.find(key), value) << key;
+  for (const auto& [key, value] : first) {
+    ASSERT_EQ(table.find(key), value) << key;
+    ASSERT_TRUE(table.may_have(key)) << key;
+  }
   for (const std::uint64_t key : absent) {
     if (first.contains(key)) continue;
     ASSERT_EQ(table.find(key), Table::kNone) << key;
@@ -39,8 +42,22 @@ TEST(FlatTable, EmptyFindsNothing) {
     EXPECT_EQ(none.find(key), Table::kNone);
     EXPECT_EQ(no_items.find(key), Table::kNone);
   }
+  EXPECT_FALSE(none.may_have(0) || no_items.may_have(0));
   EXPECT_EQ(none.find(0), Table::kNone);
   EXPECT_EQ(no_items.find(0), Table::kNone);
+}
+
+TEST(FlatTable, MayHaveFewThatItHasNot) {
+  std::mt19937_64 random(4);
+  for (const std::size_t size : {8U, 64U, 4096U}) {
+    std::vector<Item> items;
+    for (const std::uint64_t key : random_keys(random, size)) items.push_back({key, 1});
+    const Table table(items);
+    unsigned wrong = 0;
+    for (const std::uint64_t key : random_keys(random, 20'000)) wrong += table.may_have(key);
+    EXPECT_GT(wrong, 0U) << size;
+    EXPECT_LT(wrong, 20'000 / 16 * 1.2) << size;
+  }
 }
 
 TEST(FlatTable, EverySizeUpToSome) {

@@ -67,6 +67,19 @@ TEST_F(BalancedGroup, OnlyTheMembersMasterAnswersIt) {
   EXPECT_EQ(world.verdict_on(arp({})), "no_lease");
 }
 
+TEST_F(BalancedGroup, WhatTheLeaseAllowedOneMemberIsForgottenWithAClaim) {  // L7
+  world.reign(SlotIndex(0));
+  world.reign(SlotIndex(2));
+  const Bytes others = arp({.sender_mac = kOther}, {.from = kOther});
+  EXPECT_EQ(world.verdict_on(arp({})), "answer");
+  EXPECT_EQ(world.verdict_on(others), "answer");
+  world.board->slot(SlotIndex(2)).term.store(0);
+  EXPECT_EQ(world.verdict_on(arp({})), "answer");  // as of the poll, and no claim since
+  world.lease.stamp_heard(SlotIndex(1));
+  EXPECT_EQ(world.verdict_on(arp({})), "no_lease");
+  EXPECT_EQ(world.verdict_on(others), "answer");
+}
+
 TEST_F(BalancedGroup, OtherAddressesAreAsEver) {
   world.reign(SlotIndex(3));
   EXPECT_EQ(world.verdict_on(arp({.target_ip = kForeignSharedIp})), "answer");
@@ -157,6 +170,45 @@ TEST_F(BalancedGroup, ExactlyOneOfThreeBoxesAnswersEachClientInEverySplit) {
     }
     EXPECT_EQ(std::set<std::string>(told.begin(), told.end()).size(), 3U);  // all members are used
   }
+}
+
+// The issue's: three boxes, 10^5 clients, a box lost and its member taken over by another.
+TEST_F(BalancedGroup, AHundredThousandClientsAlsoDuringATakeover) {
+  const auto topology =
+      three(balance::Balancer::siphash(std::array<std::byte, 16>{}, balance::By::mac, 3));
+  std::vector<std::unique_ptr<World>> boxes;
+  for (unsigned b = 0; b < 3; ++b) {
+    boxes.push_back(std::make_unique<World>(topology));
+    boxes[b]->reign(SlotIndex(static_cast<std::uint16_t>(b)));
+  }
+  constexpr unsigned kClients = 100'000;
+  /// How many clients each box answers; none of them is answered by two.
+  const auto shares = [&] {
+    std::vector<unsigned> share(3);
+    for (unsigned c = 0; c < kClients; ++c) {
+      MacAddress mac = kClientMac;
+      for (unsigned i = 0; i < 3; ++i) mac.bytes[3 + i] = static_cast<std::byte>(c >> (8 * i));
+      const Bytes request = arp({.sender_mac = mac}, {.from = mac});
+      unsigned answers = 0;
+      for (unsigned b = 0; b < 3; ++b) {
+        Bytes asked = request;
+        if (boxes[b]->receive(asked).kind() != Fate::Kind::answer) continue;
+        ++share[b];
+        ++answers;
+      }
+      EXPECT_LE(answers, 1U) << c;
+    }
+    return share;
+  };
+  const auto before = shares();
+  EXPECT_EQ(before[0] + before[1] + before[2], kClients);
+  for (const unsigned share : before) EXPECT_NEAR(share, kClients / 3.0, kClients * 0.02);
+  // The third box is gone: its clients are nobody's for a moment, and nobody else's.
+  boxes[2]->board->slot(SlotIndex(2)).term.store(0);
+  boxes[2]->poll();
+  EXPECT_EQ(shares(), (std::vector<unsigned>{before[0], before[1], 0}));
+  boxes[0]->reign(SlotIndex(2), Term(6));
+  EXPECT_EQ(shares(), (std::vector<unsigned>{before[0] + before[2], before[1], 0}));
 }
 
 }  // namespace

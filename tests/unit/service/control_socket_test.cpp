@@ -20,7 +20,8 @@ using test::SocketPeer;
 class ControlSocketTest : public ::testing::Test {
  protected:
   void open() {
-    auto opened = ControlSocket::open(path, [this](const std::string& line) {
+    auto opened = ControlSocket::open(path, [this](const std::string& line, uid_t uid) {
+      asker = uid;
       requests.push_back(line);
       return "<" + line + ">";
     });
@@ -36,6 +37,7 @@ class ControlSocketTest : public ::testing::Test {
   test::TemporaryFolder folder;
   const std::string path = folder / "koid.sock";
   std::vector<std::string> requests;
+  uid_t asker = static_cast<uid_t>(-1);
   std::unique_ptr<ControlSocket> server;
 };
 
@@ -48,6 +50,7 @@ TEST_F(ControlSocketTest, OneReplyLineForEachRequestLine) {
   serve();
   EXPECT_EQ(peer.line(), "<one>");
   EXPECT_EQ(peer.line(), "<two>");
+  EXPECT_EQ(asker, geteuid());
 }
 
 TEST_F(ControlSocketTest, AClientThatHasEndedStillGetsItsReplies) {
@@ -125,7 +128,7 @@ TEST_F(ControlSocketTest, MoreClientsThanItTakesAreTurnedAway) {
 
 TEST_F(ControlSocketTest, AnotherKoidIsNotPushedAside) {
   open();
-  const auto second = ControlSocket::open(path, [](const std::string&) { return ""; });
+  const auto second = ControlSocket::open(path, [](const std::string&, uid_t) { return ""; });
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.error().message.find("another koid"), std::string::npos);
   SocketPeer peer(path);
@@ -148,7 +151,7 @@ TEST_F(ControlSocketTest, WhatADeadKoidLeftIsReplaced) {
 
 TEST_F(ControlSocketTest, AnythingElseAtThePathStays) {
   std::ofstream(path) << "precious";
-  EXPECT_FALSE(ControlSocket::open(path, [](const std::string&) { return ""; }).ok());
+  EXPECT_FALSE(ControlSocket::open(path, [](const std::string&, uid_t) { return ""; }).ok());
   EXPECT_EQ(std::filesystem::file_size(path), 8U);
 }
 

@@ -44,10 +44,9 @@ class ServiceTest : public ::testing::Test {
     setup.snapshot.plan = &plan;
     setup.snapshot.control = &control;
     setup.snapshot.workers = {counters.get()};
-    setup.snapshot.slots.resize(1);
-    setup.snapshot.since.resize(1);
-    setup.snapshot.link_up.resize(1);
-    setup.snapshot.demotion["command"] = 0;
+    setup.snapshot.slots.resize(config.groups.size());
+    setup.snapshot.since.resize(config.groups.size());
+    setup.snapshot.link_up.resize(config.ports.size());
     setup.snapshot.clock = &clock;
     setup.snapshot.control_turn = &turn;
     setup.state_file = &state_file.value();
@@ -159,6 +158,66 @@ TEST_F(ServiceTest, DemoteAndUndemoteOnce) {
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_EQ(sent[0].count, 1);
   EXPECT_EQ(sent[1].count, 0);
+}
+
+TEST_F(ServiceTest, DemoteNamesTheAskerAndEndsByItself) {
+  start();
+  const json reply = ask(R"({"command":"demote","cause":"upgrade","seconds":0.1})");
+  const json shown = ask(R"({"command":"status"})")["demotion"];
+  ASSERT_EQ(shown["list"].size(), 1U);
+  EXPECT_EQ(shown["list"][0]["owner"], "koictl by uid " + std::to_string(geteuid()));
+  EXPECT_EQ(reply["demotion"]["causes"]["upgrade"], 1);
+  json now = shown;
+  for (int i = 0; i < 2000 && now["total"] != 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    now = ask(R"({"command":"counters"})");
+    now = {{"total", now["demotion"].value("upgrade", 0)}};
+  }
+  stop();
+  const auto sent = commands.take<controlplane::SetDemotion>();
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(sent[0].count, 1);
+  EXPECT_EQ(sent[1].count, 0);
+}
+
+TEST_F(ServiceTest, MaintenanceOfTheLastRunCountsBeforeTheLinksComeUp) {
+  ASSERT_TRUE(state_file.value().set_maintenance(StateFile::Maintenance{"me", {}}).ok());
+  start();
+  EXPECT_EQ(ask(R"({"command":"status"})")["demotion"]["causes"]["maintenance"], 128);
+  EXPECT_EQ(ask(R"({"command":"maintenance","on":false})")["demotion"]["total"], 0);
+  stop();
+  const std::vector<Command> all = commands.take_all();
+  ASSERT_GE(all.size(), 3U);
+  EXPECT_EQ(std::get<controlplane::SetDemotion>(all[0]).count, 128);
+  EXPECT_TRUE(std::holds_alternative<controlplane::SetLink>(all[1]));
+  EXPECT_EQ(std::get<controlplane::SetDemotion>(all[2]).count, 0);
+}
+
+TEST_F(ServiceTest, ControlGetsOneNumberForEachGroup) {
+  config.ports.push_back(test::lan_port(3));
+  config.ports.back().name = "wan";
+  config::Track track;
+  track.name = "tcp 192.0.2.9 port 22";
+  track.kind = config::Track::Kind::tcp;
+  track.address = test::ip4("192.0.2.9");
+  track.weight = 3;
+  for (const char* name : {"g1", "g2"}) {
+    config.groups.push_back(test::lan_group());
+    config.groups.back().name = name;
+  }
+  config.groups[1].port = "wan";
+  config.groups[1].tie = {"g2"};
+  config.groups[2].track = {track};
+  start();
+  EXPECT_EQ(ask(R"({"command":"checks"})")["checks"][0]["name"], track.name);
+  EXPECT_EQ(ask(R"({"command":"check","name":"tcp 192.0.2.9 port 22","healthy":false})"),
+            (json{{"ok", true}}));
+  EXPECT_EQ(ask(R"({"command":"check","name":"nobody","healthy":false})")["ok"], false);
+  ask(R"({"command":"demote"})");
+  stop();
+  std::vector<int> latest(3);
+  for (const auto& s : commands.take<controlplane::SetDemotion>()) latest.at(s.group) = s.count;
+  EXPECT_EQ(latest, (std::vector<int>{1, 4, 5}));  // wan has no link: g2, tied to it, has one more
 }
 
 TEST_F(ServiceTest, RubbishIsRefusedAndChangesNothing) {

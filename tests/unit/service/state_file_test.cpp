@@ -69,13 +69,48 @@ TEST(StateFile, ADamagedFileIsAnErrorThatNamesIt) {
   for (const char* text :
        {"", "rubbish", "{}", "[1]", "{\"ceiling\":-1}", "{\"ceiling\":\"7\"}", "{\"ceiling\":1.5}",
         "{\"ceiling\":9007199254740992}", "{\"ceiling\":18446744073709551614}",
-        "{\"ceiling\":18446744073709551615}"}) {
+        "{\"ceiling\":18446744073709551615}", "{\"ceiling\":7,\"maintenance\":true}",
+        "{\"ceiling\":7,\"maintenance\":{\"owner\":\"me\"}}",
+        "{\"ceiling\":7,\"maintenance\":{\"owner\":\"me\",\"since\":-1}}",
+        "{\"ceiling\":7,\"maintenance\":{\"owner\":\"me\",\"since\":9000000001}}"}) {
     write(folder / "state", text);
     const auto file = StateFile::open(folder / "state");
     ASSERT_FALSE(file.ok()) << text;
     EXPECT_NE(file.error().message.find(folder / "state"), std::string::npos);
     EXPECT_EQ(read(folder / "state"), text) << "must be left as it was";
   }
+}
+
+// Of the form that older versions wrote, and of today's: written by hand, not by us.
+TEST(StateFile, ReadsMaintenance) {
+  const test::TemporaryFolder folder;
+  write(folder / "state", "{\"ceiling\":7}\n");
+  EXPECT_FALSE(StateFile::open(folder / "state").value().maintenance().has_value());
+  write(folder / "state",
+        "{\"maintenance\":{\"since\":1767330909,\"owner\":\"koictl by uid 7\"},\"ceiling\":7}");
+  const auto file = StateFile::open(folder / "state");
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE(file.value().maintenance().has_value());
+  EXPECT_EQ(file.value().maintenance()->owner, "koictl by uid 7");
+  EXPECT_EQ(file.value().maintenance()->since.time_since_epoch(), std::chrono::seconds(1767330909));
+}
+
+TEST(StateFile, MaintenanceStaysUntilItIsEnded) {
+  const test::TemporaryFolder folder;
+  auto file = StateFile::open(folder / "state");
+  ASSERT_TRUE(file.ok());
+  const StateFile::Maintenance maintenance{
+      "me", std::chrono::system_clock::time_point(std::chrono::milliseconds(1767330909678))};
+  ASSERT_TRUE(file.value().set_maintenance(maintenance).ok());
+  const std::string with = ",\"maintenance\":{\"owner\":\"me\",\"since\":1767330909}}\n";
+  EXPECT_EQ(read(folder / "state"),
+            "{\"ceiling\":" + std::to_string(file.value().ceiling()) + with);
+  ASSERT_TRUE(file.value().reserve_more().ok());  // does not lose it
+  EXPECT_EQ(read(folder / "state"),
+            "{\"ceiling\":" + std::to_string(file.value().ceiling()) + with);
+  ASSERT_TRUE(file.value().set_maintenance(std::nullopt).ok());
+  EXPECT_EQ(read(folder / "state"),
+            "{\"ceiling\":" + std::to_string(file.value().ceiling()) + "}\n");
 }
 
 TEST(StateFile, AFolderThatCannotBeIsAnError) {

@@ -77,6 +77,40 @@ TEST(Koictl, DemoteAndUndemote) {
             (std::vector<std::string>{R"({"command":"demote"})", R"({"command":"undemote"})"}));
 }
 
+TEST(Koictl, DemoteByNameAndForATime) {
+  FakeDaemon daemon([](const std::string&) {
+    return R"({"ok":true,"demotion":{"total":1,"causes":{"command":0,"disk swap":1}}})"
+           "\n";
+  });
+  EXPECT_EQ(koictl({"demote", "disk swap", "--for", "90m"}, daemon.path()).out,
+            "demotion 1 (disk swap 1), for 1h 30m or until koictl undemote \"disk swap\"\n");
+  EXPECT_EQ(koictl({"demote", "--for", "0.5"}, daemon.path()).out, "demotion 1 (disk swap 1)\n");
+  EXPECT_EQ(koictl({"undemote", "disk swap"}, daemon.path()).out, "demotion 1 (disk swap 1)\n");
+  EXPECT_EQ(daemon.requests(), (std::vector<std::string>{
+                                   R"({"command":"demote","cause":"disk swap","seconds":5400.0})",
+                                   R"({"command":"demote","seconds":0.5})",
+                                   R"({"command":"undemote","cause":"disk swap"})"}));
+}
+
+TEST(Koictl, Maintenance) {
+  FakeDaemon daemon([](const std::string&) {
+    return R"({"ok":true,"demotion":{"total":128,"causes":{"command":0,"maintenance":128}}})"
+           "\n";
+  });
+  EXPECT_EQ(koictl({"maintenance", "on"}, daemon.path()).out, "demotion 128 (maintenance 128)\n");
+  EXPECT_EQ(koictl({"maintenance", "off"}, daemon.path()).exit_code, ExitCode::done);
+  EXPECT_EQ(daemon.requests(),
+            (std::vector<std::string>{R"({"command":"maintenance","on":true})",
+                                      R"({"command":"maintenance","on":false})"}));
+}
+
+TEST(Koictl, ANameThatIsNoUtf8IsSentAndNotDiedOf) {
+  FakeDaemon daemon([](const std::string& request) {
+    return Json::accept(request) ? std::string("{\"ok\":false,\"error\":\"no\"}\n") : std::string();
+  });
+  EXPECT_EQ(koictl({"demote", "\xff\xfe"}, daemon.path()).exit_code, ExitCode::refused);
+}
+
 TEST(Koictl, TakesTheSocketBeforeAndAfterTheCommand) {
   FakeDaemon daemon(koid);
   EXPECT_EQ(run({"undemote", "--socket", daemon.path()}, {}).exit_code, ExitCode::done);
@@ -96,9 +130,26 @@ TEST(Koictl, ExitsWith1WhenTheDaemonRefuses) {
 }
 
 TEST(Koictl, ExitsWith2OnWrongUsage) {
-  const std::vector<std::vector<std::string>> wrong = {
-      {},        {"frobnicate"}, {"status", "extra"}, {"demote", "--json"},
-      {"check"}, {"watch"},      {"--socket"},        {"status", "--loud"}};
+  const std::vector<std::vector<std::string>> wrong = {{},
+                                                       {"frobnicate"},
+                                                       {"status", "extra"},
+                                                       {"demote", "--json"},
+                                                       {"maintenance"},
+                                                       {"maintenance", "yes"},
+                                                       {"maintenance", "on", "off"},
+                                                       {"demote", "--for"},
+                                                       {"demote", "--for", "0"},
+                                                       {"demote", "--for", "-5s"},
+                                                       {"demote", "--for", "1w"},
+                                                       {"demote", "--for", "soon"},
+                                                       {"demote", "--for", "1e3"},
+                                                       {"demote", "--for", "nan"},
+                                                       {"demote", "--for", "4000d"},
+                                                       {"demote", "a", "b"},
+                                                       {"check"},
+                                                       {"watch"},
+                                                       {"--socket"},
+                                                       {"status", "--loud"}};
   for (const auto& arguments : wrong) {
     const Printed result = run(arguments, {});
     EXPECT_EQ(result.exit_code, ExitCode::usage) << (arguments.empty() ? "" : arguments[0]);

@@ -107,6 +107,36 @@ MASTER    gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg
   expect_narrow(page);
 }
 
+TEST_F(StatusText, EachCauseWithWhoAndSinceWhenAndForHowLong) {
+  Json status = Json::parse(kHealthy);
+  status["demotion"] = Json::parse(R"({"total":1,"causes":{"command":0,"upgrade":1,
+    "track ping 192.0.2.9":4},"list":[
+    {"name":"upgrade","count":1,"owner":"koictl by uid 0","detail":"",
+     "since":"2026-01-02T05:14:59.000Z","seconds_left":590.2,"groups":null},
+    {"name":"track ping 192.0.2.9","count":4,"owner":"koi-agent","detail":"no reply within 1 s",
+     "since":"2026-01-02T05:15:00.000Z","seconds_left":null,
+     "groups":["wan-gateway","lan-gateway"]}]})");
+  status["groups"].erase(0);
+  status["groups"][0]["slots"].erase(1);
+  status["groups"][0]["slots"][0]["demotion"] = 5;
+  const std::string page = status_text(status, kNow, false);
+  EXPECT_EQ(page, R"(node      fw-a (id 1), koid 0.1.0, up 2h 11m
+demotion  1 (upgrade 1, track ping 192.0.2.9 4)
+          upgrade: 1, by koictl by uid 0, since 2026-01-02 05:14:59 (10s ago),
+          9m 50s left
+          track ping 192.0.2.9: 4, by koi-agent (no reply within 1 s), since
+          2026-01-02 05:15:00 (9s ago), for wan-gateway, lan-gateway
+
+BACKUP    wan-gateway, port wan, carp vhid 2
+          since 2026-01-02 05:14:59 (10s ago), cause: better advertisement
+          master 198.51.100.3, advbase 1, skew 100, demotion 5
+          addresses 198.51.100.1
+)");
+  expect_narrow(page);
+  EXPECT_EQ(demotion_text(Json::parse(R"({"total":0,"causes":{"command":0,"link wan":1}})")),
+            "0 (link wan 1)");
+}
+
 TEST_F(StatusText, WarnsOfALateControlThreadOnlyAboveTenMilliseconds) {
   Json status = Json::parse(kHealthy);
   status["control_age_seconds"] = 0.01;
@@ -174,6 +204,19 @@ TEST(Page, Ages) {
   EXPECT_EQ(age(3600), "1h 0m");
   EXPECT_EQ(age(86399), "23h 59m");
   EXPECT_EQ(age(3 * 86400 + 4 * 3600 + 59), "3d 4h");
+}
+
+TEST(Page, Spans) {
+  EXPECT_EQ(parse_span("90"), 90);
+  EXPECT_EQ(parse_span("90s"), 90);
+  EXPECT_EQ(parse_span("1.5m"), 90);
+  EXPECT_EQ(parse_span("2h"), 7200);
+  EXPECT_EQ(parse_span("1d"), 86400);
+  EXPECT_EQ(parse_span("500ms"), 0.5);
+  EXPECT_EQ(parse_span("3650d"), 3650 * 86400.0);
+  for (const char* none : {"", "s", "0", "-1s", "3651d", "1 m", "1M", "5mm", "inf", "nan", "1e3"}) {
+    EXPECT_FALSE(parse_span(none).has_value()) << none;
+  }
 }
 
 TEST(Page, ShortTimes) {

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "common/result.h"
+#include "config/config.h"
+#include "controlplane/app/state_file.h"
+#include "controlplane/demotion.h"
+#include "controlplane/health.h"
+
+namespace koi::app {
+
+/// How much maintenance counts: more than any usual sum of other causes, so that the box in
+/// maintenance is not preferred to one with a failed check; and room above it for further causes.
+inline constexpr std::uint8_t kMaintenanceWeight = 128;
+
+/// Everything that demotes this node, behind the control socket's commands: the ledger, the health
+/// of links and checks, and maintenance, which outlives a restart. Service thread only.
+///
+/// Requests are what the control socket got, of any content: each method refuses with an Error what
+/// it does not understand, and then has changed nothing. `owner` names who asks.
+class Demotions {
+ public:
+  using Json = nlohmann::json;
+
+  /// Neither is owned. Maintenance is on at once if the state file says so.
+  Demotions(const config::Config& config, StateFile& state_file, Instant now);
+
+  /// {"cause": NAME = "command", "seconds": N = for ever}
+  Status demote(const Json& request, const std::string& owner, Instant now);
+  /// {"cause": NAME = all that were set by demote}
+  Status undemote(const Json& request);
+  /// {"on": true|false}. On disk before it counts.
+  Status maintenance(const Json& request, const std::string& owner);
+  /// {"name": CHECK, "healthy": true|false, "detail": TEXT = ""}: a result of koi-agent
+  Status check(const Json& request, Instant now);
+  /// The list of what koi-agent is to check, as it asks for it: durations in seconds.
+  Json checks() const;
+
+  /// Ends what is over, and takes in the links (by PortIndex) and the silence of the agent. Logs
+  /// each cause that begins or ends. Call it often.
+  void update(const std::vector<bool>& link_up, Instant now);
+
+  /// For further causes of the service thread: set() and clear_if() with a name and an owner.
+  controlplane::DemotionLedger& ledger() { return ledger_; }
+  const controlplane::DemotionLedger& ledger() const { return ledger_; }
+
+ private:
+  void begin_maintenance(const StateFile::Maintenance& maintenance);
+
+  StateFile& state_file_;
+  controlplane::DemotionLedger ledger_;
+  controlplane::Health health_;
+};
+
+/// {"total": of the node-wide causes, "causes": {name: count}, "list": [{"name", "count", "owner",
+/// "detail", "since", "seconds_left": number or null, "groups": [names] or null for all}]}. Of a
+/// name with several scopes `causes` has the highest count; "command" is always there.
+nlohmann::json demotion_json(const controlplane::DemotionLedger& ledger,
+                             const config::Config& config, Instant now);
+/// The member `causes` alone.
+nlohmann::json demotion_causes_json(const controlplane::DemotionLedger& ledger);
+
+/// The time that ledger and checks live in; it goes on while control hangs.
+Instant steady_now();
+
+}  // namespace koi::app

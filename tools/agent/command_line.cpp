@@ -1,0 +1,60 @@
+#include "tools/agent/command_line.h"
+
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+
+#include "tools/ctl/socket_client.h"
+
+namespace koi::agent {
+namespace {
+
+constexpr const char* kManual =
+    R"(koi-agent asks koid for the health checks of its configuration (track:), runs
+each at its interval and reports the results. koid demotes the groups that track
+a check while it fails; a check that goes unreported counts as failed, so a box
+with checks needs a koi-agent that runs.
+
+  ping    one ICMP echo. Needs CAP_NET_RAW, or net.ipv4.ping_group_range.
+  tcp     a TCP connection, closed as soon as it is accepted.
+  script  a program, by its absolute path, without a shell and without arguments;
+          exit code 0 is healthy. Its environment is PATH, LANG=C and KOI_CHECK,
+          the check's name; its standard streams are /dev/null. At the timeout,
+          and when it exits, all of its process group is killed.
+
+`fall` failures in a row make a check fail, `rise` successes mend it; no answer
+within `timeout` is a failure.
+
+Pings and connections take the kernel's routes, that is the management network,
+or koid's ports once they have a host port: the kernel does not see a port that
+koid has to itself. To watch the link of such a port use track: [{port: NAME}].
+
+One line on standard error for each check that fails or mends, and when koid
+goes away or returns; it is asked again every second.
+
+Exit code: 0 ended by SIGTERM or SIGINT, 2 wrong usage.)";
+
+}  // namespace
+
+CommandLine parse_command_line(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  line.socket = ctl::kDefaultSocket;
+  CLI::App app("Runs koid's health checks.", "koi-agent");
+  app.footer(kManual);
+  app.set_version_flag("--version", "koi-agent " KOI_VERSION);
+  app.add_option("--socket", line.socket, "koid's control socket")
+      ->type_name("PATH")
+      ->capture_default_str()
+      ->check(ctl::socket_path_problem);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError& e) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const bool failed = app.exit(e, out, err) != 0;
+    line.instead = {failed ? 2 : 0, out.str(), err.str()};
+  }
+  return line;
+}
+
+}  // namespace koi::agent
