@@ -117,7 +117,7 @@ def _refused():
         "vhid 2": (with_carp(vhid=2), "carp_vhid"),
         "vhid 0": (with_carp(vhid=0), "carp_vhid"),
         "version 1": (with_carp(version=1), "carp_version"),
-        "version 3": (with_carp(version=3), "carp_version"),
+        "version 3, which is VRRP": (with_carp(version=3), "vrrp"),
         "digest": (with_carp(good_digest=False), "carp_digest"),
         "our own node id": (with_carp(counter=(time.time_ns() // 1000 + 10**9) << 12 | 1),
                             "carp_node_id"),

@@ -44,9 +44,9 @@ def boxes(module_lab):
 @pytest.fixture(scope="module")
 def master(boxes):
     asker = Asker(boxes["a"])
-    # The second round of announcements is over with the third advertisement.
-    for _ in range(4):
-        asker.tap.wait(lambda f: f.carp() is not None and f.ipv6(), 2, "an advertisement")
+    # The second round of announcements follows the third advertisement; there is one per family.
+    for _ in range(7):
+        asker.tap.wait(lambda f: f.carp() is not None, 2, "an advertisement")
     return asker
 
 
