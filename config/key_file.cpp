@@ -18,8 +18,29 @@
 namespace koi::config {
 namespace {
 
-constexpr std::string_view kAllowed =
-    "allowed: 1 to 19 bytes, one newline at the end ignored, or hex: and 40 hex digits";
+/// The lengths that a use allows, and how messages say so.
+struct Form {
+  std::size_t max_text;
+  std::size_t min_hex;  // bytes
+  std::size_t max_hex;
+  std::string_view too_long;
+  std::string_view bad_hex;
+  std::string_view allowed;
+};
+constexpr Form kCarpForm = {
+    kMaxPassphrase,
+    kHexKeyBytes,
+    kHexKeyBytes,
+    "holds more than 19 bytes, which the BSDs would cut",
+    "begins with hex: but not with 40 hex digits after it; allowed: exactly 40",
+    "allowed: 1 to 19 bytes, one newline at the end ignored, or hex: and 40 hex digits"};
+constexpr Form kSiphashForm = {
+    kMaxHashKey,
+    1,
+    kMaxHashKey,
+    "holds more than 64 bytes",
+    "begins with hex: but not with 2 to 128 hex digits after it; allowed: two for each byte",
+    "allowed: 1 to 64 bytes, one newline at the end ignored, or hex: and 2 to 128 hex digits"};
 constexpr std::string_view kHexPrefix = "hex:";
 
 /// What people type when they mean to change it later. Compared without regard to case.
@@ -46,7 +67,7 @@ class Descriptor {
 /// The file's bytes, on the stack and wiped at the end. One byte more than any key has, so that a
 /// file that is too long is seen as such.
 struct Buffer {
-  std::array<char, kHexPrefix.size() + 2 * kHexKeyBytes + 2> bytes{};
+  std::array<char, kHexPrefix.size() + 2 * kMaxHashKey + 2> bytes{};
   std::size_t used = 0;
 
   ~Buffer() { explicit_bzero(bytes.data(), bytes.size()); }
@@ -90,30 +111,31 @@ int hex_digit(char c) {
   return -1;
 }
 
-Result<Secret> decode(std::string_view text) {
+Result<Secret> decode(std::string_view text, const Form& form) {
   if (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.empty()) return Error{fmt::format("holds no key; {}", kAllowed)};
+  if (text.empty()) return Error{fmt::format("holds no key; {}", form.allowed)};
 
   std::vector<std::byte> key;
-  key.reserve(kHexKeyBytes);  // never grows, so no second copy is left behind
+  key.reserve(kMaxHashKey);  // never grows, so no second copy is left behind
   if (text.starts_with(kHexPrefix)) {
     text.remove_prefix(kHexPrefix.size());
     const bool digits =
         std::all_of(text.begin(), text.end(), [](char c) { return hex_digit(c) >= 0; });
-    if (text.size() != 2 * kHexKeyBytes || !digits) {
-      return Error{"begins with hex: but not with 40 hex digits after it; allowed: exactly 40"};
+    if (text.size() < 2 * form.min_hex || text.size() > 2 * form.max_hex || text.size() % 2 != 0 ||
+        !digits) {
+      return Error{std::string(form.bad_hex)};
     }
     for (std::size_t i = 0; i < text.size(); i += 2) {
       key.push_back(static_cast<std::byte>(hex_digit(text[i]) * 16 + hex_digit(text[i + 1])));
     }
     return Secret(std::move(key));
   }
-  if (text.size() > kMaxPassphrase) {
-    return Error{fmt::format("holds more than 19 bytes, which the BSDs would cut; {}", kAllowed)};
+  if (text.size() > form.max_text) {
+    return Error{fmt::format("{}; {}", form.too_long, form.allowed)};
   }
   if (text.find('\0') != std::string_view::npos) {
-    return Error{
-        fmt::format("has a NUL byte in its passphrase, where the BSDs would end it; {}", kAllowed)};
+    return Error{fmt::format("has a NUL byte in its passphrase, where the BSDs would end it; {}",
+                             form.allowed)};
   }
   for (const char c : text) key.push_back(static_cast<std::byte>(c));
   return Secret(std::move(key));
@@ -144,7 +166,7 @@ std::optional<Error> check_strength(std::span<const std::byte> key) {
 
 }  // namespace
 
-Result<Secret> read_key_file(const std::string& path, bool allow_weak_key) {
+Result<Secret> read_key_file(const std::string& path, bool allow_weak_key, KeyUse use) {
   // O_NOFOLLOW: the name must be the file. O_NONBLOCK: a FIFO must not hold us up.
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (fd.get() < 0) {
@@ -155,7 +177,7 @@ Result<Secret> read_key_file(const std::string& path, bool allow_weak_key) {
 
   Buffer buffer;
   if (auto error = fill(fd.get(), buffer)) return *error;
-  Result<Secret> key = decode(buffer.text());
+  Result<Secret> key = decode(buffer.text(), use == KeyUse::carp ? kCarpForm : kSiphashForm);
   if (!key || allow_weak_key) return key;
   if (auto error = check_strength(key.value().bytes())) return *error;
   return key;

@@ -75,7 +75,12 @@ void load_root(const Tree& tree, const LoadOptions& options, Config& config, Rep
   }
   if (const auto node = root->find("control")) load_control(*node, config.control);
   root->finish();
-  validate(config, report);
+  validate(config, report);  // in the file's order: it finds the places by position
+  for (Group& group : config.groups) {
+    if (!group.balance) continue;
+    std::sort(group.balance->members.begin(), group.balance->members.end(),
+              [](const Member& a, const Member& b) { return a.vhid < b.vhid; });
+  }
 }
 
 }  // namespace

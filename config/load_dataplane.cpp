@@ -1,19 +1,13 @@
-#include <array>
-#include <string_view>
-#include <utility>
-
 #include <fmt/format.h>
 
 #include "config/sections.h"
+#include "config/words.h"
 
 namespace koi::config {
 namespace {
 
 constexpr unsigned kHighestCore = 1023;
 constexpr std::size_t kMaxEalArguments = 64;
-
-constexpr std::array<std::pair<std::string_view, Idle>, 2> kIdle = {
-    {{"poll", Idle::poll}, {"adaptive", Idle::adaptive}}};
 
 void load_worker_cores(YamlMap& map, std::vector<unsigned>& cores) {
   const std::string allowed = fmt::format("a list of 1 to {} cores", kMaxWorkers);
@@ -52,8 +46,9 @@ void load_dataplane(const YamlNode& section, Dataplane& dataplane) {
   map->read("control-core", dataplane.control_core, 0U, kHighestCore);
   load_worker_cores(*map, dataplane.worker_cores);
   if (const auto node = map->find("idle")) {
-    dataplane.idle = node->choice<Idle>(kIdle, "poll, adaptive").value_or(dataplane.idle);
+    dataplane.idle = node->choice<Idle>(kIdleWords, "poll, adaptive").value_or(dataplane.idle);
   }
+  map->read("stall-after", dataplane.stall_after, 1ms, 10s);
   map->read("hugepages", dataplane.hugepages);
   load_eal(*map, dataplane.eal);
   map->finish();

@@ -1,24 +1,21 @@
-#include <array>
 #include <string_view>
-#include <utility>
 
 #include <fmt/format.h>
 
 #include "config/sections.h"
 #include "config/unsupported.h"
 #include "config/values.h"
+#include "config/words.h"
 
 namespace koi::config {
 namespace {
-
-constexpr std::array<std::pair<std::string_view, HostPort>, 3> kHostPorts = {
-    {{"none", HostPort::none}, {"tap", HostPort::tap}, {"virtio-user", HostPort::virtio_user}}};
 
 constexpr std::uint64_t kLowestVlan = 1;
 constexpr std::uint64_t kHighestVlan = 4094;
 
 InterfaceAddress load_own_address(const YamlNode& node) {
-  constexpr std::string_view kAllowed = "an address with its prefix length: 192.0.2.2/24";
+  constexpr std::string_view kAllowed =
+      "an address with its prefix length: 192.0.2.2/24, \"2001:db8::2/64\"";
   const auto given = node.text(kAllowed);
   if (!given) return {};
   const auto parsed = parse_interface_address(*given);
@@ -26,13 +23,7 @@ InterfaceAddress load_own_address(const YamlNode& node) {
     node.error(fmt::format("{} is wrong; allowed: {}", in_quotes(*given), kAllowed));
     return {};
   }
-  if (!unsupported::check_own_address(node, parsed->address)) return *parsed;
-  if (!parsed->address.v4().is_host()) {
-    node.error(
-        fmt::format("{} cannot be a host's; allowed: no multicast, broadcast, loopback or "
-                    "zero address",
-                    parsed->address.to_string()));
-  }
+  check_is_host(node, parsed->address);
   return *parsed;
 }
 
@@ -82,11 +73,16 @@ std::optional<Port> load_port(const std::string& name, const YamlNode& node) {
   load_own_addresses(*map, port.addresses);
   load_vlans(*map, port.vlans);
   if (const auto host = map->find("host")) {
-    if (const auto choice = host->choice<HostPort>(kHostPorts, unsupported::kHostsAllowed)) {
+    if (const auto choice = host->choice<HostPort>(kHostWords, unsupported::kHostsAllowed)) {
       port.host = *choice;
       unsupported::check_host(*host, *choice);
     }
   }
+  if (const auto dscp = map->find("dscp")) {
+    const auto value = dscp->whole_number(0, 63);
+    if (value) port.dscp = static_cast<std::uint8_t>(*value);
+  }
+  map->read("pcp", port.pcp, std::uint8_t{0}, std::uint8_t{7});
   map->finish();
   return port;
 }

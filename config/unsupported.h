@@ -12,16 +12,14 @@ namespace koi::config::unsupported {
 
 inline constexpr std::string_view kHostsAllowed = "none";
 inline constexpr std::string_view kProtocolsAllowed = "carp";
-inline constexpr std::string_view kDialectsAllowed = "koi, ucarp";
 inline constexpr std::string_view kTrailerModesAllowed = "off";
+inline constexpr std::string_view kBalanceModesAllowed = "arp";
 
 void check_host(const YamlNode& node, HostPort host);
 void check_protocol(const YamlNode& node, Protocol protocol);
-void check_dialect(const YamlNode& node, Dialect dialect);
-/// Returns true iff addresses of this family can be used.
-bool check_own_address(const YamlNode& node, const IpAddress& address);
-bool check_shared_address(const YamlNode& node, const IpAddress& address);
-/// The keys of a group that have no field in Group yet.
-void check_group_keys(YamlMap& group);
+void check_balance_mode(const YamlNode& node, BalanceMode mode);
+
+/// The key of a group that has no field in Group yet: trailer.
+void check_trailer(YamlMap& group);
 
 }  // namespace koi::config::unsupported

@@ -35,14 +35,6 @@ void check_cores(const Dataplane& dataplane, Report& report) {
   }
 }
 
-bool is_reserved(const InterfaceAddress& own) {
-  // RFC 3021: with /31 and /32 every address is a host's.
-  if (own.prefix_length >= 31 || !own.address.is_v4()) return false;
-  const std::uint32_t host_bits = own.prefix_length == 0 ? ~0U : ~0U >> own.prefix_length;
-  const std::uint32_t host = own.address.v4().to_u32() & host_bits;
-  return host == 0 || host == host_bits;
-}
-
 void check_own_addresses(const std::string& list, const std::vector<InterfaceAddress>& addresses,
                          Report& report) {
   std::set<IpAddress> seen;
@@ -50,10 +42,9 @@ void check_own_addresses(const std::string& list, const std::vector<InterfaceAdd
     const std::string path = fmt::format("{}[{}]", list, i);
     if (!report.clean(path)) continue;
     const std::string text = addresses[i].address.to_string();
-    if (is_reserved(addresses[i])) {
-      report.error(path, fmt::format("{} is the network's own or its broadcast address with /{}; "
-                                     "allowed: a host's address",
-                                     text, addresses[i].prefix_length));
+    if (const auto reserved = reserved_in_subnet(addresses[i]); !reserved.empty()) {
+      report.error(path, fmt::format("{} is {} with /{}; allowed: a host's address", text, reserved,
+                                     addresses[i].prefix_length));
     } else if (!seen.insert(addresses[i].address).second) {
       report.error(path, fmt::format("{} given twice; allowed: once", text));
     }

@@ -13,6 +13,16 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
+constexpr std::byte kZero{0};
+constexpr std::byte kOnes{0xff};
+
+/// REQUIRES: bit < 32, or 128 for IPv6; 0 is the first on the wire.
+bool bit_of(const IpAddress& address, unsigned bit) {
+  const std::byte byte =
+      address.is_v4() ? address.v4().bytes[bit / 8] : address.v6().bytes[bit / 8];
+  return ((byte >> (7 - bit % 8)) & std::byte{1}) != kZero;
+}
+
 struct Unit {
   std::string_view suffix;
   Duration length;
@@ -60,6 +70,61 @@ std::optional<InterfaceAddress> parse_interface_address(std::string_view text) {
   const auto length = parse_whole_number(text.substr(slash + 1));
   if (!address || !length || *length > (address->is_v4() ? 32U : 128U)) return std::nullopt;
   return InterfaceAddress{*address, static_cast<std::uint8_t>(*length)};
+}
+
+bool is_host(const IpAddress& address) {
+  if (address.is_v4()) return address.v4().is_host();
+  const Ipv6Address v6 = address.v6();
+  if (v6.is_multicast()) return false;
+  // ::/96 holds :: and ::1, and is else deprecated; ::ffff:0:0/96 is IPv4 (RFC 4291, 2.5.5).
+  const bool first_zero =
+      std::all_of(v6.bytes.begin(), v6.bytes.begin() + 10, [](std::byte b) { return b == kZero; });
+  const bool low = v6.bytes[10] == v6.bytes[11] && (v6.bytes[10] == kZero || v6.bytes[10] == kOnes);
+  return !(first_zero && low);
+}
+
+bool is_link_local(const IpAddress& address) {
+  return !address.is_v4() && address.v6().is_link_local();
+}
+
+std::optional<Endpoint> parse_endpoint(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const bool brackets = host.starts_with('[') && host.ends_with(']');
+  if (brackets) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::parse(host);
+  const auto number = parse_whole_number(text.substr(colon + 1));
+  if (!address || address->is_v4() == brackets || !number || *number < 1 || *number > 65535) {
+    return std::nullopt;
+  }
+  return Endpoint{*address, static_cast<std::uint16_t>(*number)};
+}
+
+std::string format_endpoint(const Endpoint& endpoint) {
+  const std::string host = endpoint.address.to_string();
+  return endpoint.address.is_v4() ? fmt::format("{}:{}", host, endpoint.number)
+                                  : fmt::format("[{}]:{}", host, endpoint.number);
+}
+
+bool same_subnet(const IpAddress& a, const IpAddress& b, std::uint8_t prefix_length) {
+  if (a.family() != b.family()) return false;
+  for (unsigned bit = 0; bit < prefix_length; ++bit) {
+    if (bit_of(a, bit) != bit_of(b, bit)) return false;
+  }
+  return true;
+}
+
+std::string_view reserved_in_subnet(const InterfaceAddress& address) {
+  const unsigned bits = address.address.is_v4() ? 32 : 128;
+  if (address.prefix_length + 1U >= bits) return {};
+  bool zeros = true;
+  bool ones = true;
+  for (unsigned bit = address.prefix_length; bit < bits; ++bit) {
+    (bit_of(address.address, bit) ? zeros : ones) = false;
+  }
+  if (!address.address.is_v4()) return zeros ? "the subnet's anycast address of routers" : "";
+  return zeros || ones ? "the network's own or its broadcast address" : "";
 }
 
 bool is_name(std::string_view text, std::size_t longest) {

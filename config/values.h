@@ -24,6 +24,27 @@ std::string format_duration(Duration duration);
 /// 192.0.2.2/24, 2001:db8::2/64; the length is required.
 std::optional<InterfaceAddress> parse_interface_address(std::string_view text);
 
+/// Iff a host can own the address and be reached at it: no multicast, broadcast, loopback,
+/// unspecified or IPv4-mapped one. Link-local addresses are hosts'.
+bool is_host(const IpAddress& address);
+bool is_link_local(const IpAddress& address);  // IPv6: fe80::/10
+
+/// An address and a TCP port.
+struct Endpoint {
+  IpAddress address;
+  std::uint16_t number = 0;
+};
+/// 192.0.2.9:443, [2001:db8::1]:443; ports 1..65535.
+std::optional<Endpoint> parse_endpoint(std::string_view text);
+std::string format_endpoint(const Endpoint& endpoint);
+
+/// Iff both are of one family and equal in their first bits.
+bool same_subnet(const IpAddress& a, const IpAddress& b, std::uint8_t prefix_length);
+/// Why a host cannot have the address in its own subnet, for a message; empty if it can. IPv4: the
+/// network's own and its broadcast address, except with /31 and /32 (RFC 3021). IPv6: the
+/// Subnet-Router anycast address (RFC 4291, 2.6.1), except with /127 and /128 (RFC 6164).
+std::string_view reserved_in_subnet(const InterfaceAddress& address);
+
 /// 1..longest characters of a-z, 0-9 and hyphen.
 bool is_name(std::string_view text, std::size_t longest);
 
@@ -36,5 +57,6 @@ std::string device_identity(std::string_view device);
 
 inline constexpr std::size_t kMaxPortName = 11;
 inline constexpr std::size_t kMaxGroupName = 32;
+inline constexpr std::size_t kMaxTrackName = 32;
 
 }  // namespace koi::config

@@ -88,6 +88,14 @@ std::optional<Duration> YamlNode::duration() const {
   return value;
 }
 
+std::optional<Duration> YamlNode::duration(Duration min, Duration max) const {
+  const auto value = duration();
+  if (!value || (*value >= min && *value <= max)) return value;
+  error(fmt::format("{} is wrong; allowed: {} to {}", format_duration(*value), format_duration(min),
+                    format_duration(max)));
+  return std::nullopt;
+}
+
 std::optional<std::string> YamlNode::absolute_path() const {
   constexpr std::string_view kAllowed = "a path that begins with /";
   auto given = text(kAllowed);
@@ -182,6 +190,10 @@ void YamlMap::finish() const {
 
 void YamlMap::read(std::string_view key, bool& out) {
   if (const auto node = find(key)) out = node->boolean().value_or(out);
+}
+
+void YamlMap::read(std::string_view key, Duration& out, Duration min, Duration max) {
+  if (const auto node = find(key)) out = node->duration(min, max).value_or(out);
 }
 
 void YamlMap::read_path(std::string_view key, std::string& out) {

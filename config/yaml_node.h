@@ -38,6 +38,8 @@ class YamlNode {
   /// true or false, not in quotes.
   std::optional<bool> boolean() const;
   std::optional<Duration> duration() const;
+  /// min..max. A message gives them as format_duration() does.
+  std::optional<Duration> duration(Duration min, Duration max) const;
   /// A path from the root.
   std::optional<std::string> absolute_path() const;
   /// The elements, with paths like addresses[0].
@@ -95,6 +97,7 @@ class YamlMap {
     }
   }
   void read(std::string_view key, bool& out);
+  void read(std::string_view key, Duration& out, Duration min, Duration max);
   void read_path(std::string_view key, std::string& out);
 
  private:

@@ -10,10 +10,11 @@ namespace fs = std::filesystem;
 
 TEST(Examples, AllLoadWithoutAWarningAndPrintThemselves) {
   const TempDir dir;
-  for (const char* key :
-       {"lan", "management", "office", "servers", "servers-old", "lab", "ucarp"}) {
+  for (const char* key : {"lan", "management", "office", "servers", "servers-old", "lab", "ucarp",
+                          "uplink", "openbsd"}) {
     dir.write(std::string("etc/koi/") + key + ".key", std::string("the key of ") + key[0] + "\n");
   }
+  dir.write("etc/koi/lan.hash", "the key of the hash\n");
   const LoadOptions options{dir.path().string(), "test-box"};
   int examples = 0;
   for (const auto& entry : fs::directory_iterator(source_root() / "config" / "examples")) {
@@ -28,7 +29,7 @@ TEST(Examples, AllLoadWithoutAWarningAndPrintThemselves) {
     EXPECT_TRUE(again.config == loaded.config);
     EXPECT_EQ(print(again.config), printed);
   }
-  EXPECT_GE(examples, 5);
+  EXPECT_GE(examples, 9);
 }
 
 TEST(Examples, FastIsWhatItSays) {
@@ -46,6 +47,33 @@ TEST(Examples, FastIsWhatItSays) {
   EXPECT_EQ(group.addresses[0].to_string(), "192.0.2.1");
   EXPECT_EQ(loaded.config.dataplane.idle, Idle::poll);
   EXPECT_EQ(loaded.config.node_id, NodeId(2));
+}
+
+Config example(const TempDir& dir, const std::string& name) {
+  dir.write("etc/koi/lan.hash", "the key of the hash\n");
+  for (const char* key : {"lan", "openbsd"}) {
+    dir.write(std::string("etc/koi/") + key + ".key", "0123456789abcdefghi\n");
+  }
+  Loaded loaded =
+      load((source_root() / "config/examples" / name).string(), {dir.path().string(), ""});
+  EXPECT_EQ(lines(loaded.errors), "");
+  return loaded.config;
+}
+
+TEST(Examples, OthersAreWhatTheySay) {
+  const TempDir dir;
+  const Config balanced = example(dir, "balanced.yaml");
+  ASSERT_TRUE(balanced.groups.at(0).balance);
+  EXPECT_EQ(balanced.groups[0].balance->hash, BalanceHash::siphash);
+  EXPECT_EQ(balanced.groups[0].balance->members,
+            (std::vector<Member>{{Vhid(1), 0}, {Vhid(2), 100}}));
+
+  const Config unicast = example(dir, "unicast.yaml");
+  EXPECT_FALSE(unicast.groups.at(0).multicast);
+  EXPECT_EQ(unicast.groups[0].peers.size(), 2U);
+
+  const Config openbsd = example(dir, "openbsd.yaml");
+  EXPECT_EQ(openbsd.groups.at(0).dialect, Dialect::openbsd);
 }
 
 }  // namespace

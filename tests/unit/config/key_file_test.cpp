@@ -53,6 +53,30 @@ TEST_F(KeyFile, LengthsFromNoneToSixtyFour) {
   }
 }
 
+// What `siphash` derives its key from is any 1..64 bytes.
+TEST_F(KeyFile, HashKeysAreLonger) {
+  const auto hash_key = [&](const std::string& text) {
+    const auto key = read_key_file(dir_.write("key", text), true, KeyUse::siphash);
+    return key ? key.value().bytes().size() : 0;
+  };
+  for (std::size_t n = 1; n <= 64; ++n) {
+    EXPECT_EQ(hash_key(std::string(n, 'k')), n);
+    EXPECT_EQ(hash_key(std::string(n, 'k') + "\n"), n);
+    EXPECT_EQ(hash_key("hex:" + std::string(2 * n, 'a')), n);
+    EXPECT_EQ(hash_key("hex:" + std::string(2 * n - 1, 'a')), 0U);
+  }
+  EXPECT_EQ(hash_key(std::string(65, 'k')), 0U);
+  EXPECT_EQ(hash_key("hex:" + std::string(130, 'a')), 0U);
+  EXPECT_EQ(hash_key("hex:" + std::string(128, 'a') + "\n"), 64U);
+  EXPECT_EQ(hash_key("hex:0g"), 0U);
+  EXPECT_EQ(hash_key("hex:"), 0U);
+  EXPECT_EQ(hash_key(""), 0U);
+
+  const auto weak = read_key_file(dir_.write("key", "seven77"), false, KeyUse::siphash);
+  ASSERT_FALSE(weak);
+  EXPECT_TRUE(weak.error().message.starts_with("holds a weak key: shorter than 8"));
+}
+
 TEST_F(KeyFile, OnlyOneNewlineIsIgnored) {
   EXPECT_EQ(content("longenough\n\n"), "longenough\n");
   EXPECT_EQ(content("longenough\r\n"), "longenough\r");

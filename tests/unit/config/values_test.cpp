@@ -46,6 +46,59 @@ TEST(Values, InterfaceAddresses) {
   }
 }
 
+IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
+
+TEST(Values, HostAddresses) {
+  for (const char* host : {"192.0.2.1", "2001:db8::1", "fe80::1", "fd00::1", "::1:0:0:1",
+                           "64:ff9b::192.0.2.1", "::fffe:0:1", "feff::"}) {
+    EXPECT_TRUE(is_host(ip(host))) << host;
+  }
+  for (const char* none : {"0.0.0.0", "127.0.0.1", "224.0.0.18", "255.255.255.255", "::", "::1",
+                           "::192.0.2.1", "::ffff:192.0.2.1", "ff02::12", "ffff::"}) {
+    EXPECT_FALSE(is_host(ip(none))) << none;
+  }
+  EXPECT_TRUE(is_link_local(ip("fe80::1")));
+  EXPECT_TRUE(is_link_local(ip("febf::1")));
+  EXPECT_FALSE(is_link_local(ip("fec0::1")));
+  EXPECT_FALSE(is_link_local(ip("169.254.0.1")));
+}
+
+TEST(Values, Endpoints) {
+  for (const char* good : {"192.0.2.9:443", "[2001:db8::1]:1", "[fe80::1]:65535"}) {
+    const auto endpoint = parse_endpoint(good);
+    ASSERT_TRUE(endpoint) << good;
+    EXPECT_EQ(format_endpoint(*endpoint), good);
+  }
+  EXPECT_EQ(parse_endpoint("192.0.2.9:443")->number, 443);
+  for (const char* wrong :
+       {"", ":", ":443", "192.0.2.9", "192.0.2.9:", "192.0.2.9:0", "192.0.2.9:65536",
+        "192.0.2.9:0443", "[192.0.2.9]:443", "2001:db8::1", "2001:db8::1:443", "[2001:db8::1]",
+        "[2001:db8::1:443", "2001:db8::1]:443", "[]:443", "[:443", "host:443"}) {
+    EXPECT_FALSE(parse_endpoint(wrong)) << wrong;
+  }
+}
+
+TEST(Values, Subnets) {
+  EXPECT_TRUE(same_subnet(ip("192.0.2.1"), ip("192.0.2.127"), 25));
+  EXPECT_FALSE(same_subnet(ip("192.0.2.1"), ip("192.0.2.128"), 25));
+  EXPECT_TRUE(same_subnet(ip("192.0.2.1"), ip("10.0.0.1"), 0));
+  EXPECT_FALSE(same_subnet(ip("192.0.2.1"), ip("2001:db8::1"), 0));
+  EXPECT_TRUE(same_subnet(ip("2001:db8::1"), ip("2001:db8::ffff"), 112));
+  EXPECT_FALSE(same_subnet(ip("2001:db8::1"), ip("2001:db8::8001"), 113));
+  EXPECT_TRUE(same_subnet(ip("2001:db8::1"), ip("2001:db8::1"), 128));
+  EXPECT_FALSE(same_subnet(ip("2001:db8::1"), ip("2001:db8::2"), 128));
+
+  for (const char* reserved : {"192.0.2.0/24", "192.0.2.255/24", "192.0.2.128/25", "192.0.2.3/30",
+                               "0.0.0.0/0", "2001:db8::/64", "2001:db8::4/126", "fe80::/64"}) {
+    EXPECT_NE(reserved_in_subnet(parse_interface_address(reserved).value()), "") << reserved;
+  }
+  for (const char* free :
+       {"192.0.2.1/24", "192.0.2.0/31", "192.0.2.1/31", "192.0.2.0/32", "192.0.2.128/24",
+        "2001:db8::1/64", "2001:db8::ffff:ffff:ffff:ffff/64", "2001:db8::/127", "2001:db8::/128"}) {
+    EXPECT_EQ(reserved_in_subnet(parse_interface_address(free).value()), "") << free;
+  }
+}
+
 TEST(Values, Names) {
   EXPECT_TRUE(is_name("lan", 11));
   EXPECT_TRUE(is_name("a-b-c-0-9-x", 11));

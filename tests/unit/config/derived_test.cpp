@@ -1,0 +1,89 @@
+#include "config/derived.h"
+
+#include <gtest/gtest.h>
+
+namespace koi::config {
+namespace {
+
+IpAddress ip(const char* text) { return IpAddress::parse(text).value(); }
+
+TEST(Derived, FamiliesAreThoseOfTheSharedAddresses) {
+  Group group;
+  EXPECT_EQ(families_of(group), 0);
+  group.addresses = {ip("192.0.2.1")};
+  EXPECT_EQ(families_of(group), 1);
+  group.addresses = {ip("fe80::1")};
+  EXPECT_EQ(families_of(group), 2);
+  group.addresses = {ip("2001:db8::1"), ip("192.0.2.1"), ip("192.0.2.2")};
+  group.previous_addresses = {ip("192.0.2.3")};
+  EXPECT_EQ(families_of(group), 3);
+}
+
+TEST(Derived, MembersOfAGroupWithAndWithoutBalance) {
+  Group group;
+  group.vhid = Vhid(7);
+  group.advskew = 9;
+  EXPECT_EQ(members_of(group), (std::vector<Member>{{Vhid(7), 9}}));
+  group.balance.emplace().members = {{Vhid(1), 0}, {Vhid(2), 100}};
+  EXPECT_EQ(members_of(group), (std::vector<Member>{{Vhid(1), 0}, {Vhid(2), 100}}));
+}
+
+TEST(Derived, DemotionGoesWhereTheDialectReadsIt) {
+  Group group;
+  const auto encoding = [&](Dialect dialect) {
+    group.dialect = dialect;
+    return demotion_encoding_of(group);
+  };
+  EXPECT_EQ(encoding(Dialect::koi), DemotionEncoding::count);
+  EXPECT_EQ(encoding(Dialect::openbsd), DemotionEncoding::count);
+  EXPECT_EQ(encoding(Dialect::freebsd), DemotionEncoding::skew);
+  EXPECT_EQ(encoding(Dialect::ucarp), DemotionEncoding::skew);
+  group.demotion_encoding = DemotionEncoding::both;
+  EXPECT_EQ(encoding(Dialect::freebsd), DemotionEncoding::both);
+}
+
+Config groups(const std::vector<std::vector<std::string>>& ties) {
+  Config config;
+  for (std::size_t i = 0; i < ties.size(); ++i) {
+    Group& group = config.groups.emplace_back();
+    group.name = std::string(1, static_cast<char>('a' + i));
+    group.tie = ties[i];
+  }
+  return config;
+}
+
+using Sets = std::vector<std::vector<std::size_t>>;
+
+TEST(Derived, TiesCountBothWaysAndThroughOthers) {
+  EXPECT_EQ(tied_groups(groups({})), Sets{});
+  EXPECT_EQ(tied_groups(groups({{}, {}})), Sets{});
+  EXPECT_EQ(tied_groups(groups({{"b"}, {}})), (Sets{{0, 1}}));
+  EXPECT_EQ(tied_groups(groups({{}, {"a"}})), (Sets{{0, 1}}));
+  EXPECT_EQ(tied_groups(groups({{"b"}, {"a"}, {}})), (Sets{{0, 1}}));
+  EXPECT_EQ(tied_groups(groups({{"c"}, {}, {}, {"c"}})), (Sets{{0, 2, 3}}));
+  EXPECT_EQ(tied_groups(groups({{"e"}, {"d"}, {}, {}, {}})), (Sets{{0, 4}, {1, 3}}));
+  // A chain whose links come in an order that joins late.
+  EXPECT_EQ(tied_groups(groups({{}, {}, {"d"}, {}, {"a", "b"}, {"c", "e"}})),
+            (Sets{{0, 1, 2, 3, 4, 5}}));
+  EXPECT_EQ(tied_groups(groups({{"z"}, {}})), Sets{});
+}
+
+TEST(Derived, NamesOfChecksThatHaveNone) {
+  Track track;
+  track.port = "wan";
+  EXPECT_EQ(default_name(track), "port wan");
+  track.address = ip("192.0.2.9");
+  track.kind = Track::Kind::ping;
+  EXPECT_EQ(default_name(track), "ping 192.0.2.9");
+  track.kind = Track::Kind::tcp;
+  track.number = 443;
+  EXPECT_EQ(default_name(track), "tcp 192.0.2.9:443");
+  track.address = ip("2001:db8::1");
+  EXPECT_EQ(default_name(track), "tcp [2001:db8::1]:443");
+  track.kind = Track::Kind::script;
+  track.program = "/etc/koi/check";
+  EXPECT_EQ(default_name(track), "script /etc/koi/check");
+}
+
+}  // namespace
+}  // namespace koi::config
