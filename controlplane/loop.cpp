@@ -2,20 +2,32 @@
 
 #include <algorithm>
 #include <bit>
+#include <memory>
+#include <span>
+
+#include "controlplane/election/tie.h"
 
 namespace koi::controlplane {
 namespace {
 
 using election::Role;
 
-constexpr Duration kDecisionLasts = 1ms;       // L4: first advertisement of a term, bow-out
-constexpr unsigned kUpPerTurn = 8192;          // twice what an up ring holds
-constexpr std::uint64_t kAskBefore = 1 << 19;  // half of what the service thread reserves
+constexpr Duration kDecisionLasts = 1ms;  // L4: first advertisement of a term, bow-out
+constexpr unsigned kUpPerTurn = 8192;     // twice what an up ring holds
 
 std::vector<Sender<DownMessage>*> senders(const std::vector<ControlLoop::WorkerLink>& workers) {
   std::vector<Sender<DownMessage>*> down;
   for (const ControlLoop::WorkerLink& worker : workers) down.push_back(worker.down);
   return down;
+}
+
+std::vector<const WorkerCounters*> counters_of(
+    const std::vector<ControlLoop::WorkerLink>& workers) {
+  std::vector<const WorkerCounters*> counters;
+  for (const ControlLoop::WorkerLink& worker : workers) {
+    if (worker.counters != nullptr) counters.push_back(worker.counters);
+  }
+  return counters;
 }
 
 }  // namespace
@@ -25,11 +37,22 @@ ControlLoop::ControlLoop(const Setup& setup, Plan plan)
       board_(*setup.board),
       counters_(*setup.counters),
       views_(board_, senders(setup.workers), plan.topology),
+      outbox_(senders(setup.workers), views_, counters_.frames_dropped),
+      segments_(plan.places, 0x9e3779b9U * (setup.node.value() + 1U)),
+      ears_(counters_of(setup.workers)),
+      self_watch_(setup.workers.size(), setup.stall_after),
+      ties_(std::move(plan.ties)),
       sequence_(setup.first_sequence),
       ceiling_(setup.sequence_ceiling) {
   slots_.reserve(plan.slots.size());
   for (SlotPlan& slot : plan.slots) slots_.emplace_back(std::move(slot));
   glances_.resize(slots_.size());
+  released_.resize(slots_.size(), true);
+  for (std::size_t t = 0; t < ties_.size(); ++t) {
+    for (const SlotIndex slot : ties_[t]) {
+      slots_[slot.value()].tie = static_cast<std::uint16_t>(t);
+    }
+  }
 }
 
 void ControlLoop::turn() {
@@ -38,6 +61,8 @@ void ControlLoop::turn() {
   for (std::size_t w = 0; w < setup_.workers.size(); ++w) {
     emptied_[w] = board_.emptied(WorkerIndex(static_cast<std::uint8_t>(w)));
   }
+  ears_.listen(turn_started_);
+  watch_self();
   inputs_drained_ = true;
   receive_commands();
   for (std::size_t w = 0; w < setup_.workers.size(); ++w) {
@@ -45,8 +70,10 @@ void ControlLoop::turn() {
   }
   if (inputs_drained_) run_timers();
   finish_step_downs();
+  for (const TransmitFrame& frame : segments_.due(turn_started_)) add_own(frame);
   push_view();
   push_frames();
+  push_announcements();
   push_reports();
 }
 
@@ -95,7 +122,8 @@ void ControlLoop::on(const VerifiedAdvert& advert, WorkerIndex worker) {
   Slot& slot = slots_[advert.slot.value()];
   const bool knew = slot.state.master_known;
   const IpAddress before = slot.state.master.address;
-  advert_source_ = advert.source;
+  notice_source_ = advert.source;
+  notice_mac_ = advert.source_mac;
   // The clock is read after the advertisement was taken from the ring (L6).
   if (!shutting_down_) feed(slot, advert, setup_.clock->now());
   if (slot.state.master_known != knew || slot.state.master.address != before) {
@@ -133,12 +161,26 @@ void ControlLoop::on(const UpRingOverflow&, WorkerIndex worker) {
 
 void ControlLoop::on(const TransmitRefused& refused, WorkerIndex) {
   Slot& slot = slots_[refused.slot.value()];
-  if (slot.term == refused.term) feed(slot, refused, setup_.clock->now());
+  if (slot.term != refused.term) return;
+  if (slot.send_errors.refused()) {
+    report(SelfNoticed{SelfCause::send_errors, refused.slot.value(), slot.send_errors.demotes()});
+  }
+  feed(slot, refused, setup_.clock->now());
 }
 
-void ControlLoop::on(const NeighborHeard&, WorkerIndex) {}
-void ControlLoop::on(const QueryHeard&, WorkerIndex) {}
-void ControlLoop::on(const Conflict&, WorkerIndex) {}
+void ControlLoop::on(const NeighborHeard& heard, WorkerIndex) {
+  segments_.on(heard, setup_.clock->now());
+}
+
+void ControlLoop::on(const QueryHeard& query, WorkerIndex) {
+  segments_.on(query, setup_.clock->now());
+}
+
+void ControlLoop::on(const Conflict& conflict, WorkerIndex) {
+  notice_source_ = conflict.source;
+  notice_mac_ = conflict.mac;
+  feed(slots_[conflict.slot.value()], election::ConflictSeen{conflict.kind}, setup_.clock->now());
+}
 
 void ControlLoop::on(const SetDemotion& command) {
   for (Slot& slot : slots_) {
@@ -149,6 +191,7 @@ void ControlLoop::on(const SetDemotion& command) {
 }
 
 void ControlLoop::on(const SetLink& command) {
+  segments_.link(command.port, command.up, setup_.clock->now());
   for (Slot& slot : slots_) {
     if (slot.plan.port != command.port) continue;
     if (command.up && !shutting_down_) {
@@ -182,17 +225,73 @@ bool ControlLoop::listened_since(const Slot& slot, Instant due) const {
 }
 
 void ControlLoop::run_timers() {
+  release_ties();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (glances_[i].next_timer > turn_started_) continue;
-    Slot& slot = slots_[i];
-    for (std::size_t t = 0; t < election::kTimers; ++t) {
-      const auto timer = static_cast<election::Timer>(t);
-      const Instant due = slot.state.timer(timer);
-      if (due > turn_started_) continue;
-      // A promotion is dated before the inputs (L6); an advertisement is timed from now.
-      const bool promotes = election::may_promote(timer);
-      if (promotes && (shutting_down_ || !listened_since(slot, due))) continue;  // L9: next turn
-      feed(slot, election::TimerDue{timer}, promotes ? turn_started_ : setup_.clock->now());
+    if (glances_[i].next_timer <= turn_started_) run_timers(slots_[i], released_[i]);
+  }
+}
+
+void ControlLoop::run_timers(Slot& slot, bool released) {
+  for (std::size_t t = 0; t < election::kTimers; ++t) {
+    const auto timer = static_cast<election::Timer>(t);
+    const Instant due = slot.state.timer(timer);
+    if (due > turn_started_) continue;
+    if (!election::may_promote(timer)) {
+      feed(slot, election::TimerDue{timer}, setup_.clock->now());  // timed from now
+      continue;
+    }
+    if (shutting_down_ || !released || !listened_since(slot, due)) continue;  // L9: next turn
+    const bool deaf = ears_.deaf(slot.plan.port, slot.plan.parameters.master_down());
+    feed(slot, election::TimerDue{timer, deaf}, turn_started_);  // L6: dated before the inputs
+  }
+}
+
+// ---- ties --------------------------------------------------------------------------------------
+
+void ControlLoop::release_ties() {
+  for (const std::vector<SlotIndex>& tie : ties_) {
+    const bool due = std::any_of(tie.begin(), tie.end(), [&](SlotIndex slot) {
+      return glances_[slot.value()].next_timer <= turn_started_;
+    });
+    if (!due) continue;
+    std::vector<const election::State*> states;
+    for (const SlotIndex slot : tie) states.push_back(&slots_[slot.value()].state);
+    const auto released = std::make_unique<bool[]>(tie.size());
+    election::release_promotions(states, turn_started_, std::span(released.get(), tie.size()));
+    for (std::size_t i = 0; i < tie.size(); ++i) released_[tie[i].value()] = released[i];
+  }
+}
+
+void ControlLoop::follow_tie(const Slot& leader) {
+  const std::vector<SlotIndex>& tie = ties_[leader.tie];
+  std::vector<const election::State*> states;
+  for (const SlotIndex slot : tie) states.push_back(&slots_[slot.value()].state);
+  const auto down = std::make_unique<bool[]>(tie.size());
+  if (election::follow_step_down(states, std::span(down.get(), tie.size())) == 0) return;
+  for (std::size_t i = 0; i < tie.size(); ++i) {
+    // The first one takes the others along by itself; then there is nobody left to follow.
+    if (!down[i] || slots_[tie[i].value()].state.role != Role::master) continue;
+    feed(slots_[tie[i].value()], election::StepDown{election::Cause::tied}, setup_.clock->now());
+  }
+}
+
+// ---- this box itself ---------------------------------------------------------------------------
+
+void ControlLoop::watch_self() {
+  std::array<Instant, kMaxWorkers> polled{};
+  for (std::size_t w = 0; w < setup_.workers.size(); ++w) {
+    polled[w] = board_.polled(WorkerIndex(static_cast<std::uint8_t>(w)));
+  }
+  self_watch_.turn(turn_started_, polled);
+  if (self_watch_.late() != late_reported_ &&
+      report(SelfNoticed{SelfCause::late_control, 0, self_watch_.late()})) {
+    late_reported_ = self_watch_.late();
+  }
+  for (std::size_t w = 0; w < setup_.workers.size(); ++w) {
+    const bool stalled = self_watch_.stalled(WorkerIndex(static_cast<std::uint8_t>(w)));
+    if (stalled != stall_reported_[w] &&
+        report(SelfNoticed{SelfCause::stalled_worker, static_cast<std::uint16_t>(w), stalled})) {
+      stall_reported_[w] = stalled;
     }
   }
 }
@@ -207,169 +306,9 @@ void ControlLoop::finish_step_downs() {
     }
     all_down = all_down && !glances_[i].master && !glances_[i].stepping_down;
   }
-  if (shutting_down_ && all_down && !all_down_reported_ && frames_.empty()) {
+  if (shutting_down_ && all_down && !all_down_reported_ && outbox_.empty()) {
     all_down_reported_ = report(AllDown{});
   }
-}
-
-// ---- the election's actions --------------------------------------------------------------------
-
-void ControlLoop::feed(Slot& slot, const election::Event& event, Instant now) {
-  const election::Actions actions = election::step(slot.plan.parameters, slot.state, event, now);
-  for (const election::Action& action : actions) {
-    std::visit([&](const auto& a) { carry_out(slot, a, now); }, action);
-  }
-  const election::State& s = slot.state;
-  Glance& glance = glances_[index_of(slot).value()];
-  glance.next_timer = *std::min_element(s.timers.begin(), s.timers.end());
-  glance.master = s.role == Role::master;
-  glance.stepping_down = s.stepping_down;
-}
-
-void ControlLoop::carry_out(Slot& slot, const election::ChangeRole& change, Instant now) {
-  const SlotIndex index = index_of(slot);
-  const bool heard = slot.state.last_heard != Instant{};
-  if (change.to == Role::master) {
-    // The board's stamps carry the low bits of a term, and an empty one carries 0.
-    if ((++slot.last_term & Stamp::kNumberMask) == 0) ++slot.last_term;
-    slot.term = Term(slot.last_term);
-    slot.decided = turn_started_;
-    slot.first_sent = false;
-    board_.slot(index).term.store(slot.term.value(), std::memory_order_release);  // L2
-    const bool preempted = change.cause == election::Cause::preempt;  // nobody was missing
-    if (heard && !preempted) counters_.takeover.observe(now - slot.state.last_heard);
-  } else if (change.from == Role::master) {
-    board_.slot(index).term.store(0, std::memory_order_release);  // L2: silence waits for no ring
-    slot.lease_over = deadline_of(slot, now);
-    slot.silent_from = views_.next_number();
-    slot.term = Term();
-  }
-  roles_changed_ = roles_changed_ || change.to == Role::master || change.from == Role::master;
-  glances_[index.value()].report_due = true;
-  counters_.slots[index.value()]
-      .transitions[static_cast<std::size_t>(change.from)][static_cast<std::size_t>(change.to)]
-                  [static_cast<std::size_t>(change.cause)]
-      .add();
-  report(RoleChange{.slot = index,
-                    .from = change.from,
-                    .to = change.to,
-                    .cause = change.cause,
-                    .at = now,
-                    .since_heard = heard ? now - slot.state.last_heard : Duration(-1),
-                    .term = Term(slot.last_term)});
-}
-
-void ControlLoop::carry_out(Slot& slot, const election::SendAdvertisement&, Instant now) {
-  const election::Parameters& p = slot.plan.parameters;
-  TransmitFrame frame = slot.plan.frames.advertisement(
-      Family::ipv4, {.advbase = p.advbase,
-                     .advskew = election::effective_advskew(p, slot.state),
-                     .demote = election::advertised_demotion(p, slot.state),
-                     .counter = next_counter()});
-  frame.lease = election::lease_length(p, slot.state);
-  // L4: later ones until the deadline, so that an expired lease is never revived.
-  queue(slot, frame, slot.term,
-        slot.first_sent ? deadline_of(slot, now) : slot.decided + kDecisionLasts);
-  slot.first_sent = true;
-}
-
-void ControlLoop::carry_out(Slot& slot, const election::SendBowOut&, Instant now) {
-  const std::uint8_t demote = election::advertised_demotion(slot.plan.parameters, slot.state);
-  queue(slot, slot.plan.frames.bow_out(Family::ipv4, demote, next_counter()), Term(),
-        now + kDecisionLasts);
-}
-
-void ControlLoop::carry_out(Slot& slot, const election::Announce&, Instant now) {
-  // After its advertisement in the ring; the worker sends it only under a lease (L11).
-  const Instant not_after = std::max(deadline_of(slot, now), slot.decided + kDecisionLasts);
-  for (std::size_t i = 0; i < slot.plan.frames.addresses().size(); ++i) {
-    queue(slot, slot.plan.frames.announcement(i), slot.term, not_after);
-  }
-}
-
-void ControlLoop::carry_out(Slot& slot, const election::Raise& raise, Instant) {
-  counters_.slots[index_of(slot).value()].notices[static_cast<std::size_t>(raise.notice)].add();
-  report(NoticeRaised{index_of(slot), raise.notice, advert_source_});
-}
-
-void ControlLoop::carry_out(Slot&, const election::Probe&, Instant) {}  // no TimerDue is deaf yet
-
-void ControlLoop::queue(Slot& slot, TransmitFrame frame, Term term, Instant not_after) {
-  frame.slot = index_of(slot);
-  frame.term = term;
-  frame.not_after = not_after;
-  frames_.push_back({slot.plan.transmitter, frame});
-}
-
-std::uint64_t ControlLoop::next_counter() {
-  // The state file reserves ahead; when the disk hangs, going on is the lesser evil: the wall clock
-  // is far ahead of a counter that grows by one per advertisement.
-  if (++sequence_ + kAskBefore > ceiling_ && !counters_asked_) {
-    counters_asked_ = report(NeedCounters{});
-  }
-  const std::uint64_t counter = auth::make_counter(sequence_, setup_.node);
-  board_.own_counter.store(counter, std::memory_order_release);
-  return counter;
-}
-
-// ---- outputs -----------------------------------------------------------------------------------
-
-void ControlLoop::push_view() {
-  if (roles_changed_) {
-    std::vector<Term> terms;
-    terms.reserve(slots_.size());
-    for (const Slot& slot : slots_) terms.push_back(slot.term);
-    views_.make(std::move(terms));
-    roles_changed_ = false;
-  }
-  views_.push();
-}
-
-void ControlLoop::push_frames() {
-  for (const Outgoing& out : frames_) {
-    if (views_.is_with(out.worker) && setup_.workers[out.worker.value()].down->try_send(out.frame))
-      continue;
-    counters_.frames_dropped.add();
-    // Like one that the driver refused: tried again soon, or the lease would end over it.
-    if (out.frame.kind != FrameKind::advertisement) continue;
-    Slot& slot = slots_[out.frame.slot.value()];
-    feed(slot, TransmitRefused{out.frame.slot, out.frame.family, out.frame.term},
-         setup_.clock->now());
-  }
-  frames_.clear();
-}
-
-void ControlLoop::push_reports() {
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!glances_[i].report_due) continue;
-    const Slot& slot = slots_[i];
-    const election::State& s = slot.state;
-    glances_[i].report_due = !report(
-        SlotReport{.slot = index_of(slot),
-                   .role = s.role,
-                   .cause = s.cause,
-                   .since = s.since,
-                   .term = Term(slot.last_term),
-                   .master_known = s.master_known,
-                   .master = s.master.address,
-                   .master_mac = s.master.mac,
-                   .effective_advskew = election::effective_advskew(slot.plan.parameters, s),
-                   .demotion = s.demotion});
-  }
-}
-
-bool ControlLoop::report(const Report& message) {
-  if (setup_.reports->try_send(message)) return true;
-  counters_.reports_dropped.add();
-  return false;
-}
-
-SlotIndex ControlLoop::index_of(const Slot& slot) const {
-  return SlotIndex(static_cast<std::uint16_t>(&slot - slots_.data()));
-}
-
-std::uint8_t ControlLoop::receivers_of(const Slot& slot) const {
-  return views_.topology().ports[slot.plan.port.value()].receivers;
 }
 
 }  // namespace koi::controlplane

@@ -9,7 +9,13 @@
 #include "common/contract/messages.h"
 #include "common/contract/slot_board.h"
 #include "controlplane/counters.h"
+#include "controlplane/election/send_errors.h"
 #include "controlplane/election/step.h"
+#include "controlplane/outbox.h"
+#include "controlplane/pacer.h"
+#include "controlplane/port_ears.h"
+#include "controlplane/segments.h"
+#include "controlplane/self_watch.h"
 #include "controlplane/service_messages.h"
 #include "controlplane/view_builder.h"
 #include "controlplane/view_keeper.h"
@@ -24,6 +30,7 @@ class ControlLoop {
   struct WorkerLink {
     Receiver<UpMessage>* up = nullptr;  // not owned, as all below
     Sender<DownMessage>* down = nullptr;
+    const WorkerCounters* counters = nullptr;  // may be missing: then no port is ever deaf
   };
   struct Setup {
     Clock* clock = nullptr;
@@ -35,6 +42,7 @@ class ControlLoop {
     NodeId node;
     std::uint64_t first_sequence = 1;    // of the advertisement counter: above every earlier one
     std::uint64_t sequence_ceiling = 0;  // reserved up to here
+    Duration stall_after = 10ms;         // see SelfWatch
   };
 
   ControlLoop(const Setup& setup, Plan plan);
@@ -58,7 +66,11 @@ class ControlLoop {
     bool first_sent = false;  // the first advertisement of this term is queued
     ViewNumber silent_from;   // L10: the view that demoted it
     Instant lease_over{};     // L10: no answer after this, adopted or not
+    std::uint16_t tie = kNoTie;
+    election::SendErrors send_errors;
+    std::array<std::uint64_t, kFamilies> deadlines{};  // on the board when it advertised last
   };
+  static constexpr std::uint16_t kNoTie = 0xffff;
 
   void expire_leases();
   void receive_commands();
@@ -75,6 +87,10 @@ class ControlLoop {
   void on(const SetCounterCeiling& command);
   void on(const ShutDown& command);
   void run_timers();
+  void run_timers(Slot& slot, bool released);
+  void release_ties();
+  void follow_tie(const Slot& leader);
+  void watch_self();
   bool listened_since(const Slot& slot, Instant due) const;
   void finish_step_downs();
 
@@ -85,12 +101,17 @@ class ControlLoop {
   void carry_out(Slot& slot, const election::Announce& announce, Instant now);
   void carry_out(Slot& slot, const election::Raise& raise, Instant now);
   void carry_out(Slot& slot, const election::Probe& probe, Instant now);
-  void queue(Slot& slot, TransmitFrame frame, Term term, Instant not_after);
+  void judge_sending(Slot& slot);
+  void advertise(Slot& slot, Family family, const AdvertFields& fields, TransmitFrame like);
+  void add(Slot& slot, TransmitFrame frame, const TransmitFrame& like);
+  void add_own(const TransmitFrame& frame);
   Instant deadline_of(const Slot& slot, Instant now) const;
+  bool lease_earned(const Slot& slot) const;
   std::uint64_t next_counter();
 
   void push_view();
   void push_frames();
+  void push_announcements();
   void push_reports();
   bool report(const Report& report);
 
@@ -115,12 +136,18 @@ class ControlLoop {
   std::array<Instant, kMaxWorkers> emptied_{};  // read before the up rings (L9)
   bool inputs_drained_ = true;
   bool roles_changed_ = false;
-  struct Outgoing {
-    WorkerIndex worker;
-    TransmitFrame frame;
-  };
-  std::vector<Outgoing> frames_;  // of this turn, after its view
-  IpAddress advert_source_;       // of the advertisement being decided, for notices
+  IpAddress notice_source_;  // of what is being decided, for notices
+  MacAddress notice_mac_;
+
+  Outbox outbox_;
+  Pacer pacer_;
+  Segments segments_;
+  PortEars ears_;
+  SelfWatch self_watch_;
+  bool late_reported_ = false;
+  std::array<bool, kMaxWorkers> stall_reported_{};
+  std::vector<std::vector<SlotIndex>> ties_;
+  std::vector<bool> released_;  // by SlotIndex: its tie lets it be promoted in this turn
 
   std::uint64_t sequence_;
   std::uint64_t ceiling_;

@@ -38,9 +38,4 @@ void SelfWatch::judge_worker(std::size_t w, Instant now, Instant polled) {
   }
 }
 
-std::uint8_t SelfWatch::demotion() const {
-  const auto stalled = std::count(stalled_.begin(), stalled_.end(), true);
-  return static_cast<std::uint8_t>(stalled + (late_ ? 1 : 0));
-}
-
 }  // namespace koi::controlplane

@@ -9,10 +9,12 @@
 
 namespace koi::controlplane {
 
-/// What a box notices of itself, each a demotion of the whole node while it lasts.
+/// What a box notices of itself, each a demotion while it lasts: of the whole node, send errors of
+/// the slot's group and those tied with it.
 enum class SelfCause : std::uint8_t {
-  late_control,   // turns of the control loop begin late
-  stalled_worker  // a worker does not poll
+  late_control,    // turns of the control loop begin late
+  stalled_worker,  // a worker does not poll
+  send_errors      // of a slot: its port takes no advertisements (election/send_errors.h)
 };
 
 /// Judges the control loop's own lateness and the workers' heartbeats. No clock: time comes in.
@@ -36,8 +38,6 @@ class SelfWatch {
 
   bool late() const { return late_; }
   bool stalled(WorkerIndex worker) const { return stalled_[worker.value()]; }
-  /// Of this node: one for a late control loop, one for each stalled worker.
-  std::uint8_t demotion() const;
 
  private:
   void judge_control(Instant now, bool late_turn);

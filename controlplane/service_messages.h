@@ -9,6 +9,7 @@
 #include "common/strong_types.h"
 #include "common/time.h"
 #include "controlplane/election/step.h"
+#include "controlplane/self_watch.h"
 
 /// What goes between the service thread and the control loop, by value, through two rings.
 namespace koi::controlplane {
@@ -60,13 +61,22 @@ struct RoleChange {
 struct NoticeRaised {
   SlotIndex slot;
   election::Notice notice{};
-  IpAddress source;
+  IpAddress source;  // of the advertisement; the address that is claimed
+  MacAddress mac;
+};
+
+/// A demotion cause that control notices by itself begins or ends.
+struct SelfNoticed {
+  SelfCause cause{};
+  std::uint16_t index = 0;  // the worker's, or the slot's
+  bool on = false;
 };
 
 struct NeedCounters {};  // half of what is reserved is used
 struct AllDown {};       // answer to ShutDown: no slot is MASTER, every bow-out is queued
 
-using Report = std::variant<SlotReport, RoleChange, NoticeRaised, NeedCounters, AllDown>;
+using Report =
+    std::variant<SlotReport, RoleChange, NoticeRaised, SelfNoticed, NeedCounters, AllDown>;
 
 static_assert(std::is_trivially_copyable_v<Command>);
 static_assert(std::is_trivially_copyable_v<Report>);

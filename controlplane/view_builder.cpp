@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/auth/balance_key.h"
+#include "config/derived.h"
 #include "controlplane/own_addresses.h"
 #include "controlplane/ties.h"
 
@@ -20,12 +21,6 @@ WorkerIndex pick_transmitter(std::uint8_t receivers, std::size_t slot) {
   auto skip = slot % static_cast<std::size_t>(std::popcount(receivers));
   for (; skip > 0; --skip) receivers &= static_cast<std::uint8_t>(receivers - 1);
   return first_receiver(receivers);
-}
-
-FamilySet families_of(const config::Group& group) {
-  FamilySet families = 0;
-  for (const IpAddress& address : group.addresses) families |= family_bit(address.family());
-  return families;
 }
 
 bool has_link_local(const std::vector<IpAddress>& addresses) {
@@ -99,7 +94,8 @@ class Builder {
     bool with_ipv6 = false;
     for (const config::Group& group : config_.groups) {
       const bool here = config_.ports[port.value()].name == group.port && group.vlan == vlan;
-      if (here) with_ipv6 = with_ipv6 || (families_of(group) & family_bit(Family::ipv6)) != 0;
+      if (here)
+        with_ipv6 = with_ipv6 || (config::families_of(group) & family_bit(Family::ipv6)) != 0;
     }
     const OwnAddresses own =
         own_addresses(config_.ports[port.value()], vlan, facts_[port.value()].mac, with_ipv6);
@@ -125,11 +121,8 @@ class Builder {
     const SlotIndex first(static_cast<std::uint16_t>(topology_.slots.size()));
 
     Entry entry{.kind = EntryKind::shared, .slot = first};
-    std::vector<config::Member> members = {{group.vhid, group.advskew}};
+    const std::vector<config::Member> members = config::members_of(group);
     if (group.balance) {
-      members = group.balance->members;
-      std::sort(members.begin(), members.end(),
-                [](const auto& a, const auto& b) { return a.vhid < b.vhid; });
       entry.balancer = static_cast<std::uint16_t>(topology_.balancers.size());
       topology_.balancers.push_back(balancer_of(group));
     }
@@ -151,7 +144,7 @@ class Builder {
                  .vlan = group.vlan,
                  .vhid = member.vhid,
                  .mac = virtual_mac(member.vhid),
-                 .families = families_of(group),
+                 .families = config::families_of(group),
                  .replay = group.dialect == Dialect::koi ? ReplayRule::strict : ReplayRule::none,
                  .multicast = group.multicast,
                  .unicast = !group.peers.empty(),
@@ -231,7 +224,7 @@ class Builder {
       }
       place = plan_.places.insert(place, std::move(made));
     }
-    if (group.multicast) place->listens |= families_of(group);
+    if (group.multicast) place->listens |= config::families_of(group);
     for (const IpAddress& address : group.addresses) {
       if (!address.is_v4()) place->answered.push_back(address.v6());
     }
@@ -271,7 +264,7 @@ class Builder {
                                 .dead_ratio = group.dead_ratio,
                                 .dialect = group.dialect,
                                 .preempt = group.preempt,
-                                .families = families_of(group),
+                                .families = config::families_of(group),
                                 .source = own.ipv4,
                                 .node = config_.node_id,
                                 .announce_refresh = group.announce_refresh,

@@ -195,8 +195,10 @@ Status Daemon::make_rooms() {
   setup.counters = control_counters_.get();
   setup.commands = commands_.get();
   setup.reports = reports_.get();
-  for (WorkerRoom& room : rooms_) setup.workers.push_back({room.up.get(), room.down.get()});
+  for (WorkerRoom& room : rooms_)
+    setup.workers.push_back({room.up.get(), room.down.get(), room.counters.get()});
   setup.node = config_.node_id;
+  setup.stall_after = config_.dataplane.stall_after;
   setup.first_sequence = state_file_->first_sequence();
   setup.sequence_ceiling = state_file_->ceiling();
   loop_ = std::make_unique<controlplane::ControlLoop>(setup, plan_);

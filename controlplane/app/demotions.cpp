@@ -21,6 +21,7 @@ using std::chrono::system_clock;
 
 constexpr const char* kByCommand = "command";
 constexpr const char* kMaintenance = "maintenance";
+constexpr const char* kThisBox = "koid";  // owner of what control notices
 constexpr std::size_t kLongestName = 64;
 constexpr std::size_t kLongestDetail = 200;
 
@@ -194,6 +195,23 @@ Demotions::Json Demotions::checks() const {
     list.push_back(std::move(one));
   }
   return list;
+}
+
+void Demotions::self_noticed(const std::string& name,
+                             std::optional<std::vector<std::uint16_t>> groups, bool on) {
+  if (!on) {
+    log_ended(ledger_.clear_if(
+                  [&](const DemotionCause& c) { return c.owner == kThisBox && c.name == name; }),
+              "it is over");
+    return;
+  }
+  DemotionCause cause;
+  cause.name = name;
+  cause.owner = kThisBox;
+  cause.since = system_clock::now();
+  cause.groups = std::move(groups);
+  spdlog::warn("demoted by {}: {} (noticed by koid)", cause.count, name);
+  ledger_.set(std::move(cause));
 }
 
 void Demotions::update(const std::vector<bool>& link_up, Instant now) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ class Demotions {
   Status check(const Json& request, Instant now);
   /// The list of what koi-agent is to check, as it asks for it: durations in seconds.
   Json checks() const;
+
+  /// What control notices of this box: a cause begins or ends. groups: none for the whole node.
+  void self_noticed(const std::string& name, std::optional<std::vector<std::uint16_t>> groups,
+                    bool on);
 
   /// Ends what is over, and takes in the links (by PortIndex) and the silence of the agent. Logs
   /// each cause that begins or ends. Call it often.

@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "controlplane/app/explain.h"
+#include "controlplane/ties.h"
 
 namespace koi::app {
 namespace {
@@ -221,6 +222,28 @@ void Service::on(const controlplane::NoticeRaised& notice) {
   spdlog::warn(
       "group {} vhid {}: {} from {}", group.name, setup_.snapshot.view_of(notice.slot).vhid.value(),
       election::kNoticeNames[static_cast<std::size_t>(notice.notice)], notice.source.to_string());
+}
+
+void Service::on(const controlplane::SelfNoticed& noticed) {
+  std::string name = "late control";
+  std::optional<std::vector<std::uint16_t>> groups;  // none: the whole node
+  switch (noticed.cause) {
+    case controlplane::SelfCause::late_control:
+      break;
+    case controlplane::SelfCause::stalled_worker:
+      name = fmt::format("stalled worker {}", noticed.index);
+      break;
+    case controlplane::SelfCause::send_errors: {
+      const SlotIndex slot(noticed.index);
+      const Snapshot& s = setup_.snapshot;
+      name = fmt::format("send errors {} vhid {}", s.group_of(slot).name,
+                         s.view_of(slot).vhid.value());
+      const std::uint16_t group = s.plan->slots[noticed.index].group_index;
+      groups = controlplane::tied_groups(s.config->groups)[group];
+      break;
+    }
+  }
+  demotions_->self_noticed(name, std::move(groups), noticed.on);
 }
 
 void Service::on(const controlplane::NeedCounters&) {

@@ -54,6 +54,7 @@ class Service {
   void on(const controlplane::SlotReport& report);
   void on(const controlplane::RoleChange& change);
   void on(const controlplane::NoticeRaised& notice);
+  void on(const controlplane::SelfNoticed& noticed);
   void on(const controlplane::NeedCounters& need);
   void on(const controlplane::AllDown& down);
   void receive_signal();

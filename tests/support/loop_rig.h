@@ -55,10 +55,23 @@ class LoopRig {
   void listened(std::size_t worker, Instant at) {
     words(worker).emptied.store(at.time_since_epoch().count());
   }
+  /// What is in the worker's down ring. What the box sends as itself is put into own_frames.
+  std::vector<DownMessage> take(std::size_t worker) {
+    std::vector<DownMessage> rest;
+    for (const DownMessage& message : down[worker].take_all()) {
+      const auto* frame = std::get_if<TransmitFrame>(&message);
+      if (frame != nullptr && frame->kind == FrameKind::own) {
+        own_frames.push_back(*frame);
+      } else {
+        rest.push_back(message);
+      }
+    }
+    return rest;
+  }
   /// The worker takes what is in its down ring and publishes the newest view in it.
   std::vector<TransmitFrame> adopt(std::size_t worker) {
     std::vector<TransmitFrame> frames;
-    for (const DownMessage& message : down[worker].take_all()) {
+    for (const DownMessage& message : take(worker)) {
       if (const auto* view = std::get_if<AdoptView>(&message)) {
         words(worker).adopted.store(view->view->number.value());
       } else {
@@ -137,6 +150,7 @@ class LoopRig {
   std::shared_ptr<const Topology> topology;
   election::Parameters parameters;
   std::unique_ptr<controlplane::ControlLoop> loop;
+  std::vector<TransmitFrame> own_frames;  // of all workers, see take()
 
  private:
   std::uint64_t sequence_ = 0;

@@ -28,46 +28,6 @@ TEST(Derived, MembersOfAGroupWithAndWithoutBalance) {
   EXPECT_EQ(members_of(group), (std::vector<Member>{{Vhid(1), 0}, {Vhid(2), 100}}));
 }
 
-TEST(Derived, DemotionGoesWhereTheDialectReadsIt) {
-  Group group;
-  const auto encoding = [&](Dialect dialect) {
-    group.dialect = dialect;
-    return demotion_encoding_of(group);
-  };
-  EXPECT_EQ(encoding(Dialect::koi), DemotionEncoding::count);
-  EXPECT_EQ(encoding(Dialect::openbsd), DemotionEncoding::count);
-  EXPECT_EQ(encoding(Dialect::freebsd), DemotionEncoding::skew);
-  EXPECT_EQ(encoding(Dialect::ucarp), DemotionEncoding::skew);
-  group.demotion_encoding = DemotionEncoding::both;
-  EXPECT_EQ(encoding(Dialect::freebsd), DemotionEncoding::both);
-}
-
-Config groups(const std::vector<std::vector<std::string>>& ties) {
-  Config config;
-  for (std::size_t i = 0; i < ties.size(); ++i) {
-    Group& group = config.groups.emplace_back();
-    group.name = std::string(1, static_cast<char>('a' + i));
-    group.tie = ties[i];
-  }
-  return config;
-}
-
-using Sets = std::vector<std::vector<std::size_t>>;
-
-TEST(Derived, TiesCountBothWaysAndThroughOthers) {
-  EXPECT_EQ(tied_groups(groups({})), Sets{});
-  EXPECT_EQ(tied_groups(groups({{}, {}})), Sets{});
-  EXPECT_EQ(tied_groups(groups({{"b"}, {}})), (Sets{{0, 1}}));
-  EXPECT_EQ(tied_groups(groups({{}, {"a"}})), (Sets{{0, 1}}));
-  EXPECT_EQ(tied_groups(groups({{"b"}, {"a"}, {}})), (Sets{{0, 1}}));
-  EXPECT_EQ(tied_groups(groups({{"c"}, {}, {}, {"c"}})), (Sets{{0, 2, 3}}));
-  EXPECT_EQ(tied_groups(groups({{"e"}, {"d"}, {}, {}, {}})), (Sets{{0, 4}, {1, 3}}));
-  // A chain whose links come in an order that joins late.
-  EXPECT_EQ(tied_groups(groups({{}, {}, {"d"}, {}, {"a", "b"}, {"c", "e"}})),
-            (Sets{{0, 1, 2, 3, 4, 5}}));
-  EXPECT_EQ(tied_groups(groups({{"z"}, {}})), Sets{});
-}
-
 TEST(Derived, NamesOfChecksThatHaveNone) {
   Track track;
   track.port = "wan";

@@ -86,7 +86,7 @@ TEST(LoopTakeover, L11ViewThenAdvertisementThenAnnouncements) {
   rig.clock.advance(4s);
   rig.listen();
   rig.turn_after(1us);
-  const auto messages = rig.down[0].take_all();
+  const auto messages = rig.take(0);
   ASSERT_EQ(messages.size(), 4U);
   EXPECT_EQ(std::get<AdoptView>(messages[0]).view->terms[0].value(), rig.term());
   const auto& first = std::get<TransmitFrame>(messages[1]);
@@ -156,7 +156,7 @@ TEST(LoopTakeover, L10OlderViewAdoptedIsNotTheSilentOne) {
   rig.grant(2850ms);
   rig.command(SetDemotion{0, 1});
   rig.turn_after(100us);
-  const auto messages = rig.down[0].take_all();
+  const auto messages = rig.take(0);
   const auto promoting = std::get<AdoptView>(messages.front()).view->number;
   rig.words(0).adopted.store(promoting.value());
   rig.turn_after(100us);

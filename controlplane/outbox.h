@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/contract/channel.h"
+#include "common/contract/counters.h"
+#include "common/contract/messages.h"
+#include "controlplane/view_keeper.h"
+
+namespace koi::controlplane {
+
+/// An announcement still to be made and sent: one address of one slot in one reign.
+struct PendingAnnouncement {
+  SlotIndex slot;
+  Term term;
+  std::uint16_t address = 0;  // position in the slot's FrameMaker
+};
+
+/// What control sends: the frames of this turn, behind the view they are judged by, and the
+/// announcements, as many as the pacer lets go. Control thread.
+class Outbox {
+ public:
+  /// dropped: counts frames that found no room. Not owned, as the senders and the views.
+  Outbox(std::vector<Sender<DownMessage>*> down, const ViewKeeper& views, Counter& dropped)
+      : down_(std::move(down)), views_(views), dropped_(dropped) {}
+
+  void add(WorkerIndex to, const TransmitFrame& frame) { frames_.push_back({to, frame}); }
+  void add(const PendingAnnouncement& announcement) { announcements_.push_back(announcement); }
+  /// True iff no frame of this turn waits; announcements may.
+  bool empty() const { return frames_.empty(); }
+  std::size_t announcements() const { return announcements_.size(); }
+
+  /// Sends the frames of this turn. refused(frame): an advertisement found no room.
+  template <class Refused>
+  void send_frames(Refused refused) {
+    for (const auto& [to, frame] : std::exchange(frames_, {})) {
+      if (send(to, frame)) continue;
+      dropped_.add();
+      if (frame.kind == FrameKind::advertisement) refused(frame);
+    }
+  }
+
+  /// Sends at most `count` announcements. make(announcement) returns the worker and the frame, or
+  /// nothing when the reign is over. One that is not ready(announcement), or finds no room, waits
+  /// for the next turn, and the others behind it. Returns how many went.
+  template <class Ready, class Make>
+  std::size_t send_announcements(std::size_t count, Ready ready, Make make) {
+    std::size_t sent = 0;
+    while (sent < count && !announcements_.empty() && ready(announcements_.front())) {
+      const std::optional<std::pair<WorkerIndex, TransmitFrame>> made =
+          make(announcements_.front());
+      if (made) {
+        if (!send(made->first, made->second)) break;
+        ++sent;
+      }
+      announcements_.pop_front();
+    }
+    return sent;
+  }
+
+ private:
+  bool send(WorkerIndex to, const TransmitFrame& frame) {
+    return views_.is_with(to) && down_[to.value()]->try_send(frame);
+  }
+
+  const std::vector<Sender<DownMessage>*> down_;
+  const ViewKeeper& views_;
+  Counter& dropped_;
+  std::vector<std::pair<WorkerIndex, TransmitFrame>> frames_;
+  std::deque<PendingAnnouncement> announcements_;
+};
+
+}  // namespace koi::controlplane

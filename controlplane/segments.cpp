@@ -1,0 +1,88 @@
+#include "controlplane/segments.h"
+
+#include <algorithm>
+
+namespace koi::controlplane {
+
+Segments::Segments(const std::vector<PlacePlan>& places, std::uint32_t seed) : random_(seed | 1) {
+  for (const PlacePlan& place : places) {
+    interfaces_.emplace(std::pair{place.interface.port, place.interface.vlan}, place.interface);
+    const auto join = [&](Family family, std::span<const Ipv6Address> addresses) {
+      std::vector<IpAddress> groups = groups_to_join(family, addresses);
+      // Without multicast advertisements nobody needs CARP's group; solicitations still come.
+      if ((place.listens & family_bit(family)) == 0) {
+        std::erase_if(groups, [](const IpAddress& group) {
+          return group == IpAddress(kCarpIpv4Group) || group == IpAddress(kCarpIpv6Group);
+        });
+      }
+      if (!groups.empty()) memberships_.emplace_back(place.interface, family, std::move(groups));
+    };
+    if (!place.interface.source.is_zero()) join(Family::ipv4, {});
+    if (!place.interface.link_local.is_unspecified()) join(Family::ipv6, place.answered);
+    for (const IpAddress& peer : place.peers) neighbors_.add(place.interface, peer);
+  }
+}
+
+void Segments::link(PortIndex port, bool up, Instant now) {
+  for (Membership& membership : memberships_) {
+    if (membership.interface().port != port) continue;
+    if (up) {
+      membership.link_up(now);
+    } else {
+      membership.link_down();
+    }
+  }
+  if (up) {
+    neighbors_.link_up(port, now);
+  } else {
+    neighbors_.link_down(port);
+  }
+}
+
+void Segments::on(const QueryHeard& query, Instant now) {
+  for (Membership& membership : memberships_) {
+    const Interface& there = membership.interface();
+    if (there.port == query.port && there.vlan == query.vlan &&
+        membership.family() == query.family) {
+      membership.on_query(query, now, next_random());
+    }
+  }
+}
+
+std::vector<TransmitFrame> Segments::probe(PortIndex port, VlanId vlan,
+                                           std::span<const IpAddress> addresses,
+                                           Instant now) const {
+  std::vector<TransmitFrame> frames;
+  const auto place = interfaces_.find({port, vlan});
+  if (place == interfaces_.end()) return frames;
+  const Interface& from = place->second;
+  for (const IpAddress& address : addresses) {
+    const bool has_source =
+        address.is_v4() ? !from.source.is_zero() : !from.link_local.is_unspecified();
+    if (!has_source || frames.size() == kFramesPerTurn) continue;
+    frames.push_back(ask_for(from, address, std::nullopt));
+    frames.back().not_after = now + NeighborTable::kFrameLasts;
+  }
+  return frames;
+}
+
+std::vector<TransmitFrame> Segments::due(Instant now) {
+  std::vector<TransmitFrame> frames;
+  if (neighbors_.next_deadline() <= now) frames = neighbors_.due(now, kFramesPerTurn);
+  for (Membership& membership : memberships_) {
+    if (frames.size() >= kFramesPerTurn) break;
+    if (membership.next_deadline() > now) continue;
+    const auto more = membership.due(now, kFramesPerTurn - frames.size());
+    frames.insert(frames.end(), more.begin(), more.end());
+  }
+  return frames;
+}
+
+std::uint32_t Segments::next_random() {
+  random_ ^= random_ << 13;  // xorshift: only to spread answers, nothing rests on it
+  random_ ^= random_ >> 17;
+  random_ ^= random_ << 5;
+  return random_;
+}
+
+}  // namespace koi::controlplane
