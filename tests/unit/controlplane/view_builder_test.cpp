@@ -138,6 +138,7 @@ TEST(ViewBuilder, SharedAddressesLeadToTheirSlot) {
   EXPECT_EQ(t.find_address(PortIndex(1), VlanId(0), ip4("192.0.2.10")), nullptr);
 }
 
+// C1.1 kept
 TEST(ViewBuilder, VhidsAreOfTheirPortAndVlan) {
   const Plan plan = make_plan(two_groups(), {port_facts()});
   const Topology& t = *plan.topology;
@@ -151,6 +152,7 @@ TEST(ViewBuilder, VhidsAreOfTheirPortAndVlan) {
   EXPECT_EQ(t.find_slot(PortIndex(1), VlanId(0), Vhid(1)), nullptr);
 }
 
+// C3.6 kept, C14.5 kept
 TEST(ViewBuilder, SourceIsTheFirstOwnIpv4AddressOfTheVlan) {
   config::Config config = two_groups();
   auto& own = config.ports[0].vlans[VlanId(20)].addresses;
@@ -202,6 +204,7 @@ TEST(ViewBuilder, SlotsCarryWhatTheConfigurationSays) {
   EXPECT_EQ(plan.topology->ports[0].mac, port_facts().mac);
 }
 
+// C5.15 kept
 TEST(ViewBuilder, EveryAcceptedKeyWithEveryAddressListTheSendingOneFirst) {
   config::Config config = test::lan_box(2);
   config::Group& group = config.groups[0];
