@@ -99,8 +99,7 @@ TEST(Announce, AdvertisementOverIpv6) {
   EXPECT_EQ(frame.port, PortIndex(3));
 }
 
-// C14.1 kept
-// C14.4 kept
+// C14.1 kept, C14.4 kept
 TEST(Announce, AdvertisementOnAVlanIsTagged) {
   EXPECT_EQ(hex(maker(20).advertisement(Family::ipv4, kFields)),
             joined({kEthernet, kTag, kIpv4, kVectorA}));
@@ -146,6 +145,7 @@ TEST(Announce, UnicastCopies) {
   EXPECT_EQ(six.family, Family::ipv6);
 }
 
+// C3.7 kept
 TEST(Announce, UnicastCopyToAGlobalPeerComesFromAGlobalAddress) {
   EXPECT_EQ(hex(maker().advertisement_to(ip6("2001:db8::3"), kPeerMac, kFields)),
             joined({kToPeer, kIpv6ToGlobalPeer, kVectorA}));

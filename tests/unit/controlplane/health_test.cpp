@@ -118,6 +118,7 @@ TEST_F(HealthTest, ALinkThatIsDownDemotesThoseTiedByOne) {
   EXPECT_TRUE(ledger.list().empty());
 }
 
+// C18.6 kept
 TEST_F(HealthTest, ATrackedPortDemotesByItsWeight) {
   config.groups[0].track = {port("wan", 7), port("nowhere", 9)};
   config.groups[0].tie = {"g3"};

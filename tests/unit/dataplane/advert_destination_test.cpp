@@ -37,18 +37,21 @@ AdvertWay way(const IpAddress& source, const IpAddress& destination, VlanId vlan
   return advert_way(*topology(), kPort, vlan, source, destination);
 }
 
+// C13.1 kept
 TEST(AdvertWay, GroupFromAnybody) {
   EXPECT_EQ(way(kPeerIp, kCarpIpv4Group), AdvertWay::group);
   EXPECT_EQ(way(kUnicastPeerIp, kCarpIpv4Group), AdvertWay::group);
   EXPECT_EQ(way(kPeerLinkLocal, kCarpIpv6Group), AdvertWay::group);
 }
 
+// C13.11 kept
 TEST(AdvertWay, UnicastFromAPeerToAnOwnAddress) {
   EXPECT_EQ(way(kUnicastPeerIp, kOwnIp), AdvertWay::unicast);
   EXPECT_EQ(way(kUnicastPeerIp6, kOwnIp6), AdvertWay::unicast);
   EXPECT_EQ(way(kUnicastPeerIp6, kOwnLinkLocal), AdvertWay::unicast);
 }
 
+// C13.11 refused
 TEST(AdvertWay, NothingElse) {
   EXPECT_EQ(way(kPeerIp, kOwnIp), AdvertWay::neither);                       // no peer
   EXPECT_EQ(way(kOwnIp, kOwnIp), AdvertWay::neither);                        // ourselves
@@ -74,6 +77,7 @@ std::string fates(std::uint8_t vhid) {
   return log + " " + world.verdict_on(frame6(ad, to_us));
 }
 
+// C13.1 kept, C13.11 kept, C13.1 refused, C13.11 refused
 TEST(AdvertWay, SlotsListenAsTheyAreTold) {
   EXPECT_EQ(fates(1), "taken carp_destination carp_destination");
   EXPECT_EQ(fates(2), "carp_destination taken taken");
