@@ -84,6 +84,20 @@ TEST(AdvertWay, SlotsListenAsTheyAreTold) {
   EXPECT_EQ(fates(3), "taken taken taken");
 }
 
+// C13.3 kept, C13.3 refused
+TEST(AdvertWay, OfSeveralCopiesTheFirstCounts) {
+  World world(topology());
+  const Advert by_group{.vhid = 3, .addresses = {ipv4(192, 0, 2, 103)}};
+  Advert by_unicast = by_group;
+  by_unicast.ip.source = kUnicastPeerIp;
+  by_unicast.ip.destination = kOwnIp;
+  by_unicast.ethernet.to = kPortMac;
+  EXPECT_EQ(world.verdict_on(frame(by_unicast)), "taken");
+  EXPECT_EQ(world.verdict_on(frame(by_group)), "carp_replay");
+  EXPECT_EQ(world.verdict_on(frame(by_unicast)), "carp_replay");
+  EXPECT_EQ(world.up.messages.size(), 1U);
+}
+
 TEST(AdvertWay, UnicastNeedsTtl255AndTheDigestToo) {
   World world(topology());
   Advert ad{.vhid = 3, .addresses = {ipv4(192, 0, 2, 103)}};
