@@ -6,7 +6,7 @@ import time
 
 from scapy.all import ARP, ICMP, IP, Dot1Q, Ether, Raw
 
-from lab import until
+from lab import until, wire6
 from lab.wire import BROADCAST, mac_bytes
 
 CLIENT, CLIENT_MAC = "192.0.2.77", "02:00:00:00:00:77"
@@ -56,9 +56,12 @@ def is_answer(frame):
 
 
 def of_its_own_accord(frame):
-    """Advertisements, announcements by ARP, and reports to switches: boxes send them unasked."""
+    """Advertisements, announcements and reports to switches: boxes send them unasked. (What answers
+    Duplicate Address Detection looks like an announcement, but for its traffic class.)"""
     found = frame.ipv6()
     if found and found.icmp_type() in (131, 143):
+        return True
+    if found and found.traffic_class and found.destination == wire6.ALL_NODES:
         return True
     return (frame.carp() is not None or frame.ip_protocol() == 2
             or (frame.arp_operation() == 1 and frame.arp_sender_ip() == frame.arp_target_ip()))

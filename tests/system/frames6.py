@@ -10,6 +10,7 @@ from lab import wire6
 from lab.wire import mac_bytes
 
 CLIENT6 = "2001:db8::77"
+CS6 = 0xC0  # traffic class of what boxes send unasked
 SHARED_FLAGS, OWN_FLAGS = wire6.ROUTER | wire6.OVERRIDE, wire6.OVERRIDE  # and Solicited, if it is
 
 
@@ -37,7 +38,8 @@ def detection(target, **fields):
     return solicitation(target, **({"source": "::", "option": None} | fields))
 
 
-def expected_advertisement(owner_mac, target, flags, *, to=CLIENT6, to_mac=CLIENT_MAC, vlan=None):
+def expected_advertisement(owner_mac, target, flags, *, to=CLIENT6, to_mac=CLIENT_MAC, vlan=None,
+                           traffic_class=0):
     """RFC 4861 §4.4 and §7.2.4: from the target, hop limit 255, 32 bytes with the option."""
     tag = b"" if vlan is None else struct.pack("!HH", 0x8100, vlan)
     message = (b"\x88\x00" + b"\0\0" + bytes([flags, 0, 0, 0]) + wire6.packed(target)
@@ -45,7 +47,8 @@ def expected_advertisement(owner_mac, target, flags, *, to=CLIENT6, to_mac=CLIEN
     total = wire6.checksum(target, to, 58, message)
     message = message[:2] + struct.pack("!H", total) + message[4:]
     return (mac_bytes(to_mac) + mac_bytes(owner_mac) + tag + b"\x86\xdd"
-            + bytes.fromhex("60000000" "0020" "3a" "ff") + wire6.packed(target) + wire6.packed(to)
+            + struct.pack("!I", 6 << 28 | traffic_class << 20)
+            + bytes.fromhex("0020" "3a" "ff") + wire6.packed(target) + wire6.packed(to)
             + message)
 
 

@@ -7,7 +7,7 @@ from scapy.all import Ether, IPv6
 from scapy.contrib.carp import CARP
 
 from boxes import OWN6, SHARED, SHARED6, VMAC, Pair, need_in_this_version
-from frames6 import SHARED_FLAGS, expected_advertisement
+from frames6 import CS6, SHARED_FLAGS, expected_advertisement
 from lab import carp, last_answer, netns, overlap_ms, until, wire6
 from lab.koibox import KEY
 
@@ -67,7 +67,7 @@ def test_takeover_announces_both_families(pair):
     killed = pair.a.kill()
     pair.b.wait_role("MASTER", within=2)
     expected = expected_advertisement(VMAC, SHARED6, SHARED_FLAGS, to=wire6.ALL_NODES,
-                                      to_mac=wire6.ALL_NODES_MAC)
+                                      to_mac=wire6.ALL_NODES_MAC, traffic_class=CS6)
     announced = until("two rounds of announcements", lambda: _two(pair.observer.announcements(
         "b", SHARED6, killed)), within=3)
     assert all(f.data == expected for f in announced)

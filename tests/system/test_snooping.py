@@ -15,8 +15,6 @@ from lab.station import IFACE
 VERSIONS = [Snooping(igmp=3, mld=2), Snooping(igmp=2, mld=1)]
 GROUPS = {"ipv4": "192.0.2.2", "ipv6": "fe80::2"}  # the source of an advertisement of each family
 
-REPORTS_ARE_MISSING = pytest.mark.xfail(strict=True, reason="koid sends no reports yet")
-
 
 @pytest.fixture(params=VERSIONS, ids=["IGMPv3 and MLDv2", "IGMPv2 and MLDv1"])
 def snooping_lab(request):
@@ -78,7 +76,6 @@ def test_the_switch_snoops(snooping_lab, family):
           within=Snooping.MEMBERSHIP_S + 2, every=0.05)
 
 
-@REPORTS_ARE_MISSING
 @pytest.mark.parametrize("addresses", [(SHARED,), (SHARED6,), (SHARED, SHARED6)],
                          ids=["IPv4", "IPv6", "both"])
 def test_boxes_hear_each_other(snooping_lab, addresses):
@@ -97,7 +94,6 @@ def test_boxes_hear_each_other(snooping_lab, addresses):
     pair.settled(pair.a)
 
 
-@REPORTS_ARE_MISSING
 def test_an_igmp_report_on_the_wire(lab):
     """RFC 3376 §4: from the port's own MAC and address, TTL 1, Router Alert, right checksums."""
     box = lab.koi("a", own="192.0.2.2", node_id=1)
@@ -117,7 +113,6 @@ def test_an_igmp_report_on_the_wire(lab):
     assert body[12:16] == bytes([224, 0, 0, 18]) and len(body) == 16
 
 
-@REPORTS_ARE_MISSING
 def test_mld_reports_on_the_wire(lab):
     """RFC 3810 §5.2: link-local source, hop limit 1, Router Alert; every group the box needs."""
     box = lab.koi("a", own="192.0.2.2", own6=OWN6["a"], node_id=1, addresses=(SHARED, SHARED6))

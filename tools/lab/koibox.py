@@ -90,7 +90,8 @@ class KoiBox(Station):
         return {
             "node": self.name, "node-id": self.node_id, "state-file": self.path("state"),
             "dataplane": {"control-core": 0, "worker-cores": [1], "idle": "adaptive",
-                          "hugepages": False},
+                          "hugepages": False,
+                          "stall-after": "200ms"},  # these machines pause a worker for 10 ms
             "ports": {"lan": port}, "groups": groups, "control": {"socket": self.socket}}
 
     def write_config(self, settings=None):
