@@ -21,8 +21,9 @@ enum class SelfCause : std::uint8_t {
 /// Control thread.
 class SelfWatch {
  public:
-  /// A turn that begins so late counts; so many within kQuiet are a demotion. A BACKUP that is as
-  /// late cannot keep its promises either: this is for one box that is worse than its peers.
+  /// A turn that begins later than this after the one before counts; so many, each within kQuiet of
+  /// the last one, are a demotion. A BACKUP that is as late cannot keep its promises either: this
+  /// is for one box that is worse than its peers.
   static constexpr Duration kLate = 50ms;
   static constexpr unsigned kLateTurns = 3;
   /// How long all must be well again before the demotion ends.

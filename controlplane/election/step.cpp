@@ -263,7 +263,8 @@ class Machine {
   void note_oddities(const VerifiedAdvert& ad) {
     if (ad.counter_went_back) raise(Notice::counter_went_back);
     if (!ad.same_parameters) raise(Notice::parameters_changed);
-    const bool lawful = p_.is_koi() || ad.advbase != 0;  // only koi boxes use advbase 0 (§16)
+    // C7.10: beside others a replay may say 0, and our lease would end before it is renewed.
+    const bool lawful = p_.is_koi() || ad.advbase != 0;
     if (lawful && !is_bow_out(ad) && ad.advbase < s_.smallest_advbase) {
       s_.smallest_advbase = ad.advbase;  // L5: never forgotten while we run
       if (ad.advbase < p_.advbase) raise(Notice::advbase_differs);

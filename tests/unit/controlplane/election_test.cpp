@@ -241,6 +241,7 @@ TEST(Election, L5BowOutIsNoAdvbase) {
   EXPECT_EQ(rig.s.smallest_advbase, 255);
 }
 
+// C7.10 kept
 TEST(Election, L5AdvbaseZeroOfAForeignBoxShortensNothing) {
   SlotRig rig;
   rig.p.dialect = config::Dialect::ucarp;

@@ -70,7 +70,7 @@ TEST(LoopFrames, OneAdvertisementInEachFamilyOfTheGroup) {
 }
 
 // Beside it, a group that is not balanced announces each time: when it rises, after two more
-// advertisements, when a worse MASTER is heard, and at its refresh.
+// advertisements, when a worse MASTER is heard, when somebody claims its address, at its refresh.
 // C10.8 kept, C10.8 refused
 TEST(LoopFrames, ABalancedGroupIsNeverAnnounced) {
   config::Config config = test::lan_box(2);
@@ -92,6 +92,7 @@ TEST(LoopFrames, ABalancedGroupIsNeverAnnounced) {
         VerifiedAdvert worse = rig.advert(1, 200);
         worse.slot = slot;
         rig.hear(worse);
+        rig.up[0].try_send(Conflict{.slot = slot, .kind = ConflictKind::address_claim});
       }
     }
     rig.turn_after(1001ms);

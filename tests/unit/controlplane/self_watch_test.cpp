@@ -81,6 +81,19 @@ TEST(SelfWatch, ThreeLateTurnsDemoteUntilTenQuietSeconds) {
   EXPECT_FALSE(box.watch.late() || box.watch.stalled(WorkerIndex(0)));
 }
 
+// C18.9 kept
+TEST(SelfWatch, EachLateTurnCountsTenSecondsFromTheOneBefore) {
+  Box box;
+  box.run(1ms);
+  for (int late = 0; late < 3; ++late) {
+    EXPECT_FALSE(box.watch.late()) << late;
+    box.run(50ms, 50ms);  // no more than that
+    box.run(51ms, 51ms);
+    box.run(9s);
+  }
+  EXPECT_TRUE(box.watch.late());
+}
+
 TEST(SelfWatch, LateTurnsFarApartAreNoDemotion) {
   Box box;
   box.run(1ms);

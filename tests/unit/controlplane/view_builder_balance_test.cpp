@@ -101,7 +101,8 @@ TEST(ViewBuilderBalance, EachMemberSignsForItsVhidAndAllAddresses) {
     ASSERT_EQ(slot.auth_count, 1U);
     EXPECT_TRUE(plan.topology->auths[slot.first_auth].verify(7, digest(kExpected[i]))) << i;
     // And it leaves from that member's virtual MAC, so that switches learn it.
-    const TransmitFrame frame = plan.slots[i + 1].frames.advertisement(Family::ipv4, {.counter = 7});
+    const TransmitFrame frame =
+        plan.slots[i + 1].frames.advertisement(Family::ipv4, {.counter = 7});
     EXPECT_TRUE(std::equal(slot.mac.bytes.begin(), slot.mac.bytes.end(), frame.bytes.begin() + 6));
     EXPECT_TRUE(std::equal(frame.bytes.begin() + 50, frame.bytes.begin() + 70,
                            digest(kExpected[i]).begin()));

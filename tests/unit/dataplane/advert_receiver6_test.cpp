@@ -33,6 +33,7 @@ TEST(AdvertReceiver6, TheFrameOfTheTestsIsTheGoldenVector) {  // protocol.md §4
             "210700070001ce1a0000000000000001e407652b360eed4f84db0ff61ecd4beab554ef65");
 }
 
+// C3.2 kept, C5.4 kept, C5.13 kept
 TEST(AdvertReceiver6, GoldenVectorIsAccepted) {
   const PortIndex port(0);
   World world(TopologyBuilder()
@@ -74,6 +75,7 @@ TEST(AdvertReceiver6, AcceptedWithEveryField) {
 }
 
 // protocol.md §3: each frame fails its check and all later ones.
+// C4.1 kept, C4.1 refused
 TEST(AdvertReceiver6, ChecksInTheirOrder) {
   World world;
   Ip6 ip = kAdvertIp6;
@@ -87,6 +89,7 @@ TEST(AdvertReceiver6, ChecksInTheirOrder) {
   EXPECT_EQ(world.verdict_on(frame6(kAd, ip, Bytes(36))), "carp_checksum");
 }
 
+// C3.3 refused
 TEST(AdvertReceiver6, EveryOtherHopLimit) {
   World world;
   for (unsigned limit = 0; limit < 255; ++limit) {
@@ -96,6 +99,7 @@ TEST(AdvertReceiver6, EveryOtherHopLimit) {
   }
 }
 
+// C13.11 refused
 TEST(AdvertReceiver6, OnlyToTheGroup) {
   World world;
   for (const Ipv6Address& to : {kOwnLinkLocal, kSharedIp6, kAllNodes}) {
@@ -105,6 +109,7 @@ TEST(AdvertReceiver6, OnlyToTheGroup) {
   }
 }
 
+// C2.6 kept
 TEST(AdvertReceiver6, ChecksumHasNoPseudoHeader) {  // protocol.md §1
   World world;
   Bytes payload = carp(kAd);
@@ -167,6 +172,7 @@ TEST(AdvertReceiver6, EveryByteOfTheHeadersFlippedChangesNothingAuthentic) {
 
 // ---- both families -----------------------------------------------------------------------------
 
+// C6.3 kept, C6.3 refused
 TEST(AdvertReceiver6, KoiCountsOnInBothFamilies) {
   World world;
   EXPECT_EQ(world.verdict_on(frame(with_counter(counter_of(1)))), "taken");
@@ -176,6 +182,7 @@ TEST(AdvertReceiver6, KoiCountsOnInBothFamilies) {
   EXPECT_EQ(world.verdict_on(frame6(with_counter(counter_of(3)))), "carp_replay");
 }
 
+// C6.8 kept, C6.8 refused
 TEST(AdvertReceiver6, OtherDialectsOwnSourceAddressIsOurOwn) {
   World world;
   Ip6 ip = kAdvertIp6;

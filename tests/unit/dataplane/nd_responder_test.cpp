@@ -87,8 +87,10 @@ class NdResponder : public ::testing::Test {
   World world;
 };
 
+// C11.10 kept
 TEST_F(NdResponder, SharedAddressWithTheVirtualMac) { expect_answer(kSolicitation, kAnswer); }
 
+// C11.4 kept, C11.10 kept
 TEST_F(NdResponder, OwnAddressWithThePortsMac) { expect_answer(kForOwn, kOwnAnswer); }
 
 TEST_F(NdResponder, OwnAddressNeedsNoLease) {
@@ -131,6 +133,7 @@ TEST_F(NdResponder, AnswerGoesToTheSourceLinkLayerAddress) {
 
 // ---- Duplicate Address Detection ---------------------------------------------------------------
 
+// C11.11 kept
 TEST_F(NdResponder, DetectionIsAnsweredToAllNodes) {
   world.room = 8;
   expect_answer(kDetection, kToAllNodes);
@@ -175,6 +178,7 @@ TEST_F(NdResponder, OurOwnDetectionComingBackIsNotAnswered) {
   }
 }
 
+// C11.9 refused
 TEST_F(NdResponder, DetectionElsewhereOrWithAnAddress) {
   Neighbor n = detection();
   n.ip.destination = kAllNodes;
@@ -186,11 +190,13 @@ TEST_F(NdResponder, DetectionElsewhereOrWithAnAddress) {
 
 // ---- who is not answered -----------------------------------------------------------------------
 
+// C11.2 refused
 TEST_F(NdResponder, BackupIsSilentOnPurpose) {
   World backup;
   EXPECT_EQ(backup.verdict_on(solicitation()), "not_master");
 }
 
+// C11.3 refused
 TEST_F(NdResponder, MasterNeedsTheLeaseOfBothFamilies) {
   for (const std::size_t family : {0U, 1U}) {
     World one;
@@ -252,6 +258,7 @@ TEST_F(NdResponder, AskersThatNoHostIs) {
   }
 }
 
+// C11.8 refused
 TEST_F(NdResponder, WhoAsksForItsOwnAddressClaimsIt) {
   Neighbor n;
   n.ip.source = kSharedIp6;
@@ -275,6 +282,7 @@ TEST_F(NdResponder, AdvertisementOfTheGroupIsNoClaim) {
   EXPECT_EQ(judge(advertised(kOwnIp6, kPortMac)), "nd_announcement");
 }
 
+// C16.4 kept
 TEST_F(NdResponder, AdvertisementOfAnybodyElseIsAClaim) {
   EXPECT_EQ(judge(advertised(kSharedIp6, kClientMac)), "nd_claim");
   EXPECT_EQ(judge(advertised(kSharedIp6, virtual_mac(Vhid(7)))), "nd_claim");
