@@ -48,6 +48,31 @@ inline config::Config lan_box(std::uint8_t node) {
   return config;
 }
 
+/// As lan_box(), with 2001:db8::<node> on the port and 2001:db8::10 shared as well.
+inline config::Config dual_stack_box(std::uint8_t node) {
+  config::Config config = lan_box(node);
+  config.ports[0].addresses.push_back(
+      {ip6(("2001:db8::" + std::to_string(node)).c_str()), 64});
+  config.groups[0].addresses.emplace_back(ip6("2001:db8::10"));
+  return config;
+}
+
+/// A second port "wan" with 198.51.100.<node> and there vhid 2 with 198.51.100.10.
+inline config::Config two_port_box(std::uint8_t node) {
+  config::Config config = lan_box(node);
+  config::Port wan = lan_port(node);
+  wan.name = "wan";
+  wan.addresses = {{Ipv4Address::from_u32(0xc6336400U | node), 24}};
+  config.ports.push_back(wan);
+  config::Group group = lan_group();
+  group.name = "wan-gateway";
+  group.port = "wan";
+  group.vhid = Vhid(2);
+  group.addresses = {ip4("198.51.100.10")};
+  config.groups.push_back(group);
+  return config;
+}
+
 /// A port whose MAC is 02:00:00:00:00:01, polled by the workers of the mask.
 inline controlplane::PortFacts port_facts(std::uint8_t receivers = 1) {
   return {mac_from({2, 0, 0, 0, 0, 1}), receivers};

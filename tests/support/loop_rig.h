@@ -20,10 +20,15 @@ class LoopRig {
   static constexpr std::uint64_t kFirstSequence = 1000;
 
   explicit LoopRig(config::Config config = lan_box(2), std::uint8_t receivers = 1,
-                   std::size_t workers = 1, std::uint64_t ceiling = 1'000'000'000)
-      : counters(config.groups.size()), up(workers), down(workers) {
-    controlplane::Plan plan =
-        controlplane::make_plan(config, std::vector(config.ports.size(), port_facts(receivers)));
+                   std::size_t workers = 1, std::uint64_t ceiling = 1'000'000'000,
+                   bool with_ears = false)
+      : LoopRig(
+            controlplane::make_plan(config, std::vector(config.ports.size(), port_facts(receivers))),
+            config.node_id, workers, ceiling, with_ears) {}
+
+  LoopRig(controlplane::Plan plan, NodeId node, std::size_t workers,
+          std::uint64_t ceiling = 1'000'000'000, bool with_ears = false)
+      : counters(plan.slots.size()), up(workers), down(workers) {
     topology = plan.topology;
     parameters = plan.slots[0].parameters;
     controlplane::ControlLoop::Setup setup;
@@ -32,8 +37,11 @@ class LoopRig {
     setup.counters = &counters;
     setup.commands = &commands;
     setup.reports = &reports;
-    for (std::size_t w = 0; w < workers; ++w) setup.workers.push_back({&up[w], &down[w]});
-    setup.node = config.node_id;
+    for (std::size_t w = 0; w < workers; ++w) {
+      if (with_ears) heard.push_back(std::make_unique<WorkerCounters>());
+      setup.workers.push_back({&up[w], &down[w], with_ears ? heard[w].get() : nullptr});
+    }
+    setup.node = node;
     setup.first_sequence = kFirstSequence;
     setup.sequence_ceiling = ceiling;
     loop = std::make_unique<controlplane::ControlLoop>(setup, std::move(plan));
@@ -46,7 +54,16 @@ class LoopRig {
     turn();
   }
   void command(const controlplane::Command& c) { commands.try_send(c); }
-  void link_up() { command(controlplane::SetLink{PortIndex(0), true}); }
+  /// Of every port.
+  void link_up() {
+    for (std::size_t p = 0; p < topology->ports.size(); ++p) {
+      command(controlplane::SetLink{PortIndex(static_cast<std::uint8_t>(p)), true});
+    }
+  }
+  /// A frame of any kind came in. REQUIRES: with_ears.
+  void receive_frame(PortIndex port = PortIndex(0), std::size_t worker = 0) {
+    heard[worker]->ports[port.value()].received.add();
+  }
 
   /// Every worker has emptied its queues in a poll that began now.
   void listen() {
@@ -87,8 +104,19 @@ class LoopRig {
     }
   }
   /// The driver has taken an advertisement of the current term: the deadline is that far away.
-  void grant(Duration from_now, SlotIndex slot = kSlot) {
-    board->slot(slot).deadline[0].store(Stamp(term(slot), clock.time + from_now).word());
+  void grant(Duration from_now, SlotIndex slot = kSlot, Family family = Family::ipv4) {
+    board->slot(slot)
+        .deadline[static_cast<std::size_t>(family)]
+        .store(Stamp(term(slot), clock.time + from_now).word());
+  }
+  /// Of every MASTER, in both families.
+  void grant_all(Duration from_now) {
+    for (std::size_t s = 0; s < topology->slots.size(); ++s) {
+      const SlotIndex slot(static_cast<std::uint16_t>(s));
+      if (term(slot) == 0) continue;
+      grant(from_now, slot, Family::ipv4);
+      grant(from_now, slot, Family::ipv6);
+    }
   }
 
   /// BACKUP, MASTER by the master-down timer, the rings emptied.
@@ -103,7 +131,7 @@ class LoopRig {
     clock.advance(parameters.master_down() + 1us);
     listen();
     turn_after(1us);
-    grant(lease);
+    grant_all(lease);
     forget();
   }
   void forget() {
@@ -113,14 +141,15 @@ class LoopRig {
 
   /// A verified advertisement of node `node`, 192.0.2.<node>, stamped on the board as worker 0
   /// would. The next number, the next counter.
-  VerifiedAdvert advert(unsigned advbase, unsigned advskew, std::uint8_t node = 1) {
+  VerifiedAdvert advert(unsigned advbase, unsigned advskew, std::uint8_t node = 1,
+                        SlotIndex slot = kSlot) {
     VerifiedAdvert ad;
-    ad.slot = kSlot;
+    ad.slot = slot;
     ad.advbase = static_cast<std::uint8_t>(advbase);
     ad.advskew = static_cast<std::uint8_t>(advskew);
     ad.counter = auth::make_counter(++sequence_, NodeId(node));
     ad.source = Ipv4Address::from_u32(0xc0000200U | node);
-    ad.heard_number = ++heard_;
+    ad.heard_number = ++number_;
     return ad;
   }
   void hear(const VerifiedAdvert& ad, std::size_t worker = 0) {
@@ -145,6 +174,7 @@ class LoopRig {
   controlplane::ControlCounters counters;
   FakeChannel<controlplane::Command> commands;
   FakeChannel<controlplane::Report> reports;
+  std::vector<std::unique_ptr<WorkerCounters>> heard;  // by worker; none without ears
   std::vector<FakeChannel<UpMessage>> up;
   std::vector<FakeChannel<DownMessage>> down;
   std::shared_ptr<const Topology> topology;
@@ -154,7 +184,7 @@ class LoopRig {
 
  private:
   std::uint64_t sequence_ = 0;
-  std::uint32_t heard_ = 0;
+  std::uint32_t number_ = 0;
 };
 
 }  // namespace koi::test
