@@ -236,7 +236,8 @@ class Builder {
 
   void add_peers(const PlacePlan& place) {
     for (const IpAddress& peer : place.peers) {
-      add_entry(place.interface.port, place.interface.vlan, peer, Entry{.kind = EntryKind::peer});
+      add_entry(place.interface.port, place.interface.vlan, peer,
+                Entry{.kind = EntryKind::peer, .slot = {}});
     }
   }
 

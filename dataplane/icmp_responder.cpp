@@ -23,12 +23,8 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
   if (entry == nullptr || entry->kind == EntryKind::peer) {
     return Fate::drop(DropReason::kIpv4NotOurs);
   }
-  if (entry->kind == EntryKind::shared) {
-    const auto slot = slot_of_mac(topology, *entry, ethernet.destination);
-    if (!slot) return Fate::drop(DropReason::kNotOurMac);
-    if (const auto reason = burst.lease.refusal(burst.view, *slot)) return Fate::drop(*reason);
-  } else if (ethernet.destination != burst.port_mac()) {
-    return Fate::drop(DropReason::kNotOurMac);
+  if (const auto reason = refusal_at(*entry, ethernet.destination, burst)) {
+    return Fate::drop(*reason);
   }
   if (ip.protocol != wire::kProtocolIcmp) return Fate::drop(DropReason::kIpv4Protocol);
   // RFC 1122 §3.2.1.3: these are never a source, and an answer to ourselves would loop.

@@ -21,12 +21,8 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
   if (entry == nullptr || entry->kind == EntryKind::peer) {
     return Fate::drop(DropReason::kIpv6NotOurs);
   }
-  if (entry->kind == EntryKind::shared) {
-    const auto slot = slot_of_mac(topology, *entry, ethernet.destination);
-    if (!slot) return Fate::drop(DropReason::kNotOurMac);
-    if (const auto reason = burst.lease.refusal(burst.view, *slot)) return Fate::drop(*reason);
-  } else if (ethernet.destination != burst.port_mac()) {
-    return Fate::drop(DropReason::kNotOurMac);
+  if (const auto reason = refusal_at(*entry, ethernet.destination, burst)) {
+    return Fate::drop(*reason);
   }
   if (ip.protocol != wire::kProtocolIcmpv6) return Fate::drop(DropReason::kIpv6Protocol);
   // RFC 4443 §2.4 (e): no answer to a source that is no one host's; one to ourselves would loop.

@@ -5,13 +5,14 @@
 #include "common/balance/balancer.h"
 #include "common/contract/view.h"
 #include "common/drop_reason.h"
+#include "dataplane/frame.h"
 
 /// Which slot of its group serves a shared address: the only one, or, in a balanced group, the one
 /// that the asker's hash names. Every responder asks here. Workers.
 namespace koi::dataplane {
 
 /// The slot that answers this asker, whether or not this box is MASTER of it; kBalanceNone: nobody
-/// does. REQUIRES: entry.kind is shared, as for all.
+/// does. REQUIRES: entry.kind is shared, as for slot_of_mac().
 inline Parsed<SlotIndex> answering_slot(const Topology& topology, const Entry& entry,
                                         const balance::Asker& asker) {
   if (!entry.is_balanced()) return entry.slot;
@@ -33,6 +34,19 @@ inline std::optional<SlotIndex> slot_of_mac(const Topology& topology, const Entr
   const unsigned member = static_cast<unsigned>(index.value()) - entry.slot.value();
   if (member >= topology.balancers[entry.balancer].members()) return std::nullopt;
   return index;
+}
+
+/// Whether what was sent to this MAC for the address may be answered: to an own address iff it is
+/// the port's, to a shared one iff it is the virtual MAC of a slot that the lease allows (L1).
+inline std::optional<DropReason> refusal_at(const Entry& entry, const MacAddress& to,
+                                            const BurstContext& burst) {
+  if (entry.kind != EntryKind::shared) {
+    if (to != burst.port_mac()) return DropReason::kNotOurMac;
+    return std::nullopt;
+  }
+  const auto slot = slot_of_mac(burst.topology(), entry, to);
+  if (!slot) return DropReason::kNotOurMac;
+  return burst.lease.refusal(burst.view, *slot);
 }
 
 }  // namespace koi::dataplane

@@ -1,9 +1,14 @@
 // A whole frame into classify-and-answer: never a read or write past it and its room, and an answer
-// never longer than what was asked, but for the option that a solicitation may lack.
+// never longer than what was asked, but for the option that a solicitation may lack. The world has
+// everything that a frame can meet: both families, VLANs, two ports, peers, other dialects, and a
+// group balanced by each hash of which this box reigns half.
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <vector>
 
+#include "common/balance/balancer.h"
 #include "dataplane/classify.h"
 #include "tests/support/world.h"
 
@@ -11,21 +16,62 @@ namespace {
 
 using koi::test::Bytes;
 
+constexpr std::size_t kMost = 2048;
+constexpr koi::Ipv4Address kBalanced4[] = {
+    koi::test::ipv4(192, 0, 2, 20), koi::test::ipv4(192, 0, 2, 21), koi::test::ipv4(192, 0, 2, 22)};
+constexpr koi::Ipv6Address kBalanced6[] = {koi::ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x20}),
+                                           koi::ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x21}),
+                                           koi::ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x22})};
+
+std::shared_ptr<const koi::Topology> everything() {
+  using koi::balance::Balancer;
+  const Bytes key = koi::test::from_text("sixteen bytes 16");
+  const Balancer balancers[] = {
+      Balancer::openbsd(key, 4), Balancer::freebsd(4),
+      Balancer::siphash(std::span(key).first<16>(), koi::balance::By::ip, 4)};
+  koi::test::TopologyBuilder builder = koi::test::usual_builder(1, koi::test::kBothFamilies);
+  std::uint8_t vhid = 100;
+  for (std::size_t n = 0; n < std::size(balancers); ++n) {
+    std::vector<std::uint8_t> vhids(4);
+    for (std::uint8_t& member : vhids) member = vhid++;
+    builder.balanced({.addresses = {kBalanced4[n]},
+                      .addresses6 = {kBalanced6[n]},
+                      .families = koi::test::kBothFamilies,
+                      .unicast = n == 0},
+                     vhids, balancers[n]);
+  }
+  return builder.build();
+}
+
+/// Every second slot, and all but one of the first ones.
+void reign(koi::test::World& world) {
+  for (std::uint16_t slot = 0; slot < world.topology->slots.size(); ++slot) {
+    if (slot < 6 ? slot != 3 : slot % 2 == 0)
+      world.reign(koi::SlotIndex(slot), koi::Term(5), std::chrono::hours(1));
+  }
+}
+
 void receive(const Bytes& input, std::size_t room) {
-  static koi::test::World& world = *new koi::test::World;
-  static const bool reigns = [] {
-    for (const auto slot : {koi::test::kLan, koi::test::kBoth, koi::test::kTagged6}) {
-      world.reign(slot);
-    }
-    return true;
-  }();
-  (void)reigns;
+  static koi::test::World& world = *new koi::test::World(everything());
+  static koi::Instant until{};
+  if (world.now >= until) {  // the leases are for an hour
+    reign(world);
+    until = world.now + std::chrono::minutes(30);
+  }
+  world.poll();
   world.up.messages.clear();
+  const koi::PortIndex port(input.size() % 16 == 0 ? 1 : 0);
   // Exactly as large as the frame and its room, so that the sanitizer sees its ends.
   Bytes frame(input.size() + room);
   std::copy(input.begin(), input.end(), frame.begin());
-  const koi::dataplane::Fate fate = koi::dataplane::classify(std::span(frame).first(input.size()),
-                                                             room, world.burst(), world.adverts);
+  const koi::dataplane::Fate fate = koi::dataplane::classify(
+      std::span(frame).first(input.size()), room, world.burst(port), world.adverts);
+  // What was verified would lie outstanding for ever, and nothing be answered (L7).
+  for (const auto& message : world.up.messages) {
+    if (const auto* advert = std::get_if<koi::VerifiedAdvert>(&message)) {
+      world.board->slot(advert->slot).acknowledged[0].store(advert->heard_number);
+    }
+  }
   if (fate.kind() != koi::dataplane::Fate::Kind::answer) return;
   const std::size_t longer = fate.what() == koi::AnswerKind::nd ? room : 0;
   if (fate.length() > input.size() + longer) std::abort();
@@ -48,10 +94,55 @@ bool mend(Bytes& frame) {
   return true;
 }
 
+/// Frames that go all the way, to start from.
+const std::vector<Bytes>& valid_frames() {
+  static const std::vector<Bytes>& frames = *new std::vector<Bytes>([] {
+    using namespace koi::test;
+    const koi::Ipv6Address balanced = kBalanced6[0];
+    std::vector<Bytes> out = {
+        arp({}),
+        arp({.target_ip = kTaggedSharedIp}, {.tag = std::uint16_t{20}}),
+        arp({.operation = 2, .sender_mac = kUnicastPeerMac, .sender_ip = kUnicastPeerIp}),
+        echo({}, {.to = kPortMac}),
+        echo6({}, {.to = kPortMac}),
+        neighbor({}),
+        neighbor({.options = {}}),
+        neighbor({.target = balanced,
+                  .ip = {.destination = Neighbor::solicited_group(balanced)},
+                  .ethernet = {.to = koi::mac_from({0x33, 0x33, 0xff, 0, 0, 0x20})}}),
+        neighbor(advertised(kUnicastPeerIp6, kUnicastPeerMac)),
+        neighbor(advertised(kSharedIp6, kClientMac)),
+        frame({}),
+        frame6({.vhid = 6, .addresses = {kBothIp}, .addresses6 = {kSharedIp6}}),
+        ethernet({.to = koi::mac_from({0x01, 0, 0x5e, 0, 0, 1})}, 0x0800,
+                 ip_packet({.ttl = 1, .protocol = 2, .destination = ipv4(224, 0, 0, 1)},
+                           Frame().u8(0x11).u8(100).be16(0xee9b).be32(0).bytes)),
+    };
+    for (const koi::Ipv4Address& address : kBalanced4) out.push_back(arp({.target_ip = address}));
+    return out;
+  }());
+  return frames;
+}
+
 }  // namespace
 
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t most, unsigned seed) {
+  if (seed % 64 == 0) {
+    const Bytes& frame = valid_frames()[seed / 64 % valid_frames().size()];
+    if (frame.size() <= most) {
+      std::transform(frame.begin(), frame.end(), data,
+                     [](std::byte b) { return std::to_integer<std::uint8_t>(b); });
+      size = frame.size();
+    }
+  }
+  return LLVMFuzzerMutate(data, size, most);
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size > 2048) return 0;
+  if (size > kMost) return 0;
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   Bytes frame(bytes, bytes + size);
   for (const std::size_t room : {std::size_t{0}, std::size_t{8}}) receive(frame, room);

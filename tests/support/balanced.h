@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "common/balance/balancer.h"
@@ -14,19 +13,12 @@ namespace koi::test {
 /// first ones; then vhid 200 alone at kForeignSharedIp. Own address kOwnIp.
 inline std::shared_ptr<const Topology> balanced_topology(const std::vector<std::uint8_t>& vhids,
                                                          const balance::Balancer& balancer) {
-  TopologyBuilder builder;
-  builder.port(kPortMac).own(PortIndex(0), VlanId(0), kOwnIp);
-  for (const std::uint8_t vhid : vhids) {
-    builder.group({.vhid = Vhid(vhid), .addresses = {kSharedIp}});
-  }
-  builder.group({.vhid = Vhid(200), .addresses = {kForeignSharedIp}});
-  Topology topology = *builder.build();
-  topology.balancers = {balancer};
-  // Of equal addresses the first one's entry counts: that of the group's first slot.
-  for (Entry& entry : topology.entries) {
-    if (entry.kind == EntryKind::shared && entry.slot == SlotIndex(0)) entry.balancer = 0;
-  }
-  return std::make_shared<const Topology>(std::move(topology));
+  return TopologyBuilder()
+      .port(kPortMac)
+      .own(PortIndex(0), VlanId(0), kOwnIp)
+      .balanced({.addresses = {kSharedIp}}, vhids, balancer)
+      .group({.vhid = Vhid(200), .addresses = {kForeignSharedIp}})
+      .build();
 }
 
 inline balance::Balancer openbsd_balancer(unsigned members) {

@@ -99,6 +99,24 @@ class TopologyBuilder {
     return *this;
   }
 
+  /// The same with a member for each vhid, ascending.
+  TopologyBuilder& balanced(Group g, const std::vector<std::uint8_t>& vhids,
+                            const balance::Balancer& balancer) {
+    const SlotIndex first(static_cast<std::uint16_t>(topology_.slots.size()));
+    for (const std::uint8_t vhid : vhids) {
+      g.vhid = Vhid(vhid);
+      group(g);
+    }
+    // Of equal addresses the first one's entry counts: that of the group's first slot.
+    for (Entry& entry : topology_.entries) {
+      if (entry.kind == EntryKind::shared && entry.slot == first) {
+        entry.balancer = static_cast<std::uint16_t>(topology_.balancers.size());
+      }
+    }
+    topology_.balancers.push_back(balancer);
+    return *this;
+  }
+
   std::shared_ptr<const Topology> build(NodeId node = kOwnNode) {
     topology_.addresses = FlatTable<std::uint64_t>(addresses_);
     topology_.addresses6 = FlatTable<Ipv6Key>(addresses6_);
@@ -155,8 +173,8 @@ inline constexpr FamilySet kBothFamilies = family_bit(Family::ipv4) | family_bit
 inline constexpr Ipv4Address kBothIp = ipv4(192, 0, 2, 6);
 inline constexpr Ipv4Address kForeignBothIp = ipv4(192, 0, 2, 10);
 
-inline std::shared_ptr<const Topology> usual_topology(
-    std::uint8_t receivers = 1, FamilySet families = family_bit(Family::ipv4)) {
+inline TopologyBuilder usual_builder(std::uint8_t receivers = 1,
+                                     FamilySet families = family_bit(Family::ipv4)) {
   const PortIndex first(0);
   const PortIndex second(1);
   const VlanId untagged(0);
@@ -194,8 +212,12 @@ inline std::shared_ptr<const Topology> usual_topology(
               .addresses = {kForeignBothIp},
               .addresses6 = {kForeignSharedIp6},
               .families = kBothFamilies,
-              .replay = ReplayRule::none})
-      .build();
+              .replay = ReplayRule::none});
+}
+
+inline std::shared_ptr<const Topology> usual_topology(
+    std::uint8_t receivers = 1, FamilySet families = family_bit(Family::ipv4)) {
+  return usual_builder(receivers, families).build();
 }
 
 /// An up ring that remembers, and is full when and for as long as told so.

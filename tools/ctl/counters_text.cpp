@@ -43,6 +43,7 @@ void add_slot(Page& page, const Json& slot) {
   page.add("slot", fmt::format("{} vhid {}{}", text(slot, "group"), text(slot, "vhid"), role));
   page.add("  adverts sent", non_zero(list(slot, "adverts_sent")));
   page.add("  adverts received", non_zero(list(slot, "adverts_received")));
+  page.add("  notices", non_zero(list(slot, "notices")));
   std::string_view label = "  transitions";
   for (const Json& t : list(slot, "transitions")) {
     page.add(label, fmt::format("{} {} to {}, cause: {}", text(t, "count"), text(t, "from"),

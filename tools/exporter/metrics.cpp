@@ -40,6 +40,7 @@ enum Metric : std::size_t {
   kTakeover,
   kAdvertsSent,
   kAdvertsReceived,
+  kNotices,
   kAnswers,
   kDrops,
   kPortPackets,
@@ -64,6 +65,8 @@ constexpr std::array<Descriptor, kMetrics> kDescriptors{{
      "Advertisements sent for the virtual host, by address family."},
     {"koi_adverts_received_total", MetricType::Counter,
      "Advertisements received for the virtual host, by what became of them."},
+    {"koi_notices_total", MetricType::Counter,
+     "What a person should know although no role changed: conflicts, oddities, by their name."},
     {"koi_answers_total", MetricType::Counter, "Requests answered on the port, by kind."},
     {"koi_drops_total", MetricType::Counter, "Frames dropped on the port, by reason."},
     {"koi_port_packets_total", MetricType::Counter, "Frames received and sent on the port."},
@@ -156,6 +159,7 @@ void add_slot(Table& table, const Json& slot) {
   table.add(kSlotLease, labels, number(slot, "lease_seconds"));
   table.add_each(kAdvertsSent, labels, "family", field(slot, "adverts_sent"));
   table.add_each(kAdvertsReceived, labels, "verdict", field(slot, "adverts_received"));
+  table.add_each(kNotices, labels, "notice", field(slot, "notices"));
   for (const Json& transition : list(slot, "transitions")) {
     Labels all = labels;
     for (const char* name : {"from", "to", "cause"})

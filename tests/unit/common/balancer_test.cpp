@@ -38,6 +38,7 @@ void expect_hash(Make make, const Asker& asker, std::uint64_t hash) {
   }
 }
 
+// C12.2 kept, C12.3 kept
 TEST(Balancer, OpenbsdsVectors) {  // protocol.md §10
   constexpr std::uint32_t kHashes[] = {0xca35733d, 0x7e757a16, 0x9e7a1b31, 0x44c2c7f2};
   for (std::size_t i = 0; i < 4; ++i) {
@@ -58,6 +59,7 @@ TEST(Balancer, OpenbsdsHashWithTheShortestAndTheLongestKey) {  // Python
   }
 }
 
+// C12.3 kept, C12.4 kept, C12.4 refused
 TEST(Balancer, OpenbsdLooksAtTheLinkLayerAddressOnly) {
   const Balancer balancer = Balancer::openbsd(from_text("secret"), 3);
   Asker asker = known(kMacs[0]);
@@ -71,6 +73,7 @@ TEST(Balancer, OpenbsdLooksAtTheLinkLayerAddressOnly) {
   EXPECT_EQ(balancer.member_for(asker), std::nullopt);
 }
 
+// C12.5 kept, C12.5 refused
 TEST(Balancer, FreebsdIsTheAddressModuloTheMembers) {
   const auto make = [](unsigned n) { return Balancer::freebsd(n); };
   Asker asker = known(kMacs[0]);
@@ -86,6 +89,7 @@ TEST(Balancer, FreebsdIsTheAddressModuloTheMembers) {
   EXPECT_EQ(make(1).member_for(asker), std::nullopt);
 }
 
+// C12.6 kept
 TEST(Balancer, SiphashByMac) {  // Python
   constexpr std::uint64_t kHashes[] = {0xceb599265282e4f8, 0x7db66ebe99ef0a06, 0x79c5cdf255233db5,
                                        0xc9ec971a9d8317d6};
@@ -100,6 +104,7 @@ TEST(Balancer, SiphashByMac) {  // Python
   }
 }
 
+// C12.6 kept
 TEST(Balancer, SiphashByIp) {  // Python
   const auto make = [](unsigned n) { return sip(By::ip, n); };
   Asker asker = known(kMacs[0]);

@@ -37,6 +37,7 @@ Bytes with_byte(std::size_t at, unsigned value, const char* hex = kVersion3) {
   return packet;
 }
 
+// C13.10 kept
 TEST(ParseIgmpQuery, EveryVersion) {
   const auto one = parse_igmp_query(from_hex(kVersion1));
   ASSERT_TRUE(one.ok());
@@ -84,6 +85,7 @@ TEST(ParseIgmpQuery, EveryTruncation) {
   EXPECT_EQ(verdict(parse_igmp_query(padded)), "ok");
 }
 
+// C13.10 refused
 TEST(ParseIgmpQuery, EveryLengthOfTheMessage) {
   for (std::size_t n = 0; n <= 20; ++n) {
     Bytes packet = prefix(from_hex(kVersion3Sources), kHeader + n);
@@ -99,6 +101,7 @@ TEST(ParseIgmpQuery, EveryLengthOfTheMessage) {
   }
 }
 
+// C13.10 refused
 TEST(ParseIgmpQuery, ChecksumsCoverEveryBit) {
   const Bytes good = from_hex(kVersion3);
   for (std::size_t at = 1; at < good.size(); ++at) {
@@ -125,6 +128,7 @@ TEST(ParseIgmpQuery, Header) {
   EXPECT_EQ(verdict(parse_igmp_query(zero)), "ok");
 }
 
+// C13.10 refused
 TEST(ParseIgmpQuery, QueriesOfThisLinkOnly) {
   EXPECT_EQ(verdict(parse_igmp_query(from_hex(kReport))), "igmp_not_query");
   EXPECT_EQ(verdict(parse_igmp_query(with_byte(kHeader, 0x16))), "igmp_not_query");

@@ -90,6 +90,7 @@ TEST(ParseIpv6, EveryPayloadLengthAgainstTheRealOne) {
 }
 
 // Scapy's: IPv6ExtHdrHopByHop(options=[RouterAlert()]) / IPv6ExtHdrDestOpt() before ICMPv6.
+// C4.4 kept
 TEST(ParseIpv6, ExtensionHeadersArePassedOver) {
   const auto header = parse_ipv6(packet(0, "3c00050200000100 3a00010400000000"));
   ASSERT_TRUE(header.ok());
@@ -119,6 +120,7 @@ TEST(ParseIpv6, EveryNextHeader) {
   }
 }
 
+// C4.4 kept, C4.4 refused
 TEST(ParseIpv6, EightExtensionHeadersAtMost) {
   std::string chain;
   for (int i = 0; i < 7; ++i) chain += "3c00010400000000";
@@ -128,18 +130,21 @@ TEST(ParseIpv6, EightExtensionHeadersAtMost) {
             "ipv6_extensions");
 }
 
+// C4.4 refused
 TEST(ParseIpv6, HopByHopComesFirst) {  // RFC 8200 §4.1
   EXPECT_EQ(verdict(parse_ipv6(packet(60, "0000010400000000 3a00010400000000"))),
             "ipv6_extensions");
   EXPECT_EQ(verdict(parse_ipv6(packet(0, "0000010400000000 3a00010400000000"))), "ipv6_extensions");
 }
 
+// C4.3 refused
 TEST(ParseIpv6, FragmentAnywhere) {
   EXPECT_EQ(verdict(parse_ipv6(packet(44, "3a00000000000001"))), "ipv6_fragment");  // atomic
   EXPECT_EQ(verdict(parse_ipv6(packet(0, "2c00010400000000 3a00000100000001"))), "ipv6_fragment");
   EXPECT_EQ(verdict(parse_ipv6(packet(44, "", 0))), "ipv6_fragment");
 }
 
+// C4.4 refused
 TEST(ParseIpv6, RoutingWithSegmentsLeftIsForAnother) {  // RFC 8200 §4.4
   for (unsigned left = 0; left < 256; ++left) {
     Bytes bytes = packet(43, "3a00000000000000");
@@ -148,6 +153,7 @@ TEST(ParseIpv6, RoutingWithSegmentsLeftIsForAnother) {  // RFC 8200 §4.4
   }
 }
 
+// C4.4 kept, C4.4 refused
 TEST(ParseIpv6, ExtensionHeaderPastTheEnd) {
   for (unsigned length = 0; length < 256; ++length) {  // 8 + 24 bytes are there
     Bytes bytes = packet(43, "3a00000000000000");
@@ -164,6 +170,7 @@ TEST(ParseIpv6, ExtensionHeaderPastTheEnd) {
   }
 }
 
+// C4.4 refused
 TEST(ParseIpv6, OptionsThatSayDiscard) {  // RFC 8200 §4.2: the two highest bits of the type
   for (unsigned type = 1; type < 256; ++type) {
     Bytes bytes = packet(60, "3a00 0104 00000000");

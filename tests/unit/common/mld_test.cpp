@@ -27,6 +27,7 @@ std::string verdict_on(const Bytes& message, const Ipv6Address& source = kQuerie
   return verdict(parse_mld_query(message, source, hop_limit));
 }
 
+// C13.10 kept
 TEST(ParseMldQuery, BothVersions) {
   const auto one = parse_mld_query(from_hex(kVersion1), kQuerier, 1);
   ASSERT_TRUE(one.ok());
@@ -60,6 +61,7 @@ TEST(ParseMldQuery, MaximumResponseCode) {
   EXPECT_EQ(with_code(0xffff, kVersion1), 65535ms);  // a version 1 code is a plain number
 }
 
+// C13.10 refused
 TEST(ParseMldQuery, EveryTruncation) {
   const Bytes query = from_hex(kVersion2Source);
   for (std::size_t n = 0; n <= query.size(); ++n) {
@@ -74,6 +76,7 @@ TEST(ParseMldQuery, EveryTruncation) {
   EXPECT_EQ(verdict_on(many), "mld_length");
 }
 
+// C13.10 refused
 TEST(ParseMldQuery, QueriesOfThisLinkOnly) {
   EXPECT_EQ(verdict_on(from_hex(kDone)), "mld_not_query");
   EXPECT_EQ(verdict_on(from_hex(kVersion2), kQuerier, 2), "mld_not_query");

@@ -74,6 +74,7 @@ struct Solicited {
   Parsed<NeighborMessage> message;
 };
 
+// C11.9 kept
 TEST(ParseSolicitation, WithItsOption) {
   const Solicited s(kSolicitation);
   ASSERT_TRUE(s.message.ok());
@@ -82,6 +83,7 @@ TEST(ParseSolicitation, WithItsOption) {
   EXPECT_EQ(s.message->checksum, 0x96f7);
 }
 
+// C11.9 kept
 TEST(ParseSolicitation, WithoutAnOption) {
   for (const char* hex : {kWithoutOption, kDetection}) {
     const Solicited s(hex);
@@ -91,6 +93,7 @@ TEST(ParseSolicitation, WithoutAnOption) {
   }
 }
 
+// C11.10 kept
 TEST(TurnIntoAdvertisement, EachFormOfASolicitation) {
   for (const char* hex : {kSolicitation, kWithoutOption, kWithNonce, kBehindExtensions}) {
     Solicited s(hex);
@@ -99,6 +102,7 @@ TEST(TurnIntoAdvertisement, EachFormOfASolicitation) {
   }
 }
 
+// C11.11 kept
 TEST(TurnIntoAdvertisement, DetectionToAllNodes) {
   Solicited s(kDetection);
   EXPECT_EQ(s.answer({.destination = kAllNodes, .mac = kVirtual, .flags = kNdRouter | kNdOverride}),
@@ -119,6 +123,7 @@ TEST(TurnIntoAdvertisement, ChecksumOfEveryReservedWordIsRight) {
   }
 }
 
+// C10.4 kept
 TEST(WriteAdvertisement, Unsolicited) {
   std::array<std::byte, 72> out;
   out.fill(std::byte{0xee});
@@ -138,6 +143,7 @@ std::string judge(const Neighbor& n) {
                        : verdict(parse_advertisement(ip, message));
 }
 
+// C11.9 refused
 TEST(ParseNeighbor, EveryOtherHopLimit) {
   for (unsigned limit = 0; limit < 255; ++limit) {
     Neighbor n;
@@ -148,12 +154,14 @@ TEST(ParseNeighbor, EveryOtherHopLimit) {
   }
 }
 
+// C11.9 refused
 TEST(ParseNeighbor, EveryOtherCode) {
   for (unsigned code = 0; code < 256; ++code) {
     EXPECT_EQ(judge({.code = static_cast<std::uint8_t>(code)}), code == 0 ? "ok" : "nd_code");
   }
 }
 
+// C11.9 refused
 TEST(ParseNeighbor, EveryTruncation) {
   const Solicited s(kSolicitation);
   const auto message = std::span(s.packet).subspan(40);
@@ -175,6 +183,7 @@ TEST(ParseNeighbor, EveryTruncationWithARightChecksum) {
   }
 }
 
+// C11.9 refused
 TEST(ParseNeighbor, ChecksumCoversEveryBit) {
   const Solicited s(kSolicitation);
   for (std::size_t at = 2; at < 32; ++at) {
@@ -186,6 +195,7 @@ TEST(ParseNeighbor, ChecksumCoversEveryBit) {
   }
 }
 
+// C11.9 refused
 TEST(ParseNeighbor, TargetsThatNoHostHas) {
   for (const char* target : {"ff02::1", "ff02::1:ff00:1", "ff00::", "::", "::1"}) {
     EXPECT_EQ(judge({.target = *Ipv6Address::parse(target)}), "nd_target") << target;
@@ -193,6 +203,7 @@ TEST(ParseNeighbor, TargetsThatNoHostHas) {
   EXPECT_EQ(judge({.target = *Ipv6Address::parse("::2")}), "ok");
 }
 
+// C11.9 refused
 TEST(ParseNeighbor, EveryOptionLength) {
   for (unsigned type = 0; type < 256; ++type) {
     for (unsigned length = 0; length < 256; ++length) {
@@ -221,6 +232,7 @@ TEST(ParseNeighbor, TheFirstOfSeveralCounts) {
   EXPECT_EQ(parsed->link_layer, kClientMac);
 }
 
+// C11.9 refused
 TEST(ParseSolicitation, FromNobody) {
   Neighbor n;
   n.ip.source = {};

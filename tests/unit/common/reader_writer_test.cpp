@@ -59,7 +59,8 @@ TEST(Reader, Ipv6Address) {
   Reader r(bytes);
   EXPECT_EQ(r.ipv6().to_string(), "2001:db8::77");
   EXPECT_TRUE(r.ok());
-  Reader short_by_one{std::span(bytes).first(15)};
+  const std::span<const std::byte> all(bytes);
+  Reader short_by_one(all.first(15));
   EXPECT_TRUE(short_by_one.ipv6().is_unspecified());
   EXPECT_FALSE(short_by_one.ok());
 }

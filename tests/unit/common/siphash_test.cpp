@@ -71,6 +71,7 @@ TEST(SipHash, AgreesWithOpenSslAtEveryLength) {
   }
 }
 
+// C12.6 kept
 TEST(BalanceKey, IsHkdfSha256OfTheKey) {
   // RFC 5869 with Python's hmac, no salt, info "koi arpbalance v1".
   EXPECT_EQ(to_hex(auth::balance_key(from_text("secret"))), "95871dc780b219d5621795d8a07a5ab8");

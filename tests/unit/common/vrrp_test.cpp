@@ -36,6 +36,7 @@ std::string heard(const Bytes& payload, const char* source = "192.0.2.1",
          std::to_string(header->priority) + (header->or_carp ? " or CARP" : "");
 }
 
+// C16.1 kept
 TEST(Vrrp, TheVectors) {
   EXPECT_EQ(heard(from_hex(kV2)), "2 51 100");
   EXPECT_EQ(heard(from_hex(kV3)), "3 51 100");
@@ -68,6 +69,7 @@ TEST(Vrrp, EveryTruncationAndEveryExtension) {
   }
 }
 
+// C16.1 kept
 TEST(Vrrp, EveryChangedByteFailsTheChecksum) {
   for (const char* text : {kV2, kV3}) {
     const Bytes good = from_hex(text);
@@ -90,6 +92,7 @@ TEST(Vrrp, OnlyTheAuthenticationTypesThatExist) {
   }
 }
 
+// C16.1 kept
 TEST(Vrrp, CarpIsNone) {
   EXPECT_EQ(heard(from_hex(kCarp)), "none");
   for (std::size_t more = 1; more < 64; ++more) {  // bytes after it mean nothing
@@ -124,6 +127,7 @@ TEST(Vrrp, EveryNumberOfAddresses) {
 }
 
 // protocol.md §13: with 7 addresses VRRPv2 has CARP's byte 3, and 44 bytes are CARP with 8 more.
+// C16.1 kept
 TEST(Vrrp, WithSevenAddressesTheChecksumDecides) {
   const Bytes vrrp = v2(7);
   ASSERT_EQ(vrrp.size(), 44U);

@@ -79,6 +79,7 @@ FrameMaker maker(std::uint16_t vlan = 0, std::vector<IpAddress> shared = {ip4("1
 const AdvertFields kFields{.advbase = 1, .advskew = 100, .demote = 0, .counter = kCounter};
 constexpr MacAddress kPeerMac = mac_from({2, 0, 0, 0, 0, 3});
 
+// C3.1 kept, C3.4 kept, C3.9 kept
 TEST(Announce, AdvertisementIsGoldenVectorA) {
   const TransmitFrame frame = maker().advertisement(Family::ipv4, kFields);
   EXPECT_EQ(hex(frame), joined({kEthernet, kIpv4, kVectorA}));
@@ -88,6 +89,7 @@ TEST(Announce, AdvertisementIsGoldenVectorA) {
   EXPECT_EQ(frame.port, PortIndex(3));
 }
 
+// C3.2 kept, C3.4 kept
 TEST(Announce, AdvertisementOverIpv6) {
   const TransmitFrame frame = maker().advertisement(Family::ipv6, kFields);
   EXPECT_EQ(hex(frame), joined({kEthernet6, kIpv6, kVectorA}));
@@ -97,6 +99,7 @@ TEST(Announce, AdvertisementOverIpv6) {
   EXPECT_EQ(frame.port, PortIndex(3));
 }
 
+// C14.1 kept, C14.4 kept
 TEST(Announce, AdvertisementOnAVlanIsTagged) {
   EXPECT_EQ(hex(maker(20).advertisement(Family::ipv4, kFields)),
             joined({kEthernet, kTag, kIpv4, kVectorA}));
@@ -104,6 +107,7 @@ TEST(Announce, AdvertisementOnAVlanIsTagged) {
             joined({kEthernet6, kTag, kIpv6, kVectorA}));
 }
 
+// C9.7 kept
 TEST(Announce, BowOutIsGoldenVectorC) {
   const TransmitFrame frame = maker().bow_out(Family::ipv4, 0, kCounter);
   EXPECT_EQ(hex(frame), joined({kEthernet, kIpv4, kVectorC}));
@@ -116,6 +120,7 @@ TEST(Announce, BowOutIsGoldenVectorC) {
   EXPECT_EQ(six.family, Family::ipv6);
 }
 
+// C2.8 kept, C5.9 kept
 TEST(Announce, DemotionIsByteFourAndNotUnderTheDigest) {
   AdvertFields fields = kFields;
   fields.demote = 2;
@@ -125,6 +130,7 @@ TEST(Announce, DemotionIsByteFourAndNotUnderTheDigest) {
   EXPECT_EQ(maker().bow_out(Family::ipv4, 2, kCounter).bytes[38], std::byte{2});
 }
 
+// C3.4 kept, C13.2 kept
 TEST(Announce, UnicastCopies) {
   const FrameMaker frames = maker();
   const IpAddress peer = ip4("192.0.2.3");
@@ -139,6 +145,7 @@ TEST(Announce, UnicastCopies) {
   EXPECT_EQ(six.family, Family::ipv6);
 }
 
+// C3.7 kept
 TEST(Announce, UnicastCopyToAGlobalPeerComesFromAGlobalAddress) {
   EXPECT_EQ(hex(maker().advertisement_to(ip6("2001:db8::3"), kPeerMac, kFields)),
             joined({kToPeer, kIpv6ToGlobalPeer, kVectorA}));
@@ -156,6 +163,7 @@ TEST(Announce, UnicastCopyWithoutAMacIsEmpty) {
   EXPECT_EQ(six.family, Family::ipv6);
 }
 
+// C10.3 kept
 TEST(Announce, GratuitousArp) {
   const TransmitFrame frame = maker().announcement(0);
   EXPECT_EQ(hex(frame), joined({kArpEthernet, kArp}));
@@ -165,6 +173,7 @@ TEST(Announce, GratuitousArp) {
   EXPECT_EQ(hex(maker(20).announcement(0)), joined({kArpEthernet, kTag, kArp}));
 }
 
+// C10.4 kept
 TEST(Announce, UnsolicitedNeighborAdvertisement) {
   const TransmitFrame frame = maker(0, {ip6("2001:db8::10")}).announcement(0);
   EXPECT_EQ(hex(frame), joined({kNaEthernet, kNa}));
@@ -185,6 +194,7 @@ TEST(Announce, OneAnnouncementPerAddressInTheConfigurationsOrder) {
 }
 
 // Scapy's headers for the other classes: ToS 0x10 and traffic class 0, 0xe0 in both.
+// C3.8 kept
 TEST(Announce, TrafficClassOfTheDialect) {
   using config::Dialect;
   const FrameMaker openbsd = maker(0, {}, traffic_class(Dialect::openbsd, {}));
@@ -199,6 +209,7 @@ TEST(Announce, TrafficClassOfTheDialect) {
   EXPECT_EQ(hex(freebsd.advertisement(Family::ipv6, kFields)).substr(24, 12), "86dd6e000000");
 }
 
+// C3.8 kept
 TEST(TrafficClassOf, DialectsAndTheFilesOwn) {
   using config::Dialect;
   EXPECT_EQ(traffic_class(Dialect::koi, {}), (TrafficClass{0xc0, 0xc0}));

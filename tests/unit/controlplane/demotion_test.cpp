@@ -40,6 +40,7 @@ TEST(DemotionLedger, AnEmptyOneDemotesNobody) {
   EXPECT_TRUE(ledger.list().empty());
 }
 
+// C9.1 kept, C9.13 kept
 TEST(DemotionLedger, AddsUpWhatConcernsAGroup) {
   DemotionLedger ledger;
   DemotionCause link = cause("link wan", 5);
@@ -54,6 +55,7 @@ TEST(DemotionLedger, AddsUpWhatConcernsAGroup) {
 }
 
 // protocol.md §8: capped at 255; a sum that wrapped would make the sickest box the best.
+// C9.1 refused
 TEST(DemotionLedger, SaturatesAt255) {
   DemotionLedger ledger;
   ledger.set(cause("a", 200));
@@ -124,6 +126,7 @@ TEST(DemotionLedger, ACauseForNoGroupIsNotOneForAll) {
   EXPECT_EQ(ledger.node_total(), 0);
 }
 
+// C18.8 kept
 TEST(DemotionLedger, EndsByItselfAtItsTimeAndNotBefore) {
   DemotionLedger ledger;
   const Instant start{Duration(100s)};

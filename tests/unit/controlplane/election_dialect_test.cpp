@@ -33,6 +33,7 @@ SlotRig ucarp(bool master) {
 
 // ---- dialect koi: ties --------------------------------------------------------------------------
 
+// C8.4 kept, C8.4 refused
 TEST(ElectionKoi, EqualTimersTheHigherAddressStays) {
   EXPECT_EQ(koi_master().hear_from(1, 1, 100), "ag");  // we are .2
   EXPECT_EQ(koi_master().hear_from(3, 1, 100), "B");
@@ -47,6 +48,7 @@ TEST(ElectionKoi, AddressesAreComparedUnsignedInNetworkOrder) {
   EXPECT_EQ(other.hear_from(255, 1, 100), "ag");
 }
 
+// C8.4 kept, C8.4 refused
 TEST(ElectionKoi, OfTwoEqualMastersExactlyOneStays) {
   for (unsigned i = 1; i < 255; ++i) {
     SlotRig low, high;
@@ -85,6 +87,7 @@ TEST(ElectionKoi, DemotionDecidesBeforeTimers) {
 
 // ---- dialect koi: bow-out and takeover ----------------------------------------------------------
 
+// C9.8 kept, C9.9 kept
 TEST(ElectionKoi, BowOutOfTheLastMasterIsObeyedAfterTheDelay) {
   SlotRig rig = koi_backup();
   rig.hear(1, 0);
@@ -94,6 +97,7 @@ TEST(ElectionKoi, BowOutOfTheLastMasterIsObeyedAfterTheDelay) {
   EXPECT_EQ(rig.s.cause, Cause::bow_out);
 }
 
+// C9.8 kept
 TEST(ElectionKoi, BowOutIsObeyedAtEveryAdvbase) {
   // By the timers alone a bow-out says nothing to a box with advbase 0 or 86 and above.
   for (unsigned advbase = 0; advbase < 255; ++advbase) {
@@ -106,6 +110,7 @@ TEST(ElectionKoi, BowOutIsObeyedAtEveryAdvbase) {
   }
 }
 
+// C9.8 refused
 TEST(ElectionKoi, BowOutOfAnybodyElseIsRefused) {
   SlotRig rig = koi_backup();
   rig.hear_from(1, 1, 0);
@@ -114,6 +119,7 @@ TEST(ElectionKoi, BowOutOfAnybodyElseIsRefused) {
   EXPECT_FALSE(rig.armed(Timer::takeover));
 }
 
+// C9.9 kept
 TEST(ElectionKoi, BowOutDoesNotRearmTheMasterDownTimer) {
   SlotRig rig = koi_backup();
   rig.hear(1, 0);
@@ -123,6 +129,7 @@ TEST(ElectionKoi, BowOutDoesNotRearmTheMasterDownTimer) {
   EXPECT_EQ(rig.s.timer(Timer::master_down_ipv4), due);
 }
 
+// C8.12 kept
 TEST(ElectionKoi, BetterAdvertisementCancelsTheTakeover) {
   SlotRig rig = koi_backup();
   rig.hear_from(1, 1, 0);
@@ -132,6 +139,7 @@ TEST(ElectionKoi, BetterAdvertisementCancelsTheTakeover) {
   EXPECT_EQ(rig.left(Timer::master_down_ipv4), rig.p.master_down());
 }
 
+// C9.9 kept
 TEST(ElectionKoi, TheFirstReasonToTakeOverCounts) {
   SlotRig rig = koi_backup();
   rig.hear(1, 0);
@@ -143,6 +151,7 @@ TEST(ElectionKoi, TheFirstReasonToTakeOverCounts) {
   EXPECT_EQ(rig.s.timer(Timer::takeover), due);
 }
 
+// C8.10 kept, C9.9 kept
 TEST(ElectionKoi, RaisedDemotionIsTakenOverAfterTheDelay) {
   SlotRig rig = koi_backup();
   EXPECT_EQ(rig.hear(1, 0, 1), "");
@@ -151,6 +160,7 @@ TEST(ElectionKoi, RaisedDemotionIsTakenOverAfterTheDelay) {
   EXPECT_EQ(rig.s.cause, Cause::peer_demoted);
 }
 
+// C8.10 refused
 TEST(ElectionKoi, EqualDemotionIsNoReason) {
   SlotRig rig = koi_backup();
   rig.feed(DemotionChanged{3});
@@ -158,6 +168,7 @@ TEST(ElectionKoi, EqualDemotionIsNoReason) {
   EXPECT_FALSE(rig.armed(Timer::takeover));
 }
 
+// C9.4 kept, C9.5 kept
 TEST(ElectionKoi, DemotionStepsDownOnceAndThenOnlyShows) {
   SlotRig rig = koi_master();
   EXPECT_EQ(rig.feed(DemotionChanged{1}), "B");
@@ -171,6 +182,7 @@ TEST(ElectionKoi, DemotionStepsDownOnceAndThenOnlyShows) {
   EXPECT_EQ(effective_advskew(rig.p, rig.s), 100);
 }
 
+// C13.3 refused
 TEST(ElectionKoi, DuplicateIsRaisedAndChangesNothing) {
   SlotRig rig = koi_backup();
   const VerifiedAdvert ad = rig.advert(1, 0);
@@ -192,16 +204,19 @@ TEST(ElectionKoi, WorseMasterMakesUsAdvertiseAtOnceAndRearmsOurTimer) {
 
 // ---- dialect ucarp ------------------------------------------------------------------------------
 
+// C8.3 kept
 TEST(ElectionUcarp, EqualAdvertisementSendsTheMasterToBackup) {
   EXPECT_EQ(ucarp(true).hear_from(1, 1, 100), "B");
   EXPECT_EQ(ucarp(true).hear_from(3, 1, 100), "B");
 }
 
 // protocol.md §7: UCarp announces again, and advertises at its next tick only.
+// C8.3 refused
 TEST(ElectionUcarp, WorseMasterIsAnsweredByAnAnnouncementAlone) {
   EXPECT_EQ(ucarp(true).hear(1, 101), "g");
 }
 
+// C8.3 kept
 TEST(ElectionUcarp, ByteFourIsPadding) {
   EXPECT_EQ(ucarp(true).hear(1, 0, 200), "B");
   SlotRig rig = ucarp(false);
@@ -209,6 +224,7 @@ TEST(ElectionUcarp, ByteFourIsPadding) {
   EXPECT_FALSE(rig.armed(Timer::takeover));
 }
 
+// C9.3 kept
 TEST(ElectionUcarp, DemotedMeansAdvskew240) {
   SlotRig rig = ucarp(true);
   EXPECT_EQ(rig.feed(DemotionChanged{1}), "B");
@@ -218,6 +234,7 @@ TEST(ElectionUcarp, DemotedMeansAdvskew240) {
   EXPECT_EQ(rig.hear(1, 239), "B");
 }
 
+// C9.3 kept
 TEST(ElectionUcarp, DemotedButConfiguredWorseStaysAsItIs) {
   SlotRig rig = ucarp(false);
   rig.p.advskew = 250;
@@ -225,6 +242,7 @@ TEST(ElectionUcarp, DemotedButConfiguredWorseStaysAsItIs) {
   EXPECT_EQ(effective_advskew(rig.p, rig.s), 250);
 }
 
+// C8.11 kept
 TEST(ElectionUcarp, BowOutIsObeyedFromAnybodyByTheTimersAlone) {
   SlotRig rig = ucarp(false);
   EXPECT_EQ(rig.hear_from(7, 255, 255), "");
@@ -233,6 +251,7 @@ TEST(ElectionUcarp, BowOutIsObeyedFromAnybodyByTheTimersAlone) {
   EXPECT_EQ(rig.s.cause, Cause::bow_out);
 }
 
+// C8.11 kept, C8.11 refused
 TEST(ElectionUcarp, AnnouncedIntervalBeyondOurPatienceIsTakenOver) {
   SlotRig rig = ucarp(false);  // 3 s + 100/256 s
   rig.hear(3, 100);
@@ -250,6 +269,7 @@ TEST(ElectionUcarp, RepeatedAdvertisementsAreNoDuplicates) {
   EXPECT_EQ(rig.left(Timer::master_down_ipv4), rig.p.master_down());
 }
 
+// C6.9 kept
 TEST(ElectionUcarp, OddCountersAreRaisedAndObeyed) {
   SlotRig rig = ucarp(true);
   VerifiedAdvert ad = rig.advert(1, 0);
@@ -263,6 +283,7 @@ TEST(ElectionUcarp, OddCountersAreRaisedAndObeyed) {
   EXPECT_EQ(other.notice, Notice::parameters_changed);
 }
 
+// C7.5 kept
 TEST(ElectionUcarp, EitherFamilysTimerPromotes) {
   SlotRig rig;
   rig.p.dialect = config::Dialect::ucarp;

@@ -39,6 +39,7 @@ VerifiedAdvert from(SlotRig& rig, Family family, std::uint8_t node, unsigned adv
 
 // ---- timers -------------------------------------------------------------------------------------
 
+// C7.4 kept
 TEST(ElectionFamilies, EachTimerIsRearmedByItsOwnFamilyOnly) {
   SlotRig rig = dual_backup();
   rig.now += 1s;
@@ -47,6 +48,7 @@ TEST(ElectionFamilies, EachTimerIsRearmedByItsOwnFamilyOnly) {
   EXPECT_EQ(rig.left(Timer::master_down_ipv4), rig.p.master_down() - Duration(1s));
 }
 
+// C7.6 refused
 TEST(ElectionFamilies, KoiOneQuietFamilyChangesNoRole) {
   SlotRig rig = dual_backup();
   for (int i = 0; i < 100; ++i) {
@@ -58,6 +60,7 @@ TEST(ElectionFamilies, KoiOneQuietFamilyChangesNoRole) {
   EXPECT_EQ(rig.notice, Notice::family_quiet);
 }
 
+// C7.6 kept
 TEST(ElectionFamilies, KoiTakesOverAMasterDownAfterTheLastOfEitherFamily) {
   for (const Duration apart : {Duration(1ns), Duration(3us), Duration(1s), Duration(3s)}) {
     SlotRig rig = dual_backup();
@@ -72,11 +75,13 @@ TEST(ElectionFamilies, KoiTakesOverAMasterDownAfterTheLastOfEitherFamily) {
   }
 }
 
+// C7.6 kept
 TEST(ElectionFamilies, KoiBothQuietSinceTheSameMomentPromotes) {
   SlotRig rig = dual_backup();
   EXPECT_EQ(rig.due(Timer::master_down_ipv6), "Mag");
 }
 
+// C7.5 kept
 TEST(ElectionFamilies, ForeignDialectsPromoteOnEitherTimer) {
   for (const auto dialect :
        {config::Dialect::openbsd, config::Dialect::freebsd, config::Dialect::ucarp}) {
@@ -125,6 +130,7 @@ TEST(ElectionFamilies, StatusPrefersTheMastersIpv4Address) {
   EXPECT_EQ(rig.s.master.address, IpAddress(SlotRig::address6(1)));
 }
 
+// C9.8 kept, C9.8 refused
 TEST(ElectionFamilies, KoiBowOutCountsFromTheMasterOfItsFamily) {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     for (const std::uint8_t node : {std::uint8_t{1}, std::uint8_t{3}}) {
@@ -139,6 +145,7 @@ TEST(ElectionFamilies, KoiBowOutCountsFromTheMasterOfItsFamily) {
   }
 }
 
+// C9.8 refused
 TEST(ElectionFamilies, KoiBowOutOfAFamilyNeverHeardIsRefused) {
   SlotRig rig = dual_backup();
   rig.hear(1, 0);
@@ -148,6 +155,7 @@ TEST(ElectionFamilies, KoiBowOutOfAFamilyNeverHeardIsRefused) {
 
 // ---- equal timers -------------------------------------------------------------------------------
 
+// C8.5 kept, C8.5 refused
 TEST(ElectionFamilies, KoiIpv4AddressesDecideAmongEqualTimers) {
   SlotRig rig = dual_master();  // .2
   rig.p.source6 = SlotRig::address6(1);
@@ -157,6 +165,7 @@ TEST(ElectionFamilies, KoiIpv4AddressesDecideAmongEqualTimers) {
   EXPECT_EQ(rig.s.role, Role::master);
 }
 
+// C8.5 kept
 TEST(ElectionFamilies, KoiIpv6DecidesWhereItsNodeIsNotHeardOverIpv4) {
   SlotRig rig = dual_master();
   rig.feed(from(rig, Family::ipv4, 1));
@@ -250,6 +259,7 @@ class Healing {
   std::uint64_t sequence_ = 100;
 };
 
+// C8.5 kept
 TEST(ElectionFamilies, KoiTwoCriteriaNeverMakeBothStepDown) {
   std::mt19937 random(7);
   for (int i = 0; i < static_cast<int>(100'000 / test::kStride); ++i) {

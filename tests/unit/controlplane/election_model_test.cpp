@@ -143,6 +143,7 @@ void compare(bool all) {
   }
 }
 
+// C7.3 kept, C8.3 kept, C8.6 kept, C8.9 kept, C8.11 kept
 TEST(ElectionModel, SameRolesAsTheBsdsInAHundredThousandSequences) { compare(false); }
 
 // protocol.md §7: "with demoted skew on both sides", the last comparison of a BACKUP included.

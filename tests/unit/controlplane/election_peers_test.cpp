@@ -184,7 +184,11 @@ void compare_with() {
   EXPECT_EQ(seen[0][2], 0);
 }
 
+// C7.3 kept, C7.5 kept, C8.2 kept, C8.6 kept, C8.8 kept, C8.9 kept, C8.10 kept, C8.11 kept,
+// C15.1 kept, C8.2 refused, C8.8 refused, C8.10 refused, C8.11 refused
 TEST(ElectionPeers, OpenbsdInAHundredThousandSequences) { compare_with<test::OpenbsdModel>(); }
+// C7.3 kept, C7.5 kept, C8.3 kept, C8.6 kept, C8.8 kept, C8.9 kept, C8.11 kept, C15.1 kept,
+// C8.3 refused, C8.8 refused, C8.11 refused
 TEST(ElectionPeers, FreebsdInAHundredThousandSequences) { compare_with<test::FreebsdModel>(); }
 
 // ---- the models themselves, by the table of protocol.md §6 --------------------------------------
@@ -222,6 +226,7 @@ TEST(ElectionPeers, ModelsKeepTheTableOfTimers) {
 }
 
 /// The same table by step() itself: what is armed when, in each dialect.
+// C7.1 kept, C7.2 kept
 TEST(ElectionPeers, StepKeepsTheTableOfTimers) {
   const Row table[] = {
       {0, 0, 3.906, 11.718},       {0, 1, 3.906, 11.718},        {0, 2, 7.812, 23.437},

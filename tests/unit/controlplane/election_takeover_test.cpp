@@ -24,6 +24,7 @@ SlotRig patient(Duration delay = 30s) {
   return rig;
 }
 
+// C8.8 kept, C18.5 kept
 TEST(ElectionPreempt, WaitsTheDelayOnceAndFollowsTheWorseMasterMeanwhile) {
   SlotRig rig = patient();
   EXPECT_EQ(rig.hear(1, 200), "");
@@ -38,6 +39,7 @@ TEST(ElectionPreempt, WaitsTheDelayOnceAndFollowsTheWorseMasterMeanwhile) {
   EXPECT_EQ(rig.s.cause, Cause::preempt);
 }
 
+// C18.5 kept
 TEST(ElectionPreempt, MasterDownDoesNotWaitForIt) {
   SlotRig rig = patient();
   rig.hear(1, 200);
@@ -45,6 +47,7 @@ TEST(ElectionPreempt, MasterDownDoesNotWaitForIt) {
   EXPECT_FALSE(rig.armed(Timer::preempt));
 }
 
+// C18.5 refused
 TEST(ElectionPreempt, EndsWhereItsReasonEnds) {
   const auto ends = [](auto event) {
     SlotRig rig = patient();
@@ -65,6 +68,7 @@ TEST(ElectionPreempt, EndsWhereItsReasonEnds) {
   EXPECT_FALSE(ends([](SlotRig& rig) { rig.hear_from(3, 255, 255); }));  // refused
 }
 
+// C18.5 kept
 TEST(ElectionPreempt, DemotedMasterIsTakenOverWithoutThePreemptDelay) {
   SlotRig rig = patient();
   rig.hear(1, 200, 1);
@@ -92,6 +96,7 @@ SlotRig probing(bool takes_over, unsigned advbase = 1) {
   return rig;
 }
 
+// C17.1 kept, C17.1 refused
 TEST(ElectionDeaf, ProbesForASendIntervalAndAtMostATenthOfASecond) {
   EXPECT_EQ(probing(true).left(Timer::master_down_ipv4), 100ms);
   SlotRig quick;
@@ -102,18 +107,21 @@ TEST(ElectionDeaf, ProbesForASendIntervalAndAtMostATenthOfASecond) {
   EXPECT_EQ(quick.left(Timer::master_down_ipv4), send_interval(0, 2));
 }
 
+// C17.2 kept
 TEST(ElectionDeaf, AnAnswerMakesItAnOrdinaryTakeover) {
   SlotRig rig = probing(false);
   EXPECT_EQ(rig.due(Timer::master_down_ipv4, false), "Mag");
   EXPECT_EQ(rig.s.cause, Cause::master_down);
 }
 
+// C17.3 kept
 TEST(ElectionDeaf, StillDeafTakesOverIfItMay) {
   SlotRig rig = probing(true);
   EXPECT_EQ(rig.due(Timer::master_down_ipv4, true), "Mag");
   EXPECT_EQ(rig.s.cause, Cause::deaf);
 }
 
+// C17.3 refused
 TEST(ElectionDeaf, StillDeafStaysBackupIfItMayNotAndAsksAgain) {
   SlotRig rig = probing(false);
   for (int i = 0; i < 3; ++i) {
@@ -159,6 +167,7 @@ TEST(ElectionDeaf, LinkDownForgetsTheProbe) {
 
 // ---- demotion -----------------------------------------------------------------------------------
 
+// C9.1 kept, C9.1 refused
 TEST(ElectionDemotion, SaturatesInAnyOrder) {
   std::mt19937 random(1);
   SlotRig rig;
@@ -175,6 +184,7 @@ TEST(ElectionDemotion, SaturatesInAnyOrder) {
   }
 }
 
+// C9.1 refused, C9.4 kept
 TEST(ElectionDemotion, AboveTheLimitNothingChanges) {
   SlotRig rig;
   rig.feed(DemotionChanged{255});
@@ -192,6 +202,7 @@ struct Encoded {
   unsigned byte4_of_7, advskew_of_7;  // with seven demotions
 };
 
+// C2.8 kept, C7.3 kept, C9.2 kept, C9.3 kept
 TEST(ElectionDemotion, EveryEncoding) {
   using config::DemotionEncoding;
   using config::Dialect;
@@ -222,6 +233,7 @@ TEST(ElectionDemotion, EveryEncoding) {
 }
 
 // A mixed group: OpenBSD's byte 4 is read, and the raised advskew is ours in comparisons.
+// C8.2 kept, C8.2 refused
 TEST(ElectionDemotion, BothAreComparedWithTheRaisedAdvskew) {
   SlotRig rig;
   rig.p.dialect = config::Dialect::openbsd;
@@ -234,6 +246,7 @@ TEST(ElectionDemotion, BothAreComparedWithTheRaisedAdvskew) {
   EXPECT_EQ(rig.hear(200, 0, 0), "B");  // FreeBSD's 0: it yields at once
 }
 
+// C8.10 kept
 TEST(ElectionDemotion, OpenbsdTakesOverFromADemotedMasterAtOnce) {
   SlotRig rig;
   rig.p.dialect = config::Dialect::openbsd;
@@ -244,6 +257,7 @@ TEST(ElectionDemotion, OpenbsdTakesOverFromADemotedMasterAtOnce) {
 
 // ---- a worse master is heard --------------------------------------------------------------------
 
+// C10.7 kept
 TEST(ElectionHealed, AnnouncesNowAndAfterOneAndFiveSeconds) {
   SlotRig rig;
   rig.p.announce_refresh = 0s;
@@ -264,6 +278,7 @@ TEST(ElectionHealed, AnnouncesNowAndAfterOneAndFiveSeconds) {
   EXPECT_EQ(rig.left(Timer::reannounce), 1s);
 }
 
+// C10.7 kept
 TEST(ElectionHealed, ForeignDialectsAnnounceAndSendNothingOutOfTurn) {
   for (const auto dialect :
        {config::Dialect::openbsd, config::Dialect::freebsd, config::Dialect::ucarp}) {
@@ -292,6 +307,7 @@ TEST(ElectionHealed, EndsWithTheReign) {
 
 // ---- conflicts ----------------------------------------------------------------------------------
 
+// C16.7 kept
 TEST(ElectionConflict, EachKindHasItsNotice) {
   const std::pair<ConflictKind, std::string_view> names[] = {
       {ConflictKind::address_claim, "address-claimed"},
@@ -307,6 +323,7 @@ TEST(ElectionConflict, EachKindHasItsNotice) {
   }
 }
 
+// C16.6 kept, C16.7 kept, C16.6 refused, C16.7 refused
 TEST(ElectionConflict, IsDefendedByTheMasterAtMostOnceInTenSeconds) {
   SlotRig rig;
   rig.now = Instant{};
@@ -320,6 +337,7 @@ TEST(ElectionConflict, IsDefendedByTheMasterAtMostOnceInTenSeconds) {
   EXPECT_EQ(rig.s.role, Role::master);
 }
 
+// C16.7 refused
 TEST(ElectionConflict, ABackupDefendsNothing) {
   SlotRig rig;
   rig.become_backup();

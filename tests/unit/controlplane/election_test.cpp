@@ -66,6 +66,7 @@ const std::vector<Cell>& table() {
   return cells;
 }
 
+// C8.1 kept, C8.7 kept, C8.13 kept, C8.7 refused
 TEST(Election, EveryRoleWithEveryEvent) {
   for (const Cell& cell : table()) {
     SCOPED_TRACE(cell.name);
@@ -102,6 +103,7 @@ TEST(Election, TimersRunOnlyWhereTheyMeanSomething) {
 
 // ---- roles --------------------------------------------------------------------------------------
 
+// C7.7 kept, C7.7 refused
 TEST(Election, InitGoesToBackupAlwaysAndWaitsAFullMasterDown) {
   SlotRig rig;
   EXPECT_EQ(rig.feed(LinkUp{}), "B");
@@ -112,6 +114,7 @@ TEST(Election, InitGoesToBackupAlwaysAndWaitsAFullMasterDown) {
   EXPECT_EQ(rig.left(Timer::advertisement), send_interval(1, 100));
 }
 
+// C9.11 kept
 TEST(Election, LinkDownForgetsTheMasterAndStopsEverything) {
   SlotRig rig;
   rig.become_backup();
@@ -123,12 +126,14 @@ TEST(Election, LinkDownForgetsTheMasterAndStopsEverything) {
   EXPECT_EQ(rig.feed(LinkUp{}), "B");
 }
 
+// C9.11 refused
 TEST(Election, LinkDownWhileSteppingDownSendsNoBowOut) {
   SlotRig rig = started(Start::stepping_down);
   rig.feed(LinkDown{});
   EXPECT_EQ(rig.feed(WorkersSilent{}), "");
 }
 
+// C8.12 kept
 TEST(Election, BackupRearmsItsTimerFromTheAdvertisement) {
   SlotRig rig;
   rig.become_backup();
@@ -140,6 +145,7 @@ TEST(Election, BackupRearmsItsTimerFromTheAdvertisement) {
   EXPECT_EQ(rig.s.master.advbase, 1);
 }
 
+// C8.9 kept
 TEST(Election, BackupWithoutPreemptFollowsAWorseMaster) {
   SlotRig rig;
   rig.become_backup();
@@ -147,6 +153,7 @@ TEST(Election, BackupWithoutPreemptFollowsAWorseMaster) {
   EXPECT_EQ(rig.s.role, Role::backup);
 }
 
+// C8.8 kept, C8.8 refused
 TEST(Election, PreemptTakesItFromAWorseMasterOnly) {
   SlotRig rig;
   rig.p.preempt = true;
@@ -157,6 +164,7 @@ TEST(Election, PreemptTakesItFromAWorseMasterOnly) {
   EXPECT_EQ(rig.s.cause, Cause::preempt);
 }
 
+// C8.8 refused
 TEST(Election, PreemptNotWhileWeAreMoreDemoted) {
   SlotRig rig;
   rig.p.preempt = true;
@@ -168,6 +176,7 @@ TEST(Election, PreemptNotWhileWeAreMoreDemoted) {
 
 // ---- announcements and advertisements -----------------------------------------------------------
 
+// C10.5 kept
 TEST(Election, AnnouncesAgainAfterTwoAdvertisements) {
   SlotRig rig;
   rig.become_backup();
@@ -177,6 +186,7 @@ TEST(Election, AnnouncesAgainAfterTwoAdvertisements) {
   for (int i = 0; i < 600; ++i) EXPECT_EQ(rig.due(Timer::advertisement), "a");
 }
 
+// C10.6 kept
 TEST(Election, RefreshAnnouncesAtTheConfiguredInterval) {
   SlotRig rig;
   rig.p.announce_refresh = 30s;
@@ -186,6 +196,7 @@ TEST(Election, RefreshAnnouncesAtTheConfiguredInterval) {
   EXPECT_EQ(rig.left(Timer::refresh), 30s);
 }
 
+// C10.6 kept
 TEST(Election, RefreshZeroIsNever) {
   SlotRig rig;
   rig.p.announce_refresh = 0s;
@@ -206,6 +217,7 @@ TEST(Election, L3RefusedAdvertisementIsTriedAgainSoon) {
 
 // ---- L5, L6, L8, L10 ----------------------------------------------------------------------------
 
+// C7.10 kept
 TEST(Election, L5SmallerAdvbaseIsRememberedAndRaised) {
   SlotRig rig;
   rig.p.advbase = 3;
@@ -237,6 +249,7 @@ TEST(Election, L5AdvbaseZeroOfAForeignBoxShortensNothing) {
   EXPECT_EQ(lease_length(rig.p, rig.s), 2850ms);
 }
 
+// C7.7 kept, C7.9 refused
 TEST(Election, L6ExpiredLeaseWaitsAFullMasterDown) {
   SlotRig rig;
   rig.become_master();
@@ -267,6 +280,7 @@ TEST(Election, L8FramesLostMakesABackupWaitAfresh) {
   EXPECT_EQ(rig.left(Timer::master_down_ipv4), rig.p.master_down());
 }
 
+// C9.6 kept, C9.7 kept
 TEST(Election, L10FirstSilentThenTheBowOut) {
   SlotRig rig;
   rig.become_master();
@@ -298,6 +312,7 @@ TEST(Election, NoStepHasMoreActionsThanFit) {
   EXPECT_EQ(rig.feed(ad), "!!Mag");
 }
 
+// C9.10 kept
 TEST(Election, OwnDemotionCallsOffATakeoverFromADemotedMaster) {
   SlotRig rig;
   rig.become_backup();
@@ -308,6 +323,7 @@ TEST(Election, OwnDemotionCallsOffATakeoverFromADemotedMaster) {
   EXPECT_TRUE(rig.armed(Timer::master_down_ipv4));
 }
 
+// C8.4 kept, C8.4 refused
 TEST(Election, EqualTimersAndOneAddressTheHigherNodeStays) {
   for (const std::uint16_t theirs : {std::uint16_t{1}, std::uint16_t{3}}) {
     SlotRig rig;  // node 2

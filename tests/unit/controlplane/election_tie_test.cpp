@@ -64,11 +64,13 @@ TEST(ElectionTie, NobodyIsDue) {
   EXPECT_EQ(Tie({}).released(), "");
 }
 
+// C18.1 kept
 TEST(ElectionTie, AllDueGoTogetherAtOnce) {
   EXPECT_EQ(Tie({waiting(0ns), waiting(0ns)}).released(), "xx");
   EXPECT_EQ(Tie({waiting(1ms), waiting(0ns), waiting(100us)}).released(), "xxx");
 }
 
+// C18.1 kept, C18.1 refused
 TEST(ElectionTie, OneThatIsDueWaitsForTheOthersButNotLong) {
   EXPECT_EQ(Tie({waiting(0ns), waiting(-1us)}).released(), "--");
   EXPECT_EQ(Tie({waiting(kTieWait - 1ns), waiting(-1us)}).released(), "--");
@@ -76,6 +78,7 @@ TEST(ElectionTie, OneThatIsDueWaitsForTheOthersButNotLong) {
   EXPECT_EQ(Tie({waiting(kTieWait), in_role(Role::backup)}).released(), "x-");  // no timer at all
 }
 
+// C18.1 kept
 TEST(ElectionTie, WhenTheFirstHasWaitedAllThatAreDueGo) {
   EXPECT_EQ(Tie({waiting(kTieWait), waiting(0ns), waiting(-1us)}).released(), "xx-");
 }
@@ -92,6 +95,7 @@ TEST(ElectionTie, EachTimerThatMayPromoteCounts) {
   EXPECT_EQ(Tie({due_at(Timer::refresh, kNow)}).released(), "-");
 }
 
+// C18.1 kept
 TEST(ElectionTie, NobodyWaitsLongerThanPromiseTwoAllows) {
   for (Duration other = -10ms; other <= Duration(10ms); other += 100us) {
     Tie tie({waiting(0ns), due_at(Timer::takeover, kNow + other)});
@@ -128,6 +132,7 @@ TEST(ElectionTie, AllMastersFollow) {
   EXPECT_EQ(Tie({in_role(Role::backup), in_role(Role::init)}).down(), "--");
 }
 
+// C18.2 kept
 TEST(ElectionTie, FollowersAreSilentFirstAndBowOut) {
   test::SlotRig rig;
   rig.become_master();
@@ -153,6 +158,7 @@ std::string judged(const std::string& fates) {
   return judged(fates, errors);
 }
 
+// C9.12 kept
 TEST(SendErrors, ThreeInARowDemoteAndThreeGoodOnesClear) {
   EXPECT_EQ(judged("rrr"), "rrR");
   EXPECT_EQ(judged("rrtrrtrr"), "rrtrrtrr");

@@ -75,6 +75,7 @@ class HealthTest : public ::testing::Test {
 
 using All = std::vector<int>;
 
+// C18.3 kept
 TEST_F(HealthTest, TiesGoBothWaysAndThroughOthers) {
   EXPECT_EQ(tied_groups(config.groups), (std::vector<Groups>{{0}, {1}, {2}, {3}}));
   config.groups[0].tie = {"g2", "nobody"};
@@ -93,6 +94,7 @@ TEST_F(HealthTest, ALinkThatIsDownDemotesNobodyUntied) {
 }
 
 // issue: "a demotion cause of one counts for all"; the groups on the port are in INIT.
+// C9.13 kept, C18.3 kept
 TEST_F(HealthTest, ALinkThatIsDownDemotesThoseTiedByOne) {
   config.groups[0].tie = {"g1"};
   config.groups[1].tie = {"g2"};
@@ -116,6 +118,7 @@ TEST_F(HealthTest, ALinkThatIsDownDemotesThoseTiedByOne) {
   EXPECT_TRUE(ledger.list().empty());
 }
 
+// C18.6 kept
 TEST_F(HealthTest, ATrackedPortDemotesByItsWeight) {
   config.groups[0].track = {port("wan", 7), port("nowhere", 9)};
   config.groups[0].tie = {"g3"};
@@ -150,6 +153,7 @@ TEST_F(HealthTest, AnUnknownNameIsNoCheck) {
   EXPECT_EQ(totals(), (All{0, 0, 0, 0}));
 }
 
+// C18.7 kept
 TEST_F(HealthTest, PatienceIsThreeIntervalsAndATimeoutButFiveSeconds) {
   config::Track track = ping(1);
   track.interval = 200ms;
@@ -160,6 +164,7 @@ TEST_F(HealthTest, PatienceIsThreeIntervalsAndATimeoutButFiveSeconds) {
   EXPECT_EQ(Health::patience(track), Duration(9s));
 }
 
+// C18.7 kept
 TEST_F(HealthTest, AnAgentThatIsSilentCountsAsFailure) {
   config.groups[1].track = {ping(3)};
   EXPECT_EQ(totals(5s), (All{0, 0, 0, 0}));  // from the start on
@@ -190,6 +195,7 @@ TEST_F(HealthTest, GroupsShareACheckAndEachHasItsWeight) {
   EXPECT_EQ(totals(), (All{0, 0, 0, 0}));
 }
 
+// C18.3 kept
 TEST_F(HealthTest, OneFailureCountsOnceForGroupsThatAreTied) {
   config.groups[0].track = {ping(2)};
   config.groups[1].track = {ping(5)};

@@ -132,6 +132,7 @@ std::uint64_t counter_of(const TransmitFrame& frame) {
   return carp.ok() ? carp->counter : 0;
 }
 
+// C6.1 kept
 TEST(LoopOutput, CounterGrowsAboveTheFirstAndIsOnTheBoardBeforeTheFrame) {
   LoopRig rig;
   rig.become_backup();
@@ -149,6 +150,7 @@ TEST(LoopOutput, CounterGrowsAboveTheFirstAndIsOnTheBoardBeforeTheFrame) {
   EXPECT_EQ(last, auth::make_counter(LoopRig::kFirstSequence + 10, NodeId(2)));
 }
 
+// C6.2 kept
 TEST(LoopOutput, CeilingIsAskedForInTimeAndOnce) {
   // 2^19 numbers ahead of the ceiling; the second advertisement reaches that.
   LoopRig rig(test::lan_box(2), 1, 1, LoopRig::kFirstSequence + 1 + (1 << 19));
@@ -185,6 +187,7 @@ TEST(LoopOutput, CeilingNeverFalls) {
 
 // ---- reports ------------------------------------------------------------------------------------
 
+// C8.13 kept
 TEST(LoopOutput, RoleChangesAreReportedInOrderAndCounted) {
   LoopRig rig;
   rig.link_up();

@@ -15,6 +15,7 @@ constexpr SlotIndex kSlot = LoopRig::kSlot;
 
 // ---- L9 -----------------------------------------------------------------------------------------
 
+// C7.8 kept, C7.8 refused
 TEST(LoopTakeover, L9NoPromotionByTimerUntilEveryReceiverHasListenedSinceItWasDue) {
   LoopRig rig(test::lan_box(2), 3, 2);
   rig.link_up();
@@ -44,6 +45,7 @@ TEST(LoopTakeover, L9WorkersThatDoNotReceiveTheSlotNeedNotListen) {
   EXPECT_NE(rig.term(), 0U);
 }
 
+// C7.8 kept, C7.8 refused
 TEST(LoopTakeover, L9NoPromotionByBowOutUntilEveryReceiverHasListenedSince) {
   LoopRig rig(test::lan_box(2), 3, 2);
   rig.become_backup();
@@ -78,6 +80,7 @@ TEST(LoopTakeover, L9NothingCountsThatWasPublishedAfterTheRingsWereLookedAt) {
 
 // ---- L11 ----------------------------------------------------------------------------------------
 
+// C10.1 kept
 TEST(LoopTakeover, L11ViewThenAdvertisementThenAnnouncements) {
   config::Config config = test::lan_box(2);
   config.groups[0].addresses.push_back(test::ip4("192.0.2.11"));
@@ -114,6 +117,7 @@ TEST(LoopTakeover, L11LaterAnnouncementsMayBeSentUntilTheDeadline) {
 
 // ---- L10 ----------------------------------------------------------------------------------------
 
+// C9.6 kept, C9.6 refused
 TEST(LoopTakeover, L10BowOutOnlyAfterEveryWorkerAdoptedTheSilentView) {
   LoopRig rig(test::lan_box(2), 1, 2);
   rig.become_master();
@@ -135,6 +139,7 @@ TEST(LoopTakeover, L10BowOutOnlyAfterEveryWorkerAdoptedTheSilentView) {
   EXPECT_TRUE(rig.adopt(0).empty());
 }
 
+// C9.6 kept
 TEST(LoopTakeover, L10BowOutOnceTheLeaseIsOverWhateverTheWorkersDo) {
   LoopRig rig(test::lan_box(2), 1, 2);
   rig.become_master(2s);
@@ -225,6 +230,7 @@ TEST(LoopTakeover, L10AllDownIsRepeatedUntilTheReportRingTakesIt) {
 
 // ---- demotion and link --------------------------------------------------------------------------
 
+// C2.8 kept
 TEST(LoopTakeover, DemotionShowsInEveryLaterAdvertisement) {
   LoopRig rig;
   rig.become_backup();
@@ -238,6 +244,7 @@ TEST(LoopTakeover, DemotionShowsInEveryLaterAdvertisement) {
   EXPECT_EQ(frames[0].bytes[14 + 20 + 4], std::byte{7});  // protocol.md §1: demote
 }
 
+// C9.2 kept, C9.3 kept
 TEST(LoopTakeover, DemotionBesideUcarpShowsAsAdvskew240) {
   config::Config config = test::lan_box(2);
   config.groups[0].dialect = config::Dialect::ucarp;
@@ -254,6 +261,7 @@ TEST(LoopTakeover, DemotionBesideUcarpShowsAsAdvskew240) {
   EXPECT_EQ(frames[0].bytes[14 + 20 + 4], std::byte{0});
 }
 
+// C9.2 kept
 TEST(LoopTakeover, BowOutBesideUcarpLeavesByteFourZero) {
   config::Config config = test::lan_box(2);
   config.groups[0].dialect = config::Dialect::ucarp;
@@ -266,6 +274,7 @@ TEST(LoopTakeover, BowOutBesideUcarpLeavesByteFourZero) {
   EXPECT_EQ(rig.adopt(0).at(0).bytes[14 + 20 + 4], std::byte{0});
 }
 
+// C9.11 kept
 TEST(LoopTakeover, LinkDownIsInitAndSilentAtOnce) {
   config::Config config = test::lan_box(2);
   config.ports.push_back(test::lan_port(3));
@@ -308,6 +317,7 @@ TEST(LoopTakeover, L8AfreshMeansFromTheMomentTheLossIsRead) {
   EXPECT_EQ(rig.term(), 0U);
 }
 
+// C7.7 kept
 TEST(LoopTakeover, LinkUpWaitsAFullMasterDownFromTheMomentItIsRead) {
   LoopRig rig;
   bool stopped = false;

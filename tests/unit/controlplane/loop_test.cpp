@@ -172,6 +172,7 @@ TEST(Loop, L5FrameCarriesTheLeaseOfTheSmallestAdvbaseHeard) {
 
 // ---- L6 -----------------------------------------------------------------------------------------
 
+// C7.9 refused
 TEST(Loop, L6DeadlinesComeBeforeInputs) {
   LoopRig rig;
   rig.become_master(500ms);

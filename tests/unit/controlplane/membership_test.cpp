@@ -56,6 +56,7 @@ constexpr auto kMldOld =
     "fe800000000000000000000000000002ff0200000000000000000000000000123a00050200000100"
     "8300800000000000ff020000000000000000000000000012";
 
+// C13.6 kept, C13.9 kept
 TEST(MembershipFrames, Igmp) {
   const TransmitFrame frame = igmp_v3_report(interface(), GroupRecord::current, ip4("224.0.0.18"));
   EXPECT_EQ(hex(frame), kIgmpCurrent);
@@ -66,6 +67,7 @@ TEST(MembershipFrames, Igmp) {
   EXPECT_EQ(hex(igmp_v2_report(interface(), ip4("224.0.0.18"))), kIgmpOld);
 }
 
+// C13.7 kept, C13.9 kept
 TEST(MembershipFrames, Mld) {
   const std::vector<Ipv6Address> groups = {ip6("ff02::12"), ip6("ff02::1:ff00:10")};
   const TransmitFrame frame = mld_v2_report(interface(), GroupRecord::current, groups);
@@ -79,6 +81,7 @@ TEST(MembershipFrames, Mld) {
   EXPECT_EQ(hex(mld_v1_report(interface(), groups[0])), kMldOld);
 }
 
+// C13.7 kept
 TEST(MembershipGroups, SolicitedNodeGroupsOnce) {
   EXPECT_EQ(groups_to_join(Family::ipv4, {}), std::vector<IpAddress>{ip4("224.0.0.18")});
   const std::vector<Ipv6Address> addresses = {ip6("fe80::12:3456"), ip6("2001:db8::10"),
@@ -120,6 +123,7 @@ std::string reports(Membership& membership, Instant from, Duration for_how_long)
   return log;
 }
 
+// C13.8 kept
 TEST(Membership, JoinsTwiceThenEveryMinute) {
   Membership m = igmp();
   EXPECT_EQ(reports(m, kStart - 10s, 10s), "");
@@ -133,6 +137,7 @@ TEST(Membership, JoinsTwiceThenEveryMinute) {
   EXPECT_EQ(reports(m, kStart + 230s, 5s), "230.0+ 231.0+ ");
 }
 
+// C13.8 kept
 TEST(Membership, AnswersAQueryWithinItsTime) {
   for (const std::uint32_t random : {0U, 0x8000U, 0xffffU, 0xffff0000U}) {
     Membership m = igmp();
@@ -175,6 +180,7 @@ TEST(Membership, OtherGroupsAreNotAnswered) {
   EXPECT_EQ(reports(m, kStart + 10s, 1s), "10.0= ");
 }
 
+// C13.8 kept
 TEST(Membership, AnOlderQuerierIsSpokenToInItsVersion) {
   Membership m = igmp();
   m.link_up(kStart);

@@ -31,6 +31,7 @@ Interface interface(std::uint16_t vlan = 0, std::uint8_t port = 0) {
 const IpAddress kPeer = ip4("192.0.2.3");
 const IpAddress kPeer6 = ip6("2001:db8::12:3456");
 
+// C13.9 kept
 TEST(NeighborQuestion, ArpRequest) {
   constexpr auto kArp = "08060001080006040001020000000010c0000202000000000000c0000203";
   const TransmitFrame frame = ask_for(interface(0, 3), kPeer, std::nullopt);
@@ -44,6 +45,7 @@ TEST(NeighborQuestion, ArpRequest) {
             std::string("ffffffffffff0200000000108100c014") + kArp);
 }
 
+// C13.9 kept
 TEST(NeighborQuestion, NeighborSolicitation) {
   const TransmitFrame frame = ask_for(interface(), kPeer6, std::nullopt);
   EXPECT_EQ(hex(frame),
@@ -84,6 +86,7 @@ TEST(Neighbors, NothingBeforeTheLinkIsUp) {
   EXPECT_EQ(questions(table, kStart, 10s), "");
 }
 
+// C13.5 kept
 TEST(Neighbors, AsksUntilSomebodyAnswers) {
   NeighborTable table;
   table.add(interface(), kPeer);
@@ -94,6 +97,7 @@ TEST(Neighbors, AsksUntilSomebodyAnswers) {
   EXPECT_EQ(table.mac_of(PortIndex(0), VlanId(0), kPeer), std::nullopt);
 }
 
+// C13.5 kept
 TEST(Neighbors, RefreshesFirstThereThenOfEverybodyAndKeepsTheMac) {
   NeighborTable table;
   table.add(interface(), kPeer);
@@ -115,6 +119,7 @@ TEST(Neighbors, AnotherMacReplacesTheOld) {
   EXPECT_EQ(table.mac_of(PortIndex(0), VlanId(0), kPeer), kOtherMac);
 }
 
+// C13.5 kept
 TEST(Neighbors, LinkUpAsksAnewOfEverybody) {
   NeighborTable table;
   table.add(interface(), kPeer);

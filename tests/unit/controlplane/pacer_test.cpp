@@ -7,6 +7,7 @@ namespace {
 
 constexpr Instant kStart{1000s};
 
+// C10.9 kept
 TEST(Pacer, ABurstThenOneForEachInterval) {
   Pacer pacer;
   EXPECT_EQ(pacer.take(kStart, 10), 10U);
@@ -33,6 +34,7 @@ TEST(Pacer, RestSavesUpOneBurstOnly) {
 }
 
 // 255 vhids with 16 addresses each, a turn every 200 µs: at most 20 ms.
+// C10.9 kept
 TEST(Pacer, AllAddressesOfAFullPortInTwentyMilliseconds) {
   Pacer pacer;
   std::size_t left = std::size_t{255} * 16;

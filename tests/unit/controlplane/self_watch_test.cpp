@@ -29,6 +29,7 @@ TEST(SelfWatch, AllIsWell) {
   EXPECT_FALSE(box.watch.late() || box.watch.stalled(WorkerIndex(0)));
 }
 
+// C18.9 kept
 TEST(SelfWatch, AStalledWorkerIsFoundWithinAMillisecondAndForgivenAfterASecond) {
   Box box;
   box.run(50ms);
@@ -63,6 +64,7 @@ TEST(SelfWatch, AWorkerThatHasNotStartedIsNotStalled) {
   EXPECT_FALSE(watch.late() || watch.stalled(WorkerIndex(0)));
 }
 
+// C18.9 kept
 TEST(SelfWatch, ThreeLateTurnsDemoteUntilTenQuietSeconds) {
   Box box;
   box.run(1ms);
@@ -89,6 +91,7 @@ TEST(SelfWatch, LateTurnsFarApartAreNoDemotion) {
   }
 }
 
+// C17.1 kept
 TEST(PortEars, APortIsDeafOnceItsCountersStandStill) {
   const auto counters = std::make_unique<WorkerCounters>();
   PortEars ears({counters.get()});

@@ -22,6 +22,7 @@ constexpr Row kTable[] = {
 
 double cut(Duration d) { return static_cast<double>(d.count() / 1000) / 1000; }
 
+// C1.4 kept, C7.1 kept, C7.2 kept
 TEST(Timers, TableOfTheProtocol) {
   for (const Row& row : kTable) {
     SCOPED_TRACE(testing::Message() << row.advbase << "," << row.advskew);
@@ -30,6 +31,7 @@ TEST(Timers, TableOfTheProtocol) {
   }
 }
 
+// C7.2 kept
 TEST(Timers, DeadRatioCountsTheAdvertisementsMissed) {
   EXPECT_EQ(master_down_interval(1, 128, 5), 5500ms);
   EXPECT_EQ(master_down_interval(254, 254, 255), 64770s + skew(254));
@@ -37,6 +39,7 @@ TEST(Timers, DeadRatioCountsTheAdvertisementsMissed) {
   EXPECT_EQ(master_down_interval(0, 64, 5), 750ms);
 }
 
+// C7.9 kept
 TEST(Timers, L5LeaseIsShorterThanAnyMasterDownByAGuard) {
   EXPECT_EQ(lease_length(1, 0, 3), 2850ms);    // 5 %
   EXPECT_EQ(lease_length(1, 200, 3), 2850ms);  // lowest-advskew counts with advbase 0 only
@@ -46,6 +49,7 @@ TEST(Timers, L5LeaseIsShorterThanAnyMasterDownByAGuard) {
   EXPECT_EQ(lease_length(0, 100, 3), Duration(1'113'281'250));  // 1171.875 ms less 5 %
 }
 
+// C7.9 kept
 TEST(Timers, L5LeaseWithAdvbaseZero) {
   // 3 * max(lowest-advskew, 1) / 256 s; under 50 ms the guard is 10 %, and never under 1 ms.
   EXPECT_EQ(lease_length(0, 0, 3), Duration(11'718'750 - 1'171'875));
@@ -68,6 +72,7 @@ TEST(Timers, L5LeaseOutlastsTheSendIntervalOfEveryAllowedAdvskew) {
   EXPECT_GT(lease_length(1, 0, 3), send_interval(1, 254));
 }
 
+// C7.10 kept
 TEST(Timers, L5SmallestAdvbaseHeardShortensTheLease) {
   Parameters p;
   p.advbase = 3;
@@ -79,6 +84,7 @@ TEST(Timers, L5SmallestAdvbaseHeardShortensTheLease) {
   EXPECT_EQ(lease_length(p, s), 8550ms);
 }
 
+// C9.9 kept
 TEST(Timers, TakeoverDelayIsFiveMicrosecondsPerAdvskew) {
   EXPECT_EQ(takeover_delay(0), 0us);
   EXPECT_EQ(takeover_delay(1), 5us);

@@ -41,6 +41,7 @@ std::array<std::byte, 20> digest(std::string_view hex) {
   return out;
 }
 
+// C1.6 kept, C12.1 kept
 TEST(ViewBuilderBalance, OneSlotPerMemberByAscendingVhid) {
   const Plan plan = make_plan(three_members(), {port_facts()});
   ASSERT_EQ(plan.slots.size(), 5U);
@@ -88,6 +89,7 @@ TEST(ViewBuilderBalance, TheAddressLeadsToTheFirstSlotAndTheBalancer) {
   EXPECT_FALSE(alone->is_balanced());
 }
 
+// C3.4 kept, C12.1 kept
 TEST(ViewBuilderBalance, EachMemberSignsForItsVhidAndAllAddresses) {
   const Plan plan = make_plan(three_members(), {port_facts()});
   // Of counter 7, vhid 2, 5 and 9, address 192.0.2.10, made with Python's hmac.
@@ -120,6 +122,7 @@ unsigned member(const config::Balance& balance, const char* key = "secret") {
       .value_or(99);
 }
 
+// C12.7 kept
 TEST(ViewBuilderBalance, TheHashIsTheConfigurationsAndSoIsItsKey) {
   using config::BalanceHash;
   using config::HashBy;

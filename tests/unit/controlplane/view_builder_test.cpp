@@ -92,7 +92,7 @@ TEST(ViewBuilder, PlacesJoinWhatIsAnsweredThereAndKnowThePeers) {
   EXPECT_EQ(kind("198.51.100.3"), EntryKind::own);  // ours, whatever else it is called
 }
 
-// C5.7 kept
+// C5.7 kept, C5.7 refused
 TEST(ViewBuilder, BothTreatmentsOfLinkLocalAddressesAreAccepted) {
   config::Config config = test::lan_box(2);
   config.groups[0].addresses = {ip4("192.0.2.10"), Ipv6Address::parse("fe80::10").value()};
@@ -113,6 +113,13 @@ TEST(ViewBuilder, BothTreatmentsOfLinkLocalAddressesAreAccepted) {
   const Plan plan = make_plan(config, {port_facts()});
   EXPECT_TRUE(plan.topology->auths[0].verify(7, included));
   EXPECT_TRUE(plan.topology->auths[1].verify(7, excluded));
+  // No third: with fe80::11 instead, and with fe80:2::10, the scope left in.
+  for (const std::string_view third :
+       {"64365f418d9d25b8f54dcd17fb45759d088a5c90", "342ad7cad63d74ebd909c5cb4a3fc575b2c6e634"}) {
+    for (const auth::CarpAuth& auth : plan.topology->auths) {
+      EXPECT_FALSE(auth.verify(7, digest(third))) << third;
+    }
+  }
 }
 
 TEST(ViewBuilder, TiedGroupsAreOneTie) {
@@ -138,6 +145,7 @@ TEST(ViewBuilder, SharedAddressesLeadToTheirSlot) {
   EXPECT_EQ(t.find_address(PortIndex(1), VlanId(0), ip4("192.0.2.10")), nullptr);
 }
 
+// C1.1 kept
 TEST(ViewBuilder, VhidsAreOfTheirPortAndVlan) {
   const Plan plan = make_plan(two_groups(), {port_facts()});
   const Topology& t = *plan.topology;
@@ -151,6 +159,7 @@ TEST(ViewBuilder, VhidsAreOfTheirPortAndVlan) {
   EXPECT_EQ(t.find_slot(PortIndex(1), VlanId(0), Vhid(1)), nullptr);
 }
 
+// C3.6 kept, C14.5 kept
 TEST(ViewBuilder, SourceIsTheFirstOwnIpv4AddressOfTheVlan) {
   config::Config config = two_groups();
   auto& own = config.ports[0].vlans[VlanId(20)].addresses;
@@ -159,6 +168,31 @@ TEST(ViewBuilder, SourceIsTheFirstOwnIpv4AddressOfTheVlan) {
   EXPECT_EQ(plan.topology->slots[0].source, ip4("192.0.2.2"));
   EXPECT_EQ(plan.topology->slots[1].source, ip4("198.51.100.2"));
   EXPECT_EQ(plan.slots[1].parameters.source, IpAddress(ip4("198.51.100.2")));
+}
+
+// C3.7 kept
+TEST(ViewBuilder, Ipv6SourceIsTheFirstLinkLocalAddressOrADerivedOne) {
+  config::Config config = two_groups();
+  auto& own = config.ports[0].vlans[VlanId(20)].addresses;
+  const auto source_to = [&](const char* peer) {
+    const Plan plan = make_plan(config, {port_facts()});
+    const FrameMaker& frames = plan.slots[1].frames;
+    const TransmitFrame frame = peer == nullptr
+                                    ? frames.advertisement(Family::ipv6, {.counter = 7})
+                                    : frames.advertisement_to(test::ip6(peer), MacAddress{}, {});
+    Ipv6Address source;  // behind 18 bytes of tagged Ethernet and 8 of the IPv6 header
+    std::copy_n(frame.bytes.begin() + 26, source.bytes.size(), source.bytes.begin());
+    if (peer == nullptr) EXPECT_EQ(source, plan.topology->slots[1].source6);
+    return source.to_string();
+  };
+  EXPECT_EQ(source_to(nullptr), "fe80::ff:fe00:1");  // from 02:00:00:00:00:01
+  EXPECT_EQ(source_to("2001:db8::9"), "fe80::ff:fe00:1");
+  for (const char* address : {"2001:db8::3", "2001:db8::2", "fe80::3", "fe80::2"}) {
+    own.push_back({test::ip6(address), 64});
+  }
+  EXPECT_EQ(source_to(nullptr), "fe80::3");
+  EXPECT_EQ(source_to("fe80::9"), "fe80::3");
+  EXPECT_EQ(source_to("2001:db8::9"), "2001:db8::3");
 }
 
 TEST(ViewBuilder, SlotsCarryWhatTheConfigurationSays) {
@@ -202,6 +236,7 @@ TEST(ViewBuilder, SlotsCarryWhatTheConfigurationSays) {
   EXPECT_EQ(plan.topology->ports[0].mac, port_facts().mac);
 }
 
+// C5.15 kept
 TEST(ViewBuilder, EveryAcceptedKeyWithEveryAddressListTheSendingOneFirst) {
   config::Config config = test::lan_box(2);
   config::Group& group = config.groups[0];

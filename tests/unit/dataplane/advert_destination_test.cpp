@@ -37,18 +37,21 @@ AdvertWay way(const IpAddress& source, const IpAddress& destination, VlanId vlan
   return advert_way(*topology(), kPort, vlan, source, destination);
 }
 
+// C13.1 kept
 TEST(AdvertWay, GroupFromAnybody) {
   EXPECT_EQ(way(kPeerIp, kCarpIpv4Group), AdvertWay::group);
   EXPECT_EQ(way(kUnicastPeerIp, kCarpIpv4Group), AdvertWay::group);
   EXPECT_EQ(way(kPeerLinkLocal, kCarpIpv6Group), AdvertWay::group);
 }
 
+// C13.11 kept
 TEST(AdvertWay, UnicastFromAPeerToAnOwnAddress) {
   EXPECT_EQ(way(kUnicastPeerIp, kOwnIp), AdvertWay::unicast);
   EXPECT_EQ(way(kUnicastPeerIp6, kOwnIp6), AdvertWay::unicast);
   EXPECT_EQ(way(kUnicastPeerIp6, kOwnLinkLocal), AdvertWay::unicast);
 }
 
+// C13.11 refused
 TEST(AdvertWay, NothingElse) {
   EXPECT_EQ(way(kPeerIp, kOwnIp), AdvertWay::neither);                       // no peer
   EXPECT_EQ(way(kOwnIp, kOwnIp), AdvertWay::neither);                        // ourselves
@@ -74,10 +77,25 @@ std::string fates(std::uint8_t vhid) {
   return log + " " + world.verdict_on(frame6(ad, to_us));
 }
 
+// C13.1 kept, C13.11 kept, C13.1 refused, C13.11 refused
 TEST(AdvertWay, SlotsListenAsTheyAreTold) {
   EXPECT_EQ(fates(1), "taken carp_destination carp_destination");
   EXPECT_EQ(fates(2), "carp_destination taken taken");
   EXPECT_EQ(fates(3), "taken taken taken");
+}
+
+// C13.3 kept, C13.3 refused
+TEST(AdvertWay, OfSeveralCopiesTheFirstCounts) {
+  World world(topology());
+  const Advert by_group{.vhid = 3, .addresses = {ipv4(192, 0, 2, 103)}};
+  Advert by_unicast = by_group;
+  by_unicast.ip.source = kUnicastPeerIp;
+  by_unicast.ip.destination = kOwnIp;
+  by_unicast.ethernet.to = kPortMac;
+  EXPECT_EQ(world.verdict_on(frame(by_unicast)), "taken");
+  EXPECT_EQ(world.verdict_on(frame(by_group)), "carp_replay");
+  EXPECT_EQ(world.verdict_on(frame(by_unicast)), "carp_replay");
+  EXPECT_EQ(world.up.messages.size(), 1U);
 }
 
 TEST(AdvertWay, UnicastNeedsTtl255AndTheDigestToo) {

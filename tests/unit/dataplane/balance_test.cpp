@@ -40,12 +40,14 @@ class BalancedGroup : public ::testing::Test {
   World world{three(openbsd_balancer(3))};
 };
 
+// C12.2 kept, C12.3 kept
 TEST_F(BalancedGroup, EachIsToldTheVirtualMacOfItsMember) {
   for (std::uint16_t s = 0; s < 3; ++s) world.reign(SlotIndex(s));
   expect_reply(arp({}), kThirdsReply);
   expect_reply(arp({.sender_mac = kOther}, {.from = kOther}), kFirstsReply);
 }
 
+// C12.3 kept
 TEST_F(BalancedGroup, TheHashIsOverTheSenderHardwareAddress) {
   for (std::uint16_t s = 0; s < 3; ++s) world.reign(SlotIndex(s));
   expect_reply(arp({}, {.from = kOther}), kThirdsReply);  // not the Ethernet source
@@ -58,6 +60,7 @@ TEST_F(BalancedGroup, AProbeIsAnsweredByItsMacsMember) {
                "525400123456 00000000");
 }
 
+// C12.2 kept, C12.2 refused
 TEST_F(BalancedGroup, OnlyTheMembersMasterAnswersIt) {
   world.reign(SlotIndex(2));
   EXPECT_EQ(world.verdict_on(arp({})), "answer");
@@ -107,6 +110,7 @@ TEST_F(BalancedGroup, AMacThatEndsAsAMembersIsNone) {
   EXPECT_EQ(slot_of_mac(*world.topology, entry, virtual_mac(Vhid(5))), SlotIndex(1));
 }
 
+// C12.8 kept, C12.8 refused
 TEST_F(BalancedGroup, EchoIsAnsweredAtTheMacOfAnySlotByItsMaster) {
   const Ip ip{.destination = kSharedIp};
   world.reign(SlotIndex(1));
@@ -124,6 +128,7 @@ TEST_F(BalancedGroup, EchoIsAnsweredAtTheMacOfAnySlotByItsMaster) {
   EXPECT_EQ(world.verdict_on(echo(ip, {.to = virtual_mac(Vhid(5))})), "no_lease");
 }
 
+// C12.4 refused
 TEST_F(BalancedGroup, OpenbsdAnswersNobodyWithoutALinkLayerAddress) {
   const Topology& t = *world.topology;
   const Entry& entry = *t.find_address(PortIndex(0), VlanId(0), kSharedIp);
@@ -134,6 +139,7 @@ TEST_F(BalancedGroup, OpenbsdAnswersNobodyWithoutALinkLayerAddress) {
   EXPECT_EQ(*slot, SlotIndex(3));
 }
 
+// C12.5 kept
 TEST_F(BalancedGroup, FreebsdsHashIsOfTheSenderProtocolAddress) {
   World freebsd(three(balance::Balancer::freebsd(3)));
   freebsd.reign(SlotIndex(1));
@@ -147,6 +153,7 @@ TEST_F(BalancedGroup, FreebsdsHashIsOfTheSenderProtocolAddress) {
 
 // Whoever is MASTER of which member: each client gets exactly one answer, from the box that has its
 // member, and always the same virtual MAC.
+// C12.2 kept, C12.7 kept, C12.2 refused
 TEST_F(BalancedGroup, ExactlyOneOfThreeBoxesAnswersEachClientInEverySplit) {
   const balance::Balancer hashes[] = {
       openbsd_balancer(3), balance::Balancer::freebsd(3),

@@ -30,6 +30,7 @@ using Expected = std::vector<std::string>;
 
 // ---- a foreign claim to a shared address -------------------------------------------------------
 
+// C16.4 kept
 TEST(AddressClaim, RequestsAndRepliesOfAStranger) {
   const Bytes claims[] = {
       arp({.sender_mac = kStranger, .sender_ip = kSharedIp}),  // announced
@@ -43,6 +44,7 @@ TEST(AddressClaim, RequestsAndRepliesOfAStranger) {
   }
 }
 
+// C16.4 kept
 TEST(AddressClaim, TheGroupsOwnVirtualMacIsNone) {
   World world;
   world.verdict_on(arp({.sender_mac = kVirtual, .sender_ip = kSharedIp}, {.from = kVirtual}));
@@ -64,6 +66,7 @@ TEST(AddressClaim, OtherAddressesOperationsAndPlacesAreNone) {
   EXPECT_EQ(conflicts(world), Expected{});
 }
 
+// C16.4 kept
 TEST(AddressClaim, InABalancedGroupEveryMembersMacIsRight) {
   World world(balanced_topology({2, 5, 9}, openbsd_balancer(3)));
   for (const unsigned vhid : {2U, 5U, 9U}) {
@@ -75,6 +78,7 @@ TEST(AddressClaim, InABalancedGroupEveryMembersMacIsRight) {
   EXPECT_EQ(conflicts(world), Expected{"claim 0 192.0.2.1 00:00:5e:00:01:c8"});
 }
 
+// C16.4 kept
 TEST(AddressClaim, OfAnIpv6AddressAsWell) {  // what the Neighbor Discovery responder calls
   World world;
   const Entry entry{.kind = EntryKind::shared, .slot = kTagged};
@@ -85,6 +89,7 @@ TEST(AddressClaim, OfAnIpv6AddressAsWell) {  // what the Neighbor Discovery resp
   EXPECT_EQ(conflicts(world), Expected{"claim 1 2001:db8::1 02:00:00:00:00:66"});
 }
 
+// C16.8 kept
 TEST(AddressClaim, IsReportedOncePerSlotAndSecond) {
   World world;
   const Bytes claim = arp({.sender_mac = kStranger, .sender_ip = kSharedIp});
@@ -116,6 +121,7 @@ TEST(AddressClaim, OneThatControlDidNotTakeIsReportedAgain) {
 
 // ---- a foreign frame from our virtual MAC ------------------------------------------------------
 
+// C16.5 kept
 TEST(VirtualMac, UsedByAStrangerWhileWeReign) {
   const std::string kFrom = " 00:00:5e:00:01:01";
   World arp_world;
@@ -150,6 +156,7 @@ TEST(VirtualMac, IsNotOursWhileWeAreBackupOrElsewhere) {
   EXPECT_EQ(conflicts(world), Expected{});
 }
 
+// C16.5 kept
 TEST(VirtualMac, AdvertisementsAreTheElectionsMatter) {
   World world;
   world.reign(kLan);
@@ -162,6 +169,7 @@ TEST(VirtualMac, AdvertisementsAreTheElectionsMatter) {
   EXPECT_EQ(conflicts(world), Expected{});
 }
 
+// C16.5 kept
 TEST(VirtualMac, OurOwnAnnouncementsMayBeReflected) {
   World world;
   world.reign(kLan);
@@ -212,6 +220,7 @@ Bytes vrrp_frame(const char* payload) {
           from_hex(payload)));
 }
 
+// C16.2 kept, C16.1 refused
 TEST(VrrpConflict, WithTheNumberOfAVhidOfOurs) {
   for (const char* payload : {kV2, kV3}) {
     World world(TopologyBuilder()
@@ -227,6 +236,7 @@ TEST(VrrpConflict, WithTheNumberOfAVhidOfOurs) {
 }
 
 // protocol.md §13: 44 bytes whose last 8 are zero may be both; the HMAC tells.
+// C16.1 kept, C16.1 refused
 TEST(VrrpConflict, OfSevenAddressesOnlyWhereTheHmacFails) {
   Bytes payload = carp({});
   payload.resize(44);
@@ -249,6 +259,7 @@ TEST(VrrpConflict, WithAnotherNumberIsOtherPeoplesTraffic) {
 
 // ---- CARP that is not ours ---------------------------------------------------------------------
 
+// C16.3 kept
 TEST(DigestConflict, AnotherKeyOrAddressList) {
   World key;
   EXPECT_EQ(key.verdict_on(frame({.key = "another"})), "carp_digest");

@@ -53,12 +53,14 @@ class Icmpv6Responder : public ::testing::Test {
   World world;
 };
 
+// C11.15 kept
 TEST_F(Icmpv6Responder, SharedAddress) {
   Bytes bytes = from_hex(kRequest);
   ASSERT_EQ(verdict(world.receive(bytes)), "answer");
   EXPECT_EQ(to_hex(bytes), to_hex(from_hex(kReply)));
 }
 
+// C11.15 kept
 TEST_F(Icmpv6Responder, OwnAddressesNeedNoLease) {
   World backup;
   EXPECT_EQ(backup.verdict_on(echo6({}, {.to = kPortMac})), "answer");
@@ -113,6 +115,7 @@ TEST_F(Icmpv6Responder, EveryShortMessage) {
   EXPECT_EQ(world.verdict_on(echo6({}, {.to = kPortMac}, 0)), "answer");
 }
 
+// C11.15 refused
 TEST_F(Icmpv6Responder, OnlyAtItsMac) {
   EXPECT_EQ(world.verdict_on(echo6(kToShared, {.to = kPortMac})), "not_our_mac");
   EXPECT_EQ(world.verdict_on(echo6(kToShared, {.to = virtual_mac(Vhid(8))})), "not_our_mac");
@@ -120,6 +123,7 @@ TEST_F(Icmpv6Responder, OnlyAtItsMac) {
   EXPECT_EQ(world.verdict_on(echo6({}, {.to = mac_from({0x33, 0x33, 0, 0, 0, 1})})), "not_our_mac");
 }
 
+// C11.15 refused
 TEST_F(Icmpv6Responder, NeverToAGroupNorForAPeer) {
   for (const Ipv6Address& to :
        {kAllNodes, kCarpIpv6Group, Neighbor::solicited_group(kSharedIp6), kUnicastPeerIp6}) {
@@ -130,6 +134,7 @@ TEST_F(Icmpv6Responder, NeverToAGroupNorForAPeer) {
   }
 }
 
+// C11.2 refused, C11.15 refused
 TEST_F(Icmpv6Responder, BackupAndMasterWithoutLeaseAreSilent) {
   World backup;
   EXPECT_EQ(backup.verdict_on(echo6(kToShared, {.to = kVirtual})), "not_master");
@@ -146,6 +151,7 @@ TEST_F(Icmpv6Responder, OtherProtocols) {
   }
 }
 
+// C11.15 refused
 TEST_F(Icmpv6Responder, SourcesThatNoHostHasOrOurOwn) {
   for (const Ipv6Address& source :
        {Ipv6Address{}, *Ipv6Address::parse("::1"), kAllNodes, kOwnIp6, kOwnLinkLocal, kSharedIp6}) {

@@ -55,6 +55,7 @@ TEST_F(LeaseTransmit, L3_AnnouncementMovesNothing) {
   EXPECT_EQ(deadline().word(), before);
 }
 
+// C13.4 kept
 TEST_F(LeaseTransmit, L3_OfSeveralCopiesTheLastMovesIt) {
   promote();
   const std::uint64_t before = deadline().word();

@@ -136,6 +136,7 @@ TEST_F(NdResponder, DetectionIsAnsweredToAllNodes) {
   expect_answer(kDetection, kToAllNodes);
 }
 
+// C11.11 kept, C11.11 refused
 TEST_F(NdResponder, DetectionOnceASecondForEachTarget) {
   world.room = 8;
   EXPECT_EQ(judge(detection()), "answer");

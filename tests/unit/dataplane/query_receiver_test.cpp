@@ -70,6 +70,7 @@ TEST(QueryReceiver, MldGoesUp) {
   EXPECT_EQ(heard(older)->max_response, 1s);
 }
 
+// C13.10 refused
 TEST(QueryReceiver, WhatIsNoQueryStays) {
   World world;
   EXPECT_EQ(world.verdict_on(query4(kReport)), "igmp_not_query");

@@ -83,6 +83,7 @@ TEST_F(DemotionsTest, TheListSaysWhoAndSinceWhenAndForHowLong) {
   EXPECT_EQ(total(1), 5);
 }
 
+// C18.8 kept
 TEST_F(DemotionsTest, ATimeoutEndsACauseByItself) {
   ASSERT_TRUE(demote({{"cause", "upgrade"}, {"seconds", 1.5}}).ok());
   ASSERT_TRUE(demote(json::object()).ok());
@@ -147,6 +148,7 @@ TEST_F(DemotionsTest, RefusesTheSixtyFifth) {
   EXPECT_EQ(total(0), 64);
 }
 
+// C18.8 kept
 TEST_F(DemotionsTest, MaintenanceOutlivesARestart) {
   ASSERT_TRUE(demotions->maintenance({{"on", true}}, "koictl by uid 7").ok());
   const json before = shown()["list"][0];

@@ -26,6 +26,7 @@ std::string read(const std::string& path) {
 
 void write(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
 
+// C6.2 kept
 TEST(StateFile, StartsAtTheWallClockAndReservesAhead) {
   const test::TemporaryFolder folder;
   const std::uint64_t before = utc_microseconds();
@@ -42,6 +43,7 @@ TEST(StateFile, StartsAtTheWallClockAndReservesAhead) {
 }
 
 // design.md, dialect koi: strictly above the ceiling, also when the wall clock went back.
+// C6.2 refused
 TEST(StateFile, StartsAboveTheCeilingWhateverTheClockSays) {
   const test::TemporaryFolder folder;
   const std::uint64_t ahead = utc_microseconds() + 3600ULL * 1'000'000;

@@ -11,6 +11,7 @@
 namespace koi::agent {
 namespace {
 
+// C18.6 kept
 TEST(CheckState, SoManyFailuresInARowAreAFall) {
   CheckState state(true, 2, 3);
   for (int round = 0; round < 5; ++round) {  // two are not three
@@ -28,6 +29,7 @@ TEST(CheckState, SoManyFailuresInARowAreAFall) {
   EXPECT_FALSE(state.add(false));
 }
 
+// C18.6 kept
 TEST(CheckState, SoManySuccessesInARowAreARise) {
   CheckState state(false, 2, 3);
   EXPECT_FALSE(state.add(true));

@@ -10,6 +10,7 @@ inline constexpr const char* kCounters = R"({"ok":true,"node":"fw-a","version":"
    "drops":{"runt":0}}],
   "slots":[{"group":"lan-gateway","vhid":1,"master":true,"lease_seconds":2.8,
    "adverts_sent":{"ipv4":5,"ipv6":0},"adverts_received":{"accepted":2,"carp_digest":3},
+   "notices":{"address-claimed":4,"deaf":0},
    "transitions":[{"from":"INIT","to":"BACKUP","cause":"link up","count":1},
                   {"from":"BACKUP","to":"MASTER","cause":"master-down timer","count":1}]},
    {"group":"wan \"x\"","vhid":2,"master":false,"lease_seconds":0,

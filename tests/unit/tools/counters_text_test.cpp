@@ -32,12 +32,14 @@ port                wan (DOWN)
 slot                lan-gateway vhid 1 (master, lease 2.80 s)
   adverts sent      ipv4 5
   adverts received  accepted 2, carp_digest 3
+  notices           address-claimed 4
   transitions       1 INIT to BACKUP, cause: link up
                     1 BACKUP to MASTER, cause: master-down timer
 
 slot                wan "x" vhid 2
   adverts sent      none
   adverts received  none
+  notices           none
 )");
 }
 

@@ -75,6 +75,10 @@ koi_adverts_sent_total{group="wan \"x\"",vhid="2",family="ipv6"} 0
 koi_adverts_received_total{group="lan-gateway",vhid="1",verdict="accepted"} 2
 koi_adverts_received_total{group="lan-gateway",vhid="1",verdict="carp_digest"} 3
 koi_adverts_received_total{group="wan \"x\"",vhid="2",verdict="accepted"} 0
+# HELP koi_notices_total What a person should know although no role changed: conflicts, oddities, by their name.
+# TYPE koi_notices_total counter
+koi_notices_total{group="lan-gateway",vhid="1",notice="address-claimed"} 4
+koi_notices_total{group="lan-gateway",vhid="1",notice="deaf"} 0
 # HELP koi_answers_total Requests answered on the port, by kind.
 # TYPE koi_answers_total counter
 koi_answers_total{port="lan",kind="arp"} 60

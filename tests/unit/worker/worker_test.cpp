@@ -219,6 +219,7 @@ TEST(Worker, L3_AdvertisementWithoutABufferIsReportedAndEarnsNothing) {
   EXPECT_EQ(rig.heard<TransmitRefused>().size(), 1U);
 }
 
+// C13.4 kept
 TEST(Worker, L3_ACopyToAnUnresolvedPeerCountsAsSent) {
   RingRig rig;
   rig.board->slot(kLan).term.store(kTerm.value());
