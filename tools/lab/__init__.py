@@ -1,6 +1,6 @@
-"""A lab of network namespaces: boxes that run koid or UCarp, a switch, and a client.
+"""A lab of network namespaces: boxes that run koid, UCarp or keepalived, a switch, and a client.
 
-The client and the UCarp boxes have the kernel's own stack; in a koid box the kernel is silent.
+The client and all boxes but koid's have the kernel's own stack; in a koid box the kernel is silent.
 
 Used by tests/system and by tools/demo. Needs root, iproute2, nftables and ethtool.
 
@@ -14,6 +14,7 @@ Everything a lab makes (namespaces, processes, files) is written to its ledger f
 its keeper, a small process of its own, when the lab is closed or its owner dies, by SIGKILL too.
 """
 
+from .keepalivedbox import KeepalivedBox
 from .keeper import Keeper, remove_lab
 from .koibox import Group, KoiBox
 from .network import Lab
@@ -26,7 +27,7 @@ from .until import TimedOut, until
 from .wire import Frame, Tap
 
 __all__ = [
-    "Answer", "Client", "Frame", "Group", "Keeper", "KoiBox", "Lab", "Observer", "Probe",
-    "ProbeResult", "Snooping", "Station", "Tap", "TimedOut", "UcarpBox", "last_answer",
+    "Answer", "Client", "Frame", "Group", "KeepalivedBox", "Keeper", "KoiBox", "Lab", "Observer",
+    "Probe", "ProbeResult", "Snooping", "Station", "Tap", "TimedOut", "UcarpBox", "last_answer",
     "overlap_ms", "remove_lab", "until",
 ]

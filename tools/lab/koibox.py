@@ -30,6 +30,7 @@ class Group:
     addresses: tuple = (SHARED,)
     key: str = KEY
     extra: dict = dataclasses.field(default_factory=dict)
+    port: str = IFACE
 
     def master_down_ms(self):
         """protocol.md §6."""
@@ -54,9 +55,15 @@ class KoiBox(Station):
     """Made by Lab.koi(). Not started until start(); the kernel of the namespace stays silent."""
 
     def __init__(self, lab, name, number, _address, *, own, own6=None, node_id=None, groups=None,
-                 vlans=None, **group):
+                 vlans=None, ports=None, **group):
+        """ports: further ones, name to (segment, the address of the box's own there)."""
         super().__init__(lab, name, number)
         netns.silence_kernel(self.namespace, IFACE)
+        self.ports = ports or {}
+        for i, (port, (segment, _)) in enumerate(self.ports.items(), 1):
+            netns.add_cable(lab.switch, segment, self.switch_port(port), self.namespace, port,
+                            f"02:6b:6f:69:{i:02x}:{number:02x}")
+            netns.silence_kernel(self.namespace, port)
         self.own, self.own6 = own, own6
         self.node_id, self.vlans = node_id or number, vlans or {}  # VLAN to one address or several
         self.groups = groups or [Group(**group)]
@@ -72,7 +79,7 @@ class KoiBox(Station):
         """The configuration as nested dicts; a test may change the copy and write_config() it."""
         groups = {}
         for g in self.groups:
-            text = {"port": "lan", "vhid": g.vhid, "advbase": g.advbase, "advskew": g.advskew,
+            text = {"port": g.port, "vhid": g.vhid, "advbase": g.advbase, "advskew": g.advskew,
                     "dialect": g.dialect, "preempt": g.preempt,
                     "key-file": self._write_key(g), "addresses": list(g.addresses)}
             if g.vlan is not None:
@@ -87,12 +94,15 @@ class KoiBox(Station):
         if self.vlans:
             port["vlans"] = {vlan: {"addresses": [a] if isinstance(a, str) else list(a)}
                              for vlan, a in self.vlans.items()}
+        ports = {IFACE: port} | {
+            name: {"device": f"net_af_packet{i},iface={name}", "addresses": [f"{own}/24"]}
+            for i, (name, (_, own)) in enumerate(self.ports.items(), 1)}
         return {
             "node": self.name, "node-id": self.node_id, "state-file": self.path("state"),
             "dataplane": {"control-core": 0, "worker-cores": [1], "idle": "adaptive",
                           "hugepages": False,
                           "stall-after": "200ms"},  # these machines pause a worker for 10 ms
-            "ports": {"lan": port}, "groups": groups, "control": {"socket": self.socket}}
+            "ports": ports, "groups": groups, "control": {"socket": self.socket}}
 
     def write_config(self, settings=None):
         with open(self.config, "w", encoding="utf-8") as f:
@@ -211,8 +221,13 @@ class KoiBox(Station):
     def counters(self):
         return json.loads(self.ctl_ok("counters", "--json"))
 
+    def notices(self, group=None):
+        """Name to count, of the group's first slot (default: the first group's), zeros left out."""
+        slot = next(s for s in self.counters()["slots"] if group in (None, s["group"]))
+        return {name: n for name, n in slot["notices"].items() if n}
+
     def drops(self):
-        """Reason to count, of the only port, zeros left out."""
+        """Reason to count, of the first port, zeros left out."""
         return {r: n for r, n in self.counters()["ports"][0]["drops"].items() if n}
 
     def demote(self):

@@ -11,7 +11,7 @@ _CLONE_NEWNET = 0x40000000
 # The kernel of a box must not answer for koid: everything is dropped at the netdev ingress hook,
 # which comes after the AF_PACKET taps that net_af_packet reads.
 _DROP_ALL = """
-table netdev koi {
+table netdev koi_%s {
   chain drop_all { type filter hook ingress device "%s" priority -500; policy drop; }
 }
 """
@@ -88,7 +88,7 @@ def add_cable(switch, bridge, port, namespace, iface, mac):
 
 def silence_kernel(namespace, iface):
     """The kernel of the namespace never sees what arrives on the interface."""
-    run("ip", "netns", "exec", namespace, "nft", "-f", "-", stdin=_DROP_ALL % iface)
+    run("ip", "netns", "exec", namespace, "nft", "-f", "-", stdin=_DROP_ALL % (iface, iface))
 
 
 def allow_ipv6(namespace, iface):

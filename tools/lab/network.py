@@ -5,6 +5,7 @@ import secrets
 import tempfile
 
 from . import netns
+from .keepalivedbox import KeepalivedBox
 from .keeper import Keeper
 from .koibox import KoiBox
 from .observer import Observer
@@ -16,7 +17,10 @@ CLIENT_ADDRESS, CLIENT_ADDRESS6 = "192.0.2.100", "2001:db8::100"
 
 
 class Lab:
-    """Boxes are added by koi(), ucarp() or station(); closing removes everything."""
+    """Boxes are added by koi(), ucarp(), keepalived() or station(); closing removes everything.
+
+    A second segment (segment()) is another bridge of the same switch: no frame goes across.
+    """
 
     def __init__(self, build=None, snooping=None):
         """snooping: a switch that keeps multicast from ports that asked for none; see Snooping."""
@@ -73,13 +77,24 @@ class Lab:
         """Adds a box that runs UCarp; see UcarpBox."""
         return self.station(name, own, UcarpBox, **options)
 
-    def observer(self, *stations):
-        return self.keep_open(Observer(self.switch, [s.name for s in stations]))
+    def keepalived(self, name, own, **options):
+        """Adds a box that runs keepalived; see KeepalivedBox."""
+        return self.station(name, own, KeepalivedBox, **options)
 
-    def probe(self, target):
+    def segment(self, name):
+        """Adds a bridge, to which a station or a koi box's further port may be connected."""
+        netns.add_bridge(self.switch, name)
+        return name
+
+    def observer(self, *stations, port=IFACE):
+        """Of what stations send from that port."""
+        return self.keep_open(Observer(self.switch, {s.name: s.switch_port(port)
+                                                     for s in stations}))
+
+    def probe(self, target, client=None):
         """One ARP request (or Neighbor Solicitation) and one echo a millisecond from the client;
         see Probe."""
-        return self.keep_open(Probe(self.client.namespace, IFACE, target))
+        return self.keep_open(Probe((client or self.client).namespace, IFACE, target))
 
 
 def _repository(*parts):

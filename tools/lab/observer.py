@@ -17,7 +17,8 @@ class Observer:
     """Reads lazily: the kernel stamps the frames, read() collects them. Not thread-safe."""
 
     def __init__(self, switch, ports):
-        self._taps = {port: Tap(switch, port) for port in ports}
+        """ports: the box's name to the switch port that it is on."""
+        self._taps = {box: Tap(switch, port) for box, port in ports.items()}
         self._frames = {port: [] for port in ports}
 
     def close(self):

@@ -11,11 +11,16 @@ from .wire import Tap
 BRIDGE = "bridge0"
 IFACE = "lan"
 
+_DEAF = """ {
+  chain deliver { type filter hook forward priority 0; oifname "%s" drop; }
+}
+"""
+
 
 class Station:
     """A namespace with one interface, `lan`, on the switch port that has the station's name."""
 
-    def __init__(self, lab, name, number, address=None, address6=None):
+    def __init__(self, lab, name, number, address=None, address6=None, bridge=BRIDGE):
         self.lab, self.name = lab, name
         self.namespace = f"{lab.tag}-{name}"
         self.mac = f"02:6b:6f:69:00:{number:02x}"
@@ -23,7 +28,7 @@ class Station:
         os.mkdir(self.folder)
         lab.keeper.note("netns", self.namespace)
         netns.add_namespace(self.namespace)
-        netns.add_cable(lab.switch, BRIDGE, name, self.namespace, IFACE, self.mac)
+        netns.add_cable(lab.switch, bridge, name, self.namespace, IFACE, self.mac)
         if address:
             netns.add_address(self.namespace, IFACE, f"{address}/24")
         if address6:
@@ -33,13 +38,25 @@ class Station:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def plug(self, connected):
+    def switch_port(self, port=IFACE):
+        """The name of the cable's other end: the station's, and of a further port that one's too.
+        """
+        return self.name if port == IFACE else f"{self.name}-{port}"
+
+    def plug(self, connected, port=IFACE):
         """Pulls or plugs the cable, at the switch's end."""
-        netns.set_link(self.lab.switch, self.name, connected)
+        netns.set_link(self.lab.switch, self.switch_port(port), connected)
+
+    def cut(self, deaf):
+        """With deaf, nothing arrives at the station any more; what it sends still goes out, and its
+        link stays up."""
+        table = f"table bridge deaf_{self.switch_port()}"
+        text = table + _DEAF % self.switch_port() if deaf else f"delete {table}"
+        netns.run("ip", "netns", "exec", self.lab.switch, "nft", "-f", "-", stdin=text)
 
     def tap(self):
         """The wire at the switch's end: sends to this station only, receives what it sends."""
-        return self.lab.keep_open(Tap(self.lab.switch, self.name))
+        return self.lab.keep_open(Tap(self.lab.switch, self.switch_port()))
 
     def spawn(self, command, log="log", **options):
         """Starts a program in the namespace, output appended to `log`; `ip` execs, the pid is its.
