@@ -26,7 +26,7 @@ constexpr unsigned kRounds = 4000;
 
 MacAddress sender(std::size_t n) {
   return koi::mac_from(
-      {2, 0, 0, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)});
+      {2, 1, 0, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)});
 }
 
 void measure(const char* what, World& world, const std::function<Bytes(std::size_t)>& request) {
@@ -38,6 +38,11 @@ void measure(const char* what, World& world, const std::function<Bytes(std::size
   std::vector<Bytes> frames(kRequests, Bytes(requests[0].size() + kRoom));
   for (std::uint16_t slot = 0; slot < world.topology->slots.size(); ++slot) {
     world.reign(koi::SlotIndex(slot));
+  }
+  world.room = kRoom;
+  if (const std::string verdict = world.verdict_on(requests[0]); verdict != "answer") {
+    std::printf("%s: %s\n", what, verdict.c_str());
+    return;
   }
   std::uint64_t least = UINT64_MAX;
   std::size_t answered = 0;
