@@ -109,9 +109,13 @@ class Machine {
   }
 
   void on(const ConflictSeen& conflict) {  // never a role change because of it
-    raise(notice_of(conflict.kind));
     const bool is_a_claim =
         conflict.kind == ConflictKind::address_claim || conflict.kind == ConflictKind::virtual_mac;
+    // A UCarp that is the master answers with its interface's own MAC.
+    const bool lawful = p_.dialect == config::Dialect::ucarp && s_.role != Role::master &&
+                        conflict.kind == ConflictKind::address_claim;
+    if (lawful) return;
+    raise(notice_of(conflict.kind));
     if (!is_a_claim || s_.role != Role::master || now_ < s_.next_defence) return;
     s_.next_defence = now_ + kBetweenDefences;
     announce();

@@ -13,6 +13,20 @@ Instant promotion_due(const State& state) {
   return earliest;
 }
 
+namespace {
+
+/// Due, and only because it may take over from a worse master that is well.
+bool only_preempts(const State& state, Instant now) {
+  if (state.timer(Timer::preempt) > now) return false;
+  for (std::size_t t = 0; t < kTimers; ++t) {
+    const auto timer = static_cast<Timer>(t);
+    if (timer != Timer::preempt && may_promote(timer) && state.timers[t] <= now) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 std::size_t release_promotions(std::span<const State* const> tied, Instant now,
                                std::span<bool> released) {
   Instant first = kNever;
@@ -22,10 +36,14 @@ std::size_t release_promotions(std::span<const State* const> tied, Instant now,
     first = std::min(first, due);
     all_due = all_due && (state->role != Role::backup || due <= now);
   }
+  const bool unheard = std::any_of(tied.begin(), tied.end(), [&](const State* state) {
+    return state->role == Role::backup && !state->master_known && promotion_due(*state) > now;
+  });
   const bool waited = first <= now && now - first >= kTieWait;
   std::size_t count = 0;
   for (std::size_t i = 0; i < tied.size(); ++i) {
-    released[i] = (all_due || waited) && promotion_due(*tied[i]) <= now;
+    const bool hold = unheard && only_preempts(*tied[i], now);
+    released[i] = (all_due || waited) && promotion_due(*tied[i]) <= now && !hold;
     count += released[i] ? 1 : 0;
   }
   return count;

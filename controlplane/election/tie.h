@@ -23,6 +23,10 @@ Instant promotion_due(const State& state);
 /// that are due go, in one turn. A master that is healthy for one slot is not taken over because of
 /// another: if it is tied over there, its own step-down is heard at once.
 ///
+/// Preempting is in no hurry: it waits until every tied BACKUP has heard its master. One that has
+/// not could not take a bow-out from it (only the master's counts), and its address would have no
+/// owner until its timer is over.
+///
 /// tied: every slot of the tie, not owned. released: of the same size; set to true where the slot's
 /// due timers may be fed now, as far as L9 allows. Returns how many are.
 std::size_t release_promotions(std::span<const State* const> tied, Instant now,

@@ -307,6 +307,16 @@ TEST(ElectionHealed, EndsWithTheReign) {
 
 // ---- conflicts ----------------------------------------------------------------------------------
 
+TEST(ElectionConflict, BesideUcarpItsMastersOwnMacIsNoClaim) {
+  test::SlotRig rig;
+  rig.p.dialect = config::Dialect::ucarp;
+  rig.become_backup();
+  EXPECT_EQ(rig.feed(ConflictSeen{ConflictKind::address_claim}), "");
+  EXPECT_EQ(rig.feed(ConflictSeen{ConflictKind::vrrp}), "!");
+  rig.due(Timer::master_down_ipv4);
+  EXPECT_EQ(rig.feed(ConflictSeen{ConflictKind::address_claim}), "!g");
+}
+
 // C16.7 kept
 TEST(ElectionConflict, EachKindHasItsNotice) {
   const std::pair<ConflictKind, std::string_view> names[] = {

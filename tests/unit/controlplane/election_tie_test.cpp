@@ -122,6 +122,32 @@ TEST(ElectionTie, TiedSlotsPreemptInOneTurn) {
   EXPECT_EQ(lan.s.cause, Cause::preempt);
 }
 
+// C18.1 kept
+TEST(ElectionTie, PreemptingWaitsUntilEveryTiedBackupHasHeardItsMaster) {
+  test::SlotRig lan, wan;
+  for (test::SlotRig* rig : {&lan, &wan}) {
+    rig->p.preempt = rig->p.tied = true;
+    rig->become_backup();
+  }
+  wan.hear(1, 200);
+  EXPECT_EQ(Tie({lan.s, wan.s}).released(wan.now + 500ms), "--");
+  lan.now = wan.now + 600ms;
+  lan.hear(1, 200);
+  EXPECT_EQ(Tie({lan.s, wan.s}).released(lan.now), "xx");
+  // Nobody there: the timer ends the wait.
+  test::SlotRig alone;
+  alone.become_backup();
+  const Instant due = alone.s.timer(Timer::master_down_ipv4);
+  EXPECT_EQ(Tie({alone.s, wan.s}).released(due - 1ns), "--");
+  EXPECT_EQ(Tie({alone.s, wan.s}).released(due), "xx");
+}
+
+TEST(ElectionTie, AMasterThatIsGoneIsNotWaitedFor) {
+  State unheard = in_role(Role::backup);
+  unheard.arm(Timer::master_down_ipv4, kNow + 1s);
+  EXPECT_EQ(Tie({unheard, waiting(kTieWait)}).released(), "-x");
+}
+
 // ---- stepping down ------------------------------------------------------------------------------
 
 TEST(ElectionTie, AllMastersFollow) {
