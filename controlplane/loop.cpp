@@ -241,7 +241,8 @@ void ControlLoop::run_timers(Slot& slot, bool released) {
       continue;
     }
     if (shutting_down_ || !released || !listened_since(slot, due)) continue;  // L9: next turn
-    const bool deaf = ears_.deaf(slot.plan.port, slot.plan.parameters.master_down());
+    ears_.listen_now(turn_started_);
+    const bool deaf = ears_.deaf(slot.plan.port, turn_started_, slot.plan.parameters.master_down());
     feed(slot, election::TimerDue{timer, deaf}, turn_started_);  // L6: dated before the inputs
   }
 }
@@ -258,8 +259,22 @@ void ControlLoop::release_ties() {
     for (const SlotIndex slot : tie) states.push_back(&slots_[slot.value()].state);
     const auto released = std::make_unique<bool[]>(tie.size());
     election::release_promotions(states, turn_started_, std::span(released.get(), tie.size()));
-    for (std::size_t i = 0; i < tie.size(); ++i) released_[tie[i].value()] = released[i];
+    const bool go = all_listened(tie, released.get());
+    for (std::size_t i = 0; i < tie.size(); ++i) released_[tie[i].value()] = go && released[i];
   }
+}
+
+/// L9 for those of a tie that are released: one turn for all, unless that would take too long.
+bool ControlLoop::all_listened(const std::vector<SlotIndex>& tie, const bool* released) const {
+  Instant first_due = election::kNever;
+  bool all = true;
+  for (std::size_t i = 0; i < tie.size(); ++i) {
+    const Slot& slot = slots_[tie[i].value()];
+    const Instant due = election::promotion_due(slot.state);
+    first_due = std::min(first_due, due);
+    if (released[i] && due <= turn_started_) all = all && listened_since(slot, due);
+  }
+  return all || turn_started_ - first_due >= election::kTieWait;
 }
 
 void ControlLoop::follow_tie(const Slot& leader) {

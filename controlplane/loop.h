@@ -89,6 +89,7 @@ class ControlLoop {
   void run_timers();
   void run_timers(Slot& slot, bool released);
   void release_ties();
+  bool all_listened(const std::vector<SlotIndex>& tie, const bool* released) const;
   void follow_tie(const Slot& leader);
   void watch_self();
   bool listened_since(const Slot& slot, Instant due) const;

@@ -54,8 +54,12 @@ inline IpAddress nd_target(const TransmitFrame& frame) { return ip6_at(frame, 62
 
 /// Of an advertisement: where its CARP header begins.
 inline std::size_t carp_at(const TransmitFrame& frame) { return is_ipv6(frame) ? 54 : 34; }
-inline unsigned advskew_of(const TransmitFrame& frame) { return byte_at(frame, carp_at(frame) + 2); }
-inline unsigned advbase_of(const TransmitFrame& frame) { return byte_at(frame, carp_at(frame) + 5); }
+inline unsigned advskew_of(const TransmitFrame& frame) {
+  return byte_at(frame, carp_at(frame) + 2);
+}
+inline unsigned advbase_of(const TransmitFrame& frame) {
+  return byte_at(frame, carp_at(frame) + 5);
+}
 inline std::uint64_t counter_of(const TransmitFrame& frame) {
   std::uint64_t counter = 0;
   for (std::size_t i = 8; i < 16; ++i) counter = counter << 8 | byte_at(frame, carp_at(frame) + i);
@@ -63,7 +67,8 @@ inline std::uint64_t counter_of(const TransmitFrame& frame) {
 }
 
 /// Of these frames, in their order.
-inline std::vector<TransmitFrame> of_kind(FrameKind kind, const std::vector<TransmitFrame>& frames) {
+inline std::vector<TransmitFrame> of_kind(FrameKind kind,
+                                          const std::vector<TransmitFrame>& frames) {
   std::vector<TransmitFrame> some;
   std::copy_if(frames.begin(), frames.end(), std::back_inserter(some),
                [&](const TransmitFrame& frame) { return frame.kind == kind; });

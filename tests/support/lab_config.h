@@ -51,8 +51,7 @@ inline config::Config lan_box(std::uint8_t node) {
 /// As lan_box(), with 2001:db8::<node> on the port and 2001:db8::10 shared as well.
 inline config::Config dual_stack_box(std::uint8_t node) {
   config::Config config = lan_box(node);
-  config.ports[0].addresses.push_back(
-      {ip6(("2001:db8::" + std::to_string(node)).c_str()), 64});
+  config.ports[0].addresses.push_back({ip6(("2001:db8::" + std::to_string(node)).c_str()), 64});
   config.groups[0].addresses.emplace_back(ip6("2001:db8::10"));
   return config;
 }

@@ -22,9 +22,9 @@ class LoopRig {
   explicit LoopRig(config::Config config = lan_box(2), std::uint8_t receivers = 1,
                    std::size_t workers = 1, std::uint64_t ceiling = 1'000'000'000,
                    bool with_ears = false)
-      : LoopRig(
-            controlplane::make_plan(config, std::vector(config.ports.size(), port_facts(receivers))),
-            config.node_id, workers, ceiling, with_ears) {}
+      : LoopRig(controlplane::make_plan(config,
+                                        std::vector(config.ports.size(), port_facts(receivers))),
+                config.node_id, workers, ceiling, with_ears) {}
 
   LoopRig(controlplane::Plan plan, NodeId node, std::size_t workers,
           std::uint64_t ceiling = 1'000'000'000, bool with_ears = false)
@@ -105,9 +105,8 @@ class LoopRig {
   }
   /// The driver has taken an advertisement of the current term: the deadline is that far away.
   void grant(Duration from_now, SlotIndex slot = kSlot, Family family = Family::ipv4) {
-    board->slot(slot)
-        .deadline[static_cast<std::size_t>(family)]
-        .store(Stamp(term(slot), clock.time + from_now).word());
+    board->slot(slot).deadline[static_cast<std::size_t>(family)].store(
+        Stamp(term(slot), clock.time + from_now).word());
   }
   /// Of every MASTER, in both families.
   void grant_all(Duration from_now) {

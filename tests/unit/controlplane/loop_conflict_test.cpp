@@ -133,7 +133,7 @@ TEST(LoopConflict, NoConflictChangesARoleTimerOrLease) {
     }
     EXPECT_EQ(master.term(), term);
     EXPECT_EQ(master.board->slot(kSlot).deadline[0].load(), deadline);
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 4; ++i) {
       backup.listen();
       backup.turn_after(5ms);
     }

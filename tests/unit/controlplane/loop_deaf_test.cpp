@@ -123,7 +123,7 @@ TEST(LoopDeaf, StillDeafItTakesOverByDefault) {
   ASSERT_EQ(changes.size(), 1U);
   EXPECT_EQ(changes[0].cause, Cause::deaf);
   EXPECT_GE(changes[0].at, due + kProbe);
-  EXPECT_LE(changes[0].at, due + kProbe + 3 * kTurn);
+  EXPECT_LE(changes[0].at, due + kProbe + 5 * kTurn);
 }
 
 // C17.3 refused

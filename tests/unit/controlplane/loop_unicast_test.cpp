@@ -11,7 +11,6 @@ namespace {
 using test::LoopRig;
 using test::of_kind;
 
-constexpr SlotIndex kSlot = LoopRig::kSlot;
 const MacAddress kFirstMac = mac_from({0x52, 0x54, 0, 0, 0, 3});
 const MacAddress kOtherMac = mac_from({0x52, 0x54, 0, 0, 0, 4});
 

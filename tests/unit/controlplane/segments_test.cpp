@@ -42,8 +42,8 @@ bool joins(const TransmitFrame& frame, Ipv4Address group) {
   return !test::is_ipv6(frame) && test::ip_destination(frame) == test::ip4("224.0.0.22") &&
          test::ip4_at(frame, 50) == group;
 }
-/// MLDv2 to ff02::16 behind 8 bytes of hop-by-hop options: records of 20 bytes from 14 + 40 + 8 + 8,
-/// the group 4 bytes into each.
+/// MLDv2 to ff02::16 behind 8 bytes of hop-by-hop options: records of 20 bytes from 14 + 40 + 8 +
+/// 8, the group 4 bytes into each.
 bool joins(const TransmitFrame& frame, const Ipv6Address& group) {
   if (!test::is_ipv6(frame) || test::ip_destination(frame) != test::ip6("ff02::16")) return false;
   for (std::size_t at = 74; at + 16 <= frame.length; at += 20) {
@@ -122,11 +122,9 @@ TEST(Segments, AQueryIsAnsweredOnItsOwnSegmentInItsOwnFamily) {
   segments.link(kPort, true, now);
   segments.link(kOtherPort, true, now);
   frames(segments, now, 5s);
-  segments.on(QueryHeard{.port = kPort,
-                         .vlan = kUntagged,
-                         .family = Family::ipv4,
-                         .max_response = 1s},
-              now);
+  segments.on(
+      QueryHeard{.port = kPort, .vlan = kUntagged, .family = Family::ipv4, .max_response = 1s},
+      now);
   const auto sent = frames(segments, now, 1s + 1ms);
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_TRUE(joins(sent[0], test::ip4("224.0.0.18")));
@@ -210,8 +208,7 @@ TEST(Segments, AProbeAsksEverybodyThereIsASourceFor) {
 TEST(Segments, AProbeIsBounded) {
   Segments segments({place()}, 7);
   const std::vector<IpAddress> many(100, test::ip4("192.0.2.254"));
-  EXPECT_EQ(segments.probe(kPort, kUntagged, many, Instant{100s}).size(),
-            Segments::kFramesPerTurn);
+  EXPECT_EQ(segments.probe(kPort, kUntagged, many, Instant{100s}).size(), Segments::kFramesPerTurn);
 }
 
 // ---- how much -----------------------------------------------------------------------------------

@@ -109,22 +109,41 @@ TEST(PortEars, APortIsDeafOnceItsCountersStandStill) {
   const auto counters = std::make_unique<WorkerCounters>();
   PortEars ears({counters.get()});
   Instant now{100s};
-  counters->ports[0].received.add();
-  counters->ports[1].received.add();
-  ears.listen(now);
-  EXPECT_FALSE(ears.deaf(PortIndex(0), 10ms));
+  ears.listen_now(now);
+  EXPECT_FALSE(ears.deaf(PortIndex(0), now, 10ms));  // it has just begun to listen
   now += 10ms;
-  counters->ports[1].received.add(3);
+  counters->ports[1].received.add(3);  // within these 10 ms, nobody knows when
+  ears.listen_now(now);
+  EXPECT_TRUE(ears.deaf(PortIndex(0), now, 10ms));
+  EXPECT_FALSE(ears.deaf(PortIndex(0), now, 11ms));
+  EXPECT_TRUE(ears.deaf(PortIndex(1), now, 10ms));
+  now += 1ms;
+  counters->ports[1].received.add();
+  ears.listen_now(now);
+  EXPECT_FALSE(ears.deaf(PortIndex(1), now, 2ms));
+}
+
+TEST(PortEars, LooksOnceInAMillisecond) {
+  const auto counters = std::make_unique<WorkerCounters>();
+  PortEars ears({counters.get()});
+  Instant now{100s};
   ears.listen(now);
-  EXPECT_TRUE(ears.deaf(PortIndex(0), 10ms));
-  EXPECT_FALSE(ears.deaf(PortIndex(0), 11ms));
-  EXPECT_FALSE(ears.deaf(PortIndex(1), 10ms));
+  counters->ports[0].received.add();
+  now += 999us;
+  ears.listen(now);
+  EXPECT_TRUE(ears.deaf(PortIndex(0), now, 999us));
+  now += 1us;
+  ears.listen(now);
+  counters->ports[0].received.add();
+  now += 1ms;
+  ears.listen(now);
+  EXPECT_FALSE(ears.deaf(PortIndex(0), now, 2ms));
 }
 
 TEST(PortEars, WithoutCountersNoPortIsDeaf) {
   PortEars ears({});
-  ears.listen(Instant{100s});
-  EXPECT_FALSE(ears.deaf(PortIndex(0), 1ms));
+  ears.listen_now(Instant{100s});
+  EXPECT_FALSE(ears.deaf(PortIndex(0), Instant{100s}, 1ms));
 }
 
 }  // namespace
