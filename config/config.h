@@ -80,9 +80,9 @@ struct Balance {
   BalanceMode mode = BalanceMode::arp;
   BalanceHash hash = BalanceHash::siphash;
   HashBy by = HashBy::mac;
-  std::string hash_key_file;    // empty: the group's key at start
-  Secret hash_key;              // read from hash_key_file
-  std::vector<Member> members;  // 1..32, ascending vhid
+  std::string hash_key_file{};    // empty: the group's key at start
+  Secret hash_key{};              // read from hash_key_file
+  std::vector<Member> members{};  // 1..32, ascending vhid
 
   bool operator==(const Balance&) const = default;
 };

@@ -26,9 +26,10 @@ Health::Health(const config::Config& config, Instant start) : config_(&config), 
 }
 
 void Health::add_links(const std::vector<std::vector<std::uint16_t>>& tied) {
+  const auto groups = static_cast<std::uint16_t>(tied.size());
   for (std::size_t p = 0; p < config_->ports.size(); ++p) {
     Effect effect{.name = "link " + config_->ports[p].name, .groups = {}, .port = p, .check = {}};
-    for (std::uint16_t g = 0; g < tied.size(); ++g) {
+    for (std::uint16_t g = 0; g < groups; ++g) {
       // Those on the port itself are in INIT: there is nothing to demote.
       if (config_->groups[g].port == config_->ports[p].name) continue;
       if (std::any_of(tied[g].begin(), tied[g].end(), [&](std::uint16_t other) {
@@ -51,7 +52,8 @@ void Health::add_tracks(const std::vector<std::vector<std::uint16_t>>& tied) {
     std::map<std::uint16_t, std::uint8_t> weights;
   };
   std::vector<Subject> subjects;
-  for (std::uint16_t g = 0; g < tied.size(); ++g) {
+  const auto groups = static_cast<std::uint16_t>(tied.size());
+  for (std::uint16_t g = 0; g < groups; ++g) {
     for (const config::Track& track : config_->groups[g].track) {
       Subject found;
       if (track.kind == config::Track::Kind::port) {
@@ -78,10 +80,10 @@ void Health::add_tracks(const std::vector<std::vector<std::uint16_t>>& tied) {
   for (const Subject& subject : subjects) {
     std::map<std::uint8_t, std::vector<std::uint16_t>> by_weight;
     for (const auto& [group, weight] : subject.weights) by_weight[weight].push_back(group);
-    for (auto& [weight, groups] : by_weight) {
+    for (auto& [weight, weighed] : by_weight) {
       effects_.push_back({.name = subject.name,
                           .count = weight,
-                          .groups = std::move(groups),
+                          .groups = std::move(weighed),
                           .port = subject.port,
                           .check = subject.check});
     }

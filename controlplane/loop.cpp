@@ -17,6 +17,7 @@ constexpr unsigned kUpPerTurn = 8192;     // twice what an up ring holds
 
 std::vector<Sender<DownMessage>*> senders(const std::vector<ControlLoop::WorkerLink>& workers) {
   std::vector<Sender<DownMessage>*> down;
+  down.reserve(workers.size());
   for (const ControlLoop::WorkerLink& worker : workers) down.push_back(worker.down);
   return down;
 }
@@ -256,6 +257,7 @@ void ControlLoop::release_ties() {
     });
     if (!due) continue;
     std::vector<const election::State*> states;
+    states.reserve(tie.size());
     for (const SlotIndex slot : tie) states.push_back(&slots_[slot.value()].state);
     const auto released = std::make_unique<bool[]>(tie.size());
     election::release_promotions(states, turn_started_, std::span(released.get(), tie.size()));
@@ -280,6 +282,7 @@ bool ControlLoop::all_listened(const std::vector<SlotIndex>& tie, const bool* re
 void ControlLoop::follow_tie(const Slot& leader) {
   const std::vector<SlotIndex>& tie = ties_[leader.tie];
   std::vector<const election::State*> states;
+  states.reserve(tie.size());
   for (const SlotIndex slot : tie) states.push_back(&slots_[slot.value()].state);
   const auto down = std::make_unique<bool[]>(tie.size());
   if (election::follow_step_down(states, std::span(down.get(), tie.size())) == 0) return;

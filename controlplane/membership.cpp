@@ -21,7 +21,7 @@ std::vector<IpAddress> groups_to_join(Family family, std::span<const Ipv6Address
   return groups;
 }
 
-Membership::Membership(const Interface& from, Family family, std::vector<IpAddress> groups)
+Membership::Membership(const Interface& from, Family family, const std::vector<IpAddress>& groups)
     : from_(from), family_(family), count_(groups.size()), at_(groups.size()) {
   for (const IpAddress& group : groups) {
     if (family == Family::ipv4) {

@@ -32,7 +32,7 @@ class Membership {
   static constexpr Duration kFrameLasts = 1s;     // not-after of a report
 
   /// REQUIRES: every group is of the family. Nothing is sent before link_up().
-  Membership(const Interface& from, Family family, std::vector<IpAddress> groups);
+  Membership(const Interface& from, Family family, const std::vector<IpAddress>& groups);
 
   const Interface& interface() const { return from_; }
   Family family() const { return family_; }

@@ -7,10 +7,9 @@
 namespace koi::controlplane {
 
 std::vector<std::vector<std::uint16_t>> tied_groups(const std::vector<config::Group>& groups) {
+  const auto count = static_cast<std::uint16_t>(groups.size());
   std::map<std::string, std::uint16_t> position;
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    position[groups[g].name] = static_cast<std::uint16_t>(g);
-  }
+  for (std::uint16_t g = 0; g < count; ++g) position[groups[g].name] = g;
   // Union-find: each group leads to one that represents all that are tied.
   std::vector<std::uint16_t> leads_to(groups.size());
   std::iota(leads_to.begin(), leads_to.end(), std::uint16_t{0});
@@ -18,16 +17,16 @@ std::vector<std::vector<std::uint16_t>> tied_groups(const std::vector<config::Gr
     while (leads_to[g] != g) g = leads_to[g] = leads_to[leads_to[g]];
     return g;
   };
-  for (std::uint16_t g = 0; g < groups.size(); ++g) {
+  for (std::uint16_t g = 0; g < count; ++g) {
     for (const std::string& name : groups[g].tie) {
       const auto other = position.find(name);
       if (other != position.end()) leads_to[representative(g)] = representative(other->second);
     }
   }
   std::vector<std::vector<std::uint16_t>> sets(groups.size());
-  for (std::uint16_t g = 0; g < groups.size(); ++g) sets[representative(g)].push_back(g);
+  for (std::uint16_t g = 0; g < count; ++g) sets[representative(g)].push_back(g);
   std::vector<std::vector<std::uint16_t>> tied(groups.size());
-  for (std::uint16_t g = 0; g < groups.size(); ++g) tied[g] = sets[representative(g)];
+  for (std::uint16_t g = 0; g < count; ++g) tied[g] = sets[representative(g)];
   return tied;
 }
 

@@ -20,11 +20,11 @@ inline constexpr unsigned kMaxMembers = 32;  // OpenBSD's CARP_MAXNODES
 struct Asker {
   /// ARP: the sender hardware address. ND: the source link-layer address option, absent in
   /// duplicate address detection and wherever the asker left it out.
-  std::optional<MacAddress> link_layer;
+  std::optional<MacAddress> link_layer{};
   /// The Ethernet source of the request.
   MacAddress ethernet;
   /// ARP: the sender protocol address. ND: the IPv6 source. All zero while the asker has none.
-  IpAddress address;
+  IpAddress address{};
 };
 
 /// What of the asker SipHash hashes.

@@ -62,10 +62,10 @@ struct NeighborHeard {
 /// An IGMP or MLD query (protocol.md §15): our reports are due within max_response.
 struct QueryHeard {
   PortIndex port;
-  VlanId vlan;
+  VlanId vlan{};
   Family family = Family::ipv4;
   bool older_version = false;  // IGMPv1/v2, MLDv1
-  IpAddress group;             // all zero: a general query
+  IpAddress group{};           // all zero: a general query
   Duration max_response{};
 };
 
@@ -81,8 +81,8 @@ inline constexpr std::size_t kConflictKinds = 4;
 struct Conflict {
   SlotIndex slot;
   ConflictKind kind = ConflictKind::address_claim;
-  IpAddress source;  // who: the claimed address, else the sender's
-  MacAddress mac;    // who: hardware address
+  IpAddress source{};  // who: the claimed address, else the sender's
+  MacAddress mac{};    // who: hardware address
 };
 
 using UpMessage = std::variant<VerifiedAdvert, PollGap, UpRingOverflow, TransmitRefused,

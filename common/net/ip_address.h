@@ -21,6 +21,10 @@ namespace koi {
 struct Ipv4Address {
   std::array<std::byte, 4> bytes{};
   constexpr auto operator<=>(const Ipv4Address&) const = default;
+  /// As one word, see MacAddress.
+  constexpr bool operator==(const Ipv4Address& other) const {
+    return std::bit_cast<std::uint32_t>(bytes) == std::bit_cast<std::uint32_t>(other.bytes);
+  }
 
   /// As a host-order integer: 192.0.2.1 is 0xc0000201.
   constexpr std::uint32_t to_u32() const {
@@ -54,6 +58,13 @@ inline constexpr Ipv4Address kCarpIpv4Group = Ipv4Address::from_u32(0xe0000012);
 struct Ipv6Address {
   std::array<std::byte, 16> bytes{};
   constexpr auto operator<=>(const Ipv6Address&) const = default;
+  /// As two words, see MacAddress.
+  constexpr bool operator==(const Ipv6Address& other) const {
+    using Words = std::array<std::uint64_t, 2>;
+    const auto a = std::bit_cast<Words>(bytes);
+    const auto b = std::bit_cast<Words>(other.bytes);
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0;
+  }
 
   constexpr bool is_multicast() const { return bytes[0] == std::byte{0xff}; }
   constexpr bool is_link_local() const {

@@ -19,22 +19,35 @@ struct MacAddress {
   std::array<std::byte, 6> bytes{};
 
   constexpr auto operator<=>(const MacAddress&) const = default;
+  /// By words: the compiler's own goes byte by byte, which shows in the packet path.
+  constexpr bool operator==(const MacAddress& other) const {
+    if (std::is_constant_evaluated()) return bytes == other.bytes;
+    return first_four() == other.first_four() && last_two() == other.last_two();
+  }
 
   /// Group bit (IEEE 802): multicast, broadcast included.
   constexpr bool is_multicast() const { return (bytes[0] & std::byte{1}) != std::byte{0}; }
   constexpr bool is_zero() const {
     if (std::is_constant_evaluated()) return *this == MacAddress{};
-    std::uint32_t first;  // two loads: byte by byte it shows in the packet path
-    std::uint16_t last;
-    std::memcpy(&first, bytes.data(), sizeof first);
-    std::memcpy(&last, bytes.data() + sizeof first, sizeof last);
-    return (first | last) == 0;
+    return (first_four() | last_two()) == 0;
   }
 
   /// Lower case, with colons: 00:00:5e:00:01:07.
   std::string to_string() const;
   /// Accepts six pairs of hex digits separated by colons. Returns nothing on anything else.
   static std::optional<MacAddress> parse(std::string_view text);
+
+ private:
+  std::uint32_t first_four() const {
+    std::uint32_t word;
+    std::memcpy(&word, bytes.data(), sizeof word);
+    return word;
+  }
+  std::uint16_t last_two() const {
+    std::uint16_t word;
+    std::memcpy(&word, bytes.data() + 4, sizeof word);
+    return word;
+  }
 };
 
 constexpr MacAddress mac_from(std::array<std::uint8_t, 6> b) {

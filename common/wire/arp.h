@@ -54,9 +54,9 @@ inline Parsed<ArpPacket> parse_arp(std::span<const std::byte> payload) {
   } else {
     ArpPacket& packet = parsed.value();
     packet.operation = get_be16(payload, 6);
-    packet.sender_mac = get_mac(payload, 8);
+    get_mac(payload, 8, packet.sender_mac);
     packet.sender_ip = get_ipv4(payload, 14);
-    packet.target_mac = get_mac(payload, 18);
+    get_mac(payload, 18, packet.target_mac);
     packet.target_ip = get_ipv4(payload, 24);
   }
   return parsed;

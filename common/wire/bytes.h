@@ -30,6 +30,10 @@ inline MacAddress get_mac(std::span<const std::byte> b, std::size_t at) {
   std::memcpy(m.bytes.data(), b.data() + at, 6);
   return m;
 }
+/// The same where the address lies already: a returned one is copied twice more (GCC 12).
+inline void get_mac(std::span<const std::byte> b, std::size_t at, MacAddress& into) {
+  std::memcpy(into.bytes.data(), b.data() + at, 6);
+}
 inline Ipv4Address get_ipv4(std::span<const std::byte> b, std::size_t at) {
   Ipv4Address a;
   std::memcpy(a.bytes.data(), b.data() + at, 4);

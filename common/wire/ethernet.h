@@ -47,8 +47,8 @@ inline Parsed<EthernetHeader> parse_ethernet(std::span<const std::byte> frame) {
     parsed.fail(DropReason::kRunt);
     return parsed;
   }
-  header.destination = get_mac(frame, 0);
-  header.source = get_mac(frame, 6);
+  get_mac(frame, 0, header.destination);
+  get_mac(frame, 6, header.source);
   header.ethertype = get_be16(frame, 12);
   header.payload = kEthernetLength;
   if (header.ethertype == kEtherVlan) {

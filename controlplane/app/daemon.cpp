@@ -134,7 +134,7 @@ Status Daemon::start() {
   eal_.emplace(std::move(eal).value());
   clock_.emplace();
   for (const auto& step : {&Daemon::open_ports, &Daemon::make_rooms, &Daemon::open_service}) {
-    if (const Status s = (this->*step)(); !s) return s;
+    if (Status s = (this->*step)(); !s) return s;
   }
   make_workers();
   return Done{};
@@ -186,7 +186,7 @@ Status Daemon::make_rooms() {
   }
   plan_ = controlplane::make_plan(config_, facts);
   for (const SlotView& slot : plan_.topology->slots) {
-    if (const Status s = ports_[slot.port.value()].accept(slot.mac); !s) return s;
+    if (Status s = ports_[slot.port.value()].accept(slot.mac); !s) return s;
   }
   control_counters_ = std::make_unique<controlplane::ControlCounters>(plan_.slots.size());
   controlplane::ControlLoop::Setup setup;

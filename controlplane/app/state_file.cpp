@@ -79,13 +79,13 @@ Result<StateFile> StateFile::open(const std::string& path) {
 
 Status StateFile::reserve_more() {
   const std::uint64_t ceiling = ceiling_ + kReserve;
-  if (const Status s = write(ceiling, maintenance_); !s) return s;
+  if (Status s = write(ceiling, maintenance_); !s) return s;
   ceiling_ = ceiling;
   return Done{};
 }
 
 Status StateFile::set_maintenance(const std::optional<Maintenance>& maintenance) {
-  if (const Status s = write(ceiling_, maintenance); !s) return s;
+  if (Status s = write(ceiling_, maintenance); !s) return s;
   maintenance_ = maintenance;
   return Done{};
 }

@@ -249,7 +249,10 @@ int measure(Machine& machine, unsigned trials, bool both) {
   std::vector<Figures> all;
   for (unsigned t = 0; t < trials; ++t) {
     const std::optional<Figures> figures = Trial(machine, config).run();
-    if (!figures) continue;
+    if (!figures) {
+      std::printf("%s: void, for not all became MASTER in one turn\n", families);
+      continue;
+    }
     all.push_back(*figures);
     std::printf("%s: adopted after %.2f ms, announced after %.1f ms; an idle turn %.1f us\n",
                 families, milliseconds(figures->adopted), milliseconds(figures->announced),

@@ -36,7 +36,7 @@ Colour role_colour(const std::string& role) {
 }
 
 std::string skew_text(const Json& slot) {
-  const std::string configured = text(slot, "advskew");
+  std::string configured = text(slot, "advskew");
   const std::string effective = text(slot, "effective_advskew", configured);
   if (effective == configured) return configured;
   return fmt::format("{} (effective {})", configured, effective);

@@ -151,7 +151,9 @@ TEST(Membership, AnswersAQueryWithinItsTime) {
       EXPECT_EQ(delay, 4s);
       EXPECT_EQ(reports(m, kStart + 10s, 70s), "14.0= 74.0= ");
     }
-    if (random == 0xffff0000U) EXPECT_EQ(delay, 0s);
+    if (random == 0xffff0000U) {
+      EXPECT_EQ(delay, 0s);
+    }
   }
 }
 

@@ -182,7 +182,9 @@ TEST(ViewBuilder, Ipv6SourceIsTheFirstLinkLocalAddressOrADerivedOne) {
                                     : frames.advertisement_to(test::ip6(peer), MacAddress{}, {});
     Ipv6Address source;  // behind 18 bytes of tagged Ethernet and 8 of the IPv6 header
     std::copy_n(frame.bytes.begin() + 26, source.bytes.size(), source.bytes.begin());
-    if (peer == nullptr) EXPECT_EQ(source, plan.topology->slots[1].source6);
+    if (peer == nullptr) {
+      EXPECT_EQ(source, plan.topology->slots[1].source6);
+    }
     return source.to_string();
   };
   EXPECT_EQ(source_to(nullptr), "fe80::ff:fe00:1");  // from 02:00:00:00:00:01
