@@ -109,14 +109,14 @@ class Machine {
   }
 
   void on(const ConflictSeen& conflict) {  // never a role change because of it
-    const bool is_a_claim =
-        conflict.kind == ConflictKind::address_claim || conflict.kind == ConflictKind::virtual_mac;
-    // A UCarp that is the master answers with its interface's own MAC.
-    const bool lawful = p_.dialect == config::Dialect::ucarp && s_.role != Role::master &&
-                        conflict.kind == ConflictKind::address_claim;
-    if (lawful) return;
+    const bool is_claim = conflict.kind == ConflictKind::address_claim;
+    // A UCarp answers with its interface's own MAC: as the master by right, and when it takes over
+    // it says so before its advertisement; a defence would have the clients keep ours.
+    const bool may_be_ucarp = p_.dialect == config::Dialect::ucarp && is_claim;
+    if (may_be_ucarp && s_.role != Role::master) return;
     raise(notice_of(conflict.kind));
-    if (!is_a_claim || s_.role != Role::master || now_ < s_.next_defence) return;
+    const bool defend = is_claim || conflict.kind == ConflictKind::virtual_mac;
+    if (!defend || may_be_ucarp || s_.role != Role::master || now_ < s_.next_defence) return;
     s_.next_defence = now_ + kBetweenDefences;
     announce();
   }
