@@ -1,3 +1,4 @@
+#include <cstddef>
 #include <string_view>
 
 #include <gtest/gtest.h>
@@ -9,6 +10,26 @@ namespace koi {
 namespace {
 
 using namespace std::string_view_literals;
+
+/// Two are equal iff every one of their bytes is.
+template <class Address>
+void each_byte_counts() {
+  Address one;
+  for (std::size_t i = 0; i < one.bytes.size(); ++i) one.bytes[i] = static_cast<std::byte>(i + 1);
+  Address other = one;
+  EXPECT_EQ(one, other);
+  for (std::size_t i = 0; i < one.bytes.size(); ++i) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      other.bytes[i] ^= static_cast<std::byte>(1U << bit);
+      EXPECT_NE(one, other) << "byte " << i << ", bit " << bit;
+      other.bytes[i] = one.bytes[i];
+    }
+  }
+}
+
+TEST(MacAddress, EachByteCounts) { each_byte_counts<MacAddress>(); }
+TEST(Ipv4Address, EachByteCounts) { each_byte_counts<Ipv4Address>(); }
+TEST(Ipv6Address, EachByteCounts) { each_byte_counts<Ipv6Address>(); }
 
 TEST(MacAddress, ParsesAndPrints) {
   const auto mac = MacAddress::parse("00:00:5e:00:01:07");
