@@ -237,13 +237,18 @@ void ControlLoop::run_timers(Slot& slot, bool released) {
     const auto timer = static_cast<election::Timer>(t);
     const Instant due = slot.state.timer(timer);
     if (due > turn_started_) continue;
-    if (!election::may_promote(timer)) {
-      feed(slot, election::TimerDue{timer}, setup_.clock->now());  // timed from now
+    const election::Parameters& p = slot.plan.parameters;
+    const auto silent_for = [&](Duration time) {
+      ears_.listen_now(turn_started_);
+      return ears_.deaf(slot.plan.port, turn_started_, time);
+    };
+    if (!election::may_promote(timer)) {  // timed from now
+      const bool deaf = timer == election::Timer::listen && silent_for(p.ask_after());
+      feed(slot, election::TimerDue{timer, deaf}, setup_.clock->now());
       continue;
     }
     if (shutting_down_ || !released || !listened_since(slot, due)) continue;  // L9: next turn
-    ears_.listen_now(turn_started_);
-    const bool deaf = ears_.deaf(slot.plan.port, turn_started_, slot.plan.parameters.master_down());
+    const bool deaf = silent_for(p.master_down());
     feed(slot, election::TimerDue{timer, deaf}, turn_started_);  // L6: dated before the inputs
   }
 }

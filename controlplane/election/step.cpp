@@ -11,7 +11,6 @@ constexpr std::uint8_t kAnnounceAgainAfter = 3;  // the first advertisement and 
 constexpr Duration kRetryAfter = 200us;
 constexpr Duration kReannounceAfter = 1s;       // after a worse master was heard
 constexpr Duration kReannounceAgainAfter = 4s;  // and that much later, hence at 5 s
-constexpr Duration kLongestProbe = 100ms;       // of a deaf BACKUP
 constexpr Duration kBetweenDefences = 10s;
 
 class Machine {
@@ -51,6 +50,7 @@ class Machine {
       if (due.timer == Timer::refresh) announce();
       if (due.timer == Timer::reannounce) reannounce();
     } else if (s_.role == Role::backup) {
+      if (due.timer == Timer::listen && due.deaf) ask_around();
       if (due.timer == Timer::takeover) become_master(s_.takeover_cause);
       if (due.timer == Timer::preempt) become_master(Cause::preempt);
       if (due.timer == Timer::master_down_ipv4) master_is_silent(Family::ipv4, due.deaf);
@@ -169,6 +169,7 @@ class Machine {
     s_.disarm(Timer::takeover);
     s_.silent_at[index_of(ad.family)] = now_ + p_.master_down();
     s_.arm(master_down_timer(ad.family), now_ + p_.master_down());
+    s_.arm(Timer::listen, now_ + p_.ask_after());
     if (!preempts) return s_.disarm(Timer::preempt);
     if (s_.timer(Timer::preempt) == kNever) s_.arm(Timer::preempt, now_ + p_.preempt_delay);
   }
@@ -202,15 +203,18 @@ class Machine {
       return;
     }
     if (!deaf) return become_master(Cause::master_down);
-    if (s_.probe_until == kNever) {
-      s_.probe_until = now_ + std::min(send_interval(p_.advbase, p_.advskew), kLongestProbe);
-      actions_.add(Probe{});
-    }
+    ask_around();  // unless that was done in time
     if (now_ < s_.probe_until) return s_.arm(master_down_timer(family), s_.probe_until);
     if (p_.takeover_when_deaf) return become_master(Cause::deaf);
     raise(Notice::deaf);
     s_.probe_until = kNever;
     arm_master_down();
+  }
+
+  void ask_around() {
+    if (s_.probe_until != kNever) return;
+    s_.probe_until = now_ + probe_time(p_.advbase, p_.advskew);
+    actions_.add(Probe{});
   }
 
   void become_master(Cause cause) {  // L11: term and view, advertisement, announcement
@@ -286,6 +290,7 @@ class Machine {
   }
 
   void arm_master_down() {
+    s_.arm(Timer::listen, now_ + p_.ask_after());
     for (const Family f : kFamilies) {
       if (!p_.has(f)) continue;
       s_.silent_at[index_of(f)] = now_ + p_.master_down();

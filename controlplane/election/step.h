@@ -18,7 +18,8 @@ namespace koi::election {
 
 struct TimerDue {
   Timer timer;
-  bool deaf = false;  // the slot's port has received no frame at all for the master-down time
+  bool deaf = false;  // the slot's port has received no frame at all for the master-down time, or
+                      // when Timer::listen is due for Parameters::ask_after()
 };
 struct LinkUp {};
 struct LinkDown {};

@@ -23,6 +23,12 @@ constexpr Duration master_down_interval(unsigned advbase, unsigned advskew, unsi
   return dead_ratio * std::chrono::seconds(advbase) + skew(advskew);
 }
 
+/// CARP.md, Deaf box: how long a BACKUP that hears nothing at all waits for an answer.
+constexpr Duration probe_time(unsigned advbase, unsigned advskew) {
+  const Duration interval = send_interval(advbase, advskew);
+  return interval < Duration(100ms) ? interval : Duration(100ms);
+}
+
 /// L5: how long a transmitted advertisement lets the workers answer; shorter than any other box of
 /// the group waits before it takes over. Guard: 5 %, at least 1 ms; 10 % under 50 ms.
 /// advbase: the smallest of the group. lowest_advskew: of any box in the group, for advbase 0.

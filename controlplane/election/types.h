@@ -78,18 +78,22 @@ struct Parameters {
                                              : config::DemotionEncoding::skew);
   }
   Duration master_down() const { return master_down_interval(advbase, advskew, dead_ratio); }
+  /// The silence after which a BACKUP that hears nothing else either asks around: so much before
+  /// the master-down time is over that the answer is there by then.
+  Duration ask_after() const { return master_down() - probe_time(advbase, advskew); }
 };
 
 enum class Timer : std::uint8_t {
   advertisement,     // MASTER: send the next one
   master_down_ipv4,  // BACKUP: the master is silent
   master_down_ipv6,
-  takeover,   // BACKUP: the master resigned or was demoted
-  refresh,    // MASTER: announce again
-  preempt,    // BACKUP: take it from a worse master
-  reannounce  // MASTER: announce again, a worse master was heard
+  takeover,    // BACKUP: the master resigned or was demoted
+  refresh,     // MASTER: announce again
+  preempt,     // BACKUP: take it from a worse master
+  reannounce,  // MASTER: announce again, a worse master was heard
+  listen       // BACKUP: ask around if the port has been deaf since the master was heard
 };
-inline constexpr std::size_t kTimers = 7;
+inline constexpr std::size_t kTimers = 8;
 inline constexpr Instant kNever = Instant::max();
 inline constexpr std::array kFamilies = {Family::ipv4, Family::ipv6};
 constexpr Timer master_down_timer(Family f) {
@@ -106,7 +110,8 @@ struct State {
   Role role = Role::init;
   Cause cause = Cause::start;
   Instant since{};
-  std::array<Instant, kTimers> timers = {kNever, kNever, kNever, kNever, kNever, kNever, kNever};
+  std::array<Instant, kTimers> timers = {kNever, kNever, kNever, kNever,
+                                         kNever, kNever, kNever, kNever};
   std::array<Instant, 2> silent_at{};  // BACKUP, by index_of(Family): master-down after the last ad
   Cause takeover_cause = Cause::bow_out;
   std::uint8_t demotion = 0;   // ours, capped at 255

@@ -108,6 +108,32 @@ TEST(ElectionDeaf, ProbesForASendIntervalAndAtMostATenthOfASecond) {
 }
 
 // C17.2 kept
+// Promise 2 of design.md: the time to answer is over with the master-down time, not after it.
+TEST(ElectionDeaf, ItAsksInTimeForTheTakeover) {
+  for (const unsigned advbase : {0U, 1U}) {
+    SlotRig rig;
+    rig.p.advbase = static_cast<std::uint8_t>(advbase);
+    rig.become_backup();
+    rig.now += 50ms;
+    rig.hear(advbase, 0);
+    const Instant silent = rig.now + rig.p.master_down();
+    const Duration probe = std::min<Duration>(send_interval(advbase, rig.p.advskew), 100ms);
+    EXPECT_EQ(rig.s.timer(Timer::listen), silent - probe);
+    EXPECT_EQ(rig.due(Timer::listen, true), "p");
+    EXPECT_EQ(rig.due(Timer::master_down_ipv4, true), "Mag");
+    EXPECT_EQ(rig.now, silent);
+    EXPECT_EQ(rig.s.cause, Cause::deaf);
+    EXPECT_FALSE(rig.armed(Timer::listen));
+  }
+}
+
+TEST(ElectionDeaf, WhoHearsSomethingDoesNotAsk) {
+  SlotRig rig;
+  rig.become_backup();
+  EXPECT_EQ(rig.due(Timer::listen, false), "");
+  EXPECT_EQ(rig.due(Timer::master_down_ipv4, false), "Mag");
+}
+
 TEST(ElectionDeaf, AnAnswerMakesItAnOrdinaryTakeover) {
   SlotRig rig = probing(false);
   EXPECT_EQ(rig.due(Timer::master_down_ipv4, false), "Mag");

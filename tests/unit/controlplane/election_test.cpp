@@ -50,6 +50,8 @@ const std::vector<Cell>& table() {
       {"preempt due", TimerDue{Timer::preempt}, "", "Mag", "", "Mag"},
       {"reannounce due", TimerDue{Timer::reannounce}, "", "", "g", ""},
       {"master-down due, deaf", TimerDue{Timer::master_down_ipv4, true}, "", "p", "", "p"},
+      {"listening", TimerDue{Timer::listen}, "", "", "", ""},
+      {"listening, deaf", TimerDue{Timer::listen, true}, "", "p", "", "p"},
       {"link up", LinkUp{}, "B", "", "", ""},
       {"link down", LinkDown{}, "", "I", "I", "I"},
       {"demoted", DemotionChanged{1}, "", "", "B", ""},
