@@ -7,6 +7,8 @@ import pytest
 from boxes import OVERLAP_ALLOWED_MS, OWN, SHARED, Pair
 from lab import overlap_ms, until
 
+ASKED_MS = 100  # at most, before the master-down time is over
+
 
 def _pair(lab, takes_over):
     """b is the one that goes deaf."""
@@ -54,6 +56,21 @@ def test_stays_backup_as_configured(lab):
     pair.change(pair.a.kill, pair.b, within=2)
     assert _cause(pair.b) == "master-down timer"
     assert pair.b.notices()["deaf"] == noticed
+
+
+# C17.1 kept
+def test_a_quiet_network_is_taken_over_in_time(lab):
+    """Promise 2: asking comes before the master-down time is over, and costs nothing."""
+    pair = _pair(lab, True)
+    pair.a.kill()
+    pair.b.wait_role("MASTER", within=2)
+    heard, first = pair.observer.adverts("a")[-1][0], pair.observer.adverts("b")[0][0]
+    down = pair.b.groups[0].master_down_ms()
+    assert down - 2 <= (first - heard) / 1e6 <= down + 5 + 20
+    assert _cause(pair.b) == "deaf takeover"
+    asked = [f for f in pair.observer.frames("b", heard)
+             if f.arp_operation() == 1 and f.arp_target_ip() == OWN["a"] and f.time_ns < first]
+    assert asked and down - ASKED_MS - 5 <= (asked[0].time_ns - heard) / 1e6
 
 
 @pytest.mark.parametrize("takes_over", [True, False])

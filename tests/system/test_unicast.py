@@ -9,6 +9,7 @@ from boxes import OWN, OWN6, SHARED, SHARED6, Pair
 from lab import carp, netns, until
 
 FAMILIES = {"IPv4": (4,), "IPv6": (6,), "both families": (4, 6)}
+MARGIN_MS = 5 + 20  # promise 2 of design.md, and a machine that has other things to do
 _ADDRESSES = {4: SHARED, 6: SHARED6}
 _OWN = {4: OWN, 6: OWN6}
 
@@ -77,7 +78,7 @@ def test_no_multicast_at_all(lab, families):
     pair.b.wait_role("MASTER", within=2)
     heard, first = _adverts(pair, "a")[-1], _adverts(pair, "b", began)[0]
     down = pair.b.groups[0].master_down_ms()
-    assert down - 2 <= (first.time_ns - heard.time_ns) / 1e6 <= down + 100 + 30
+    assert down - 2 <= (first.time_ns - heard.time_ns) / 1e6 <= down + MARGIN_MS
     pair.a.start()
     _heard(pair.a, pair.b, "b")
     for name, peer in (("a", pair.b), ("b", pair.a)):
