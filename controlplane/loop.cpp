@@ -233,6 +233,10 @@ void ControlLoop::run_timers() {
 }
 
 void ControlLoop::run_timers(Slot& slot, bool released) {
+  // What a timer makes known is about the master last heard, if there is one.
+  const election::HeardMaster& heard = slot.state.master;
+  notice_source_ = slot.state.master_known ? heard.address : IpAddress{};
+  notice_mac_ = slot.state.master_known ? heard.mac : MacAddress{};
   for (std::size_t t = 0; t < election::kTimers; ++t) {
     const auto timer = static_cast<election::Timer>(t);
     const Instant due = slot.state.timer(timer);

@@ -131,6 +131,13 @@ TEST(LoopDeaf, StillDeafItTakesOverByDefault) {
 TEST(LoopDeaf, WithoutTakeoverWhenDeafItStaysAndWaitsAndSaysSo) {
   DeafRig rig(deaf_box(false));
   rig.fall_silent();
+  // Something else was the last that a notice could have been about.
+  Conflict other;
+  other.kind = ConflictKind::vrrp;
+  other.source = test::ip4("192.0.2.99");
+  rig.up[0].try_send(other);
+  rig.turn();
+  rig.reports.take<NoticeRaised>();
   rig.run(kProbe + 3ms);
   EXPECT_EQ(rig.term(), 0U);
   const auto notices = rig.reports.take<NoticeRaised>();
