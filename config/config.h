@@ -16,7 +16,11 @@
 namespace koi::config {
 
 enum class Idle : std::uint8_t { poll, adaptive };
-enum class HostPort : std::uint8_t { none, tap, virtio_user };
+/// Where traffic goes that is not koi's to answer: nowhere; to the kernel, by a TAP or by
+/// vhost-net; or to whoever is behind another DPDK device.
+enum class HostPort : std::uint8_t { none, tap, virtio_user, vdev };
+/// When the host has a group's shared addresses, so that its programs can bind them.
+enum class Assign : std::uint8_t { never, always, master };
 enum class Protocol : std::uint8_t { carp, vrrp2, vrrp3 };
 /// The least able box of the group (design.md, "The election is a function").
 enum class Dialect : std::uint8_t { koi, openbsd, freebsd, ucarp };
@@ -62,6 +66,8 @@ struct Port {
   std::vector<InterfaceAddress> addresses;  // this node's own, untagged
   std::map<VlanId, Vlan> vlans;             // own addresses on a VLAN
   HostPort host = HostPort::none;
+  std::string host_vdev;   // host vdev: its name and arguments
+  bool configure = false;  // koi-agent gives this node's own addresses to the kernel's interface
   std::optional<std::uint8_t> dscp;  // 0..63, of what koi sends; default: by the group's dialect
   std::uint8_t pcp = 6;              // 0..7, 802.1Q priority of what koi sends tagged
 
@@ -105,6 +111,14 @@ struct Track {
   bool operator==(const Track&) const = default;
 };
 
+/// A program that koi-agent runs at every role change of the group.
+struct Hook {
+  std::string program;     // absolute path
+  Duration timeout = 10s;  // then it is killed
+
+  bool operator==(const Hook&) const = default;
+};
+
 struct Group {
   std::string name;
   std::string port;  // name of a Port
@@ -132,6 +146,9 @@ struct Group {
   std::vector<std::string> tie;     // groups that change role together with this one
   std::vector<Track> track;
   std::optional<Balance> balance;  // vhid and advskew are its members' then
+  Assign assign = Assign::never;
+  Duration sync_wait{0};  // how long this box gives way for the state of connections; 0: not at all
+  std::vector<Hook> hooks;
   HmacLinkLocal hmac_v6ll = HmacLinkLocal::exclude;
   std::optional<DemotionEncoding> demotion_encoding;  // default: by the dialect
 

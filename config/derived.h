@@ -8,6 +8,13 @@
 /// What follows from a configuration and stands in none of its fields. Pure functions, any thread.
 namespace koi::config {
 
+/// Iff the port has an interface in the kernel, named koi- and the port's name, to hand traffic to.
+inline bool has_kernel_interface(const Port& port) {
+  return port.host == HostPort::tap || port.host == HostPort::virtio_user;
+}
+/// Its name: at most 15 characters, as the kernel wants.
+inline std::string kernel_interface(const Port& port) { return "koi-" + port.name; }
+
 /// The families in which the group has shared addresses, and so advertises.
 FamilySet families_of(const Group& group);
 

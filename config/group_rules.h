@@ -69,6 +69,8 @@ void check_peers(const Group& group, const AddressBook& book, GroupReport& repor
 /// All groups' ties and checks, for they name each other and ports.
 void check_ties(const Config& config, Report& report);
 void check_tracks(const Config& config, Report& report);
+/// A kernel interface for the groups whose addresses it is to have.
+void check_assign(const Config& config, Report& report);
 
 /// The key below the group at which a member's advskew or the group's own stands.
 std::string advskew_key(const Group& group, std::size_t member);

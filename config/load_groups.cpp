@@ -130,6 +130,7 @@ std::optional<Group> load_group(const std::string& name, const YamlNode& node,
   load_transport(*map, group);
   load_ties(*map, group.tie);
   load_track(*map, group.track);
+  load_host_side(*map, group);
   unsupported::check_trailer(*map);
   map->finish();
   return group;

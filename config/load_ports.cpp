@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "config/sections.h"
-#include "config/unsupported.h"
 #include "config/values.h"
 #include "config/words.h"
 
@@ -60,6 +59,20 @@ void load_device(YamlMap& map, std::string& device) {
   device = std::move(*given);
 }
 
+void load_host(YamlMap& map, Port& port) {
+  constexpr std::string_view kAllowed =
+      "none, tap, virtio-user, or vdev: and a DPDK vdev like \"vdev:net_memif0,role=client\"";
+  const auto node = map.find("host");
+  const auto given = node ? node->text(kAllowed) : std::nullopt;
+  if (!given) return;
+  if (given->starts_with(kHostVdevPrefix) && is_vdev(given->substr(kHostVdevPrefix.size()))) {
+    port.host = HostPort::vdev;
+    port.host_vdev = given->substr(kHostVdevPrefix.size());
+  } else if (const auto choice = node->choice<HostPort>(kHostWords, kAllowed)) {
+    port.host = *choice;
+  }
+}
+
 std::optional<Port> load_port(const std::string& name, const YamlNode& node) {
   if (!is_name(name, kMaxPortName)) {
     node.error(fmt::format("{} is no name for a port; allowed: 1 to {} of a-z, 0-9 and -",
@@ -72,12 +85,8 @@ std::optional<Port> load_port(const std::string& name, const YamlNode& node) {
   load_device(*map, port.device);
   load_own_addresses(*map, port.addresses);
   load_vlans(*map, port.vlans);
-  if (const auto host = map->find("host")) {
-    if (const auto choice = host->choice<HostPort>(kHostWords, unsupported::kHostsAllowed)) {
-      port.host = *choice;
-      unsupported::check_host(*host, *choice);
-    }
-  }
+  load_host(*map, port);
+  map->read("configure", port.configure);
   if (const auto dscp = map->find("dscp")) {
     const auto value = dscp->whole_number(0, 63);
     if (value) port.dscp = static_cast<std::uint8_t>(*value);

@@ -38,6 +38,10 @@ std::string item(const InterfaceAddress& a) {
   const std::string text = fmt::format("{}/{}", a.address.to_string(), a.prefix_length);
   return a.address.is_v4() ? text : scalar(text);
 }
+std::string item(const Hook& hook) {
+  return fmt::format("{{program: {}, timeout: {}}}", scalar(hook.program),
+                     format_duration(hook.timeout));
+}
 std::string item(const Member& member) {
   return fmt::format("{{vhid: {}, advskew: {}}}", member.vhid.value(), member.advskew);
 }
@@ -62,7 +66,10 @@ void print_port(Printer& out, const Port& port) {
   for (const auto& [id, vlan] : port.vlans) {
     out.line(6, "{}: {{addresses: {}}}", id.value(), list(vlan.addresses));
   }
-  out.line(4, "host: {}", word(port.host));
+  out.line(4, "host: {}",
+           port.host == HostPort::vdev ? scalar(std::string(kHostVdevPrefix) + port.host_vdev)
+                                       : std::string(word(port.host)));
+  out.line(4, "configure: {}", word(port.configure));
   if (port.dscp) out.line(4, "dscp: {}", *port.dscp);
   out.line(4, "pcp: {}", port.pcp);
 }

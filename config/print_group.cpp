@@ -83,6 +83,9 @@ void print_group(Printer& out, const Group& group) {
   out.line(4, "multicast: {}", word(group.multicast));
   out.line(4, "tie: {}", list(group.tie));
   print_track(out, group.track);
+  out.line(4, "assign: {}", word(group.assign));
+  out.line(4, "sync-wait: {}", format_duration(group.sync_wait));
+  out.line(4, "hooks: {}", list(group.hooks));
   if (group.balance) print_balance(out, *group.balance);
 }
 

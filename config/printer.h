@@ -20,6 +20,7 @@ std::string item(unsigned value);
 std::string item(const std::string& text);
 std::string item(const IpAddress& address);
 std::string item(const InterfaceAddress& address);
+std::string item(const Hook& hook);
 std::string item(const Member& member);
 
 template <class T>

@@ -24,6 +24,7 @@ void load_control(const YamlNode& section, Control& control);
 void load_keys(YamlMap& map, const LoadOptions& options, Group& group);
 void load_balance(const YamlNode& node, const LoadOptions& options, Group& group);
 void load_track(YamlMap& group, std::vector<Track>& track);
+void load_host_side(YamlMap& map, Group& group);  // what the host does with the group's roles
 
 /// Fills in the name of the key file, and the key if it can be had.
 void load_key(const YamlNode& node, const LoadOptions& options, bool allow_weak, KeyUse use,

@@ -17,10 +17,6 @@ enum class TrailerMode : std::uint8_t { off, receive_only, permissive, enforce }
 
 }  // namespace
 
-void check_host(const YamlNode& node, HostPort host) {
-  if (host != HostPort::none) refuse(node, "a host port", kHostsAllowed);
-}
-
 void check_protocol(const YamlNode& node, Protocol protocol) {
   if (protocol != Protocol::carp) refuse(node, "VRRP", kProtocolsAllowed);
 }

@@ -10,12 +10,10 @@
 /// feature removes its lines here and gives it a loader.
 namespace koi::config::unsupported {
 
-inline constexpr std::string_view kHostsAllowed = "none";
 inline constexpr std::string_view kProtocolsAllowed = "carp";
 inline constexpr std::string_view kTrailerModesAllowed = "off";
 inline constexpr std::string_view kBalanceModesAllowed = "arp";
 
-void check_host(const YamlNode& node, HostPort host);
 void check_protocol(const YamlNode& node, Protocol protocol);
 void check_balance_mode(const YamlNode& node, BalanceMode mode);
 

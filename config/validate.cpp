@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "config/derived.h"
 #include "config/report.h"
 #include "config/sections.h"
 #include "config/values.h"
@@ -51,6 +52,23 @@ void check_own_addresses(const std::string& list, const std::vector<InterfaceAdd
   }
 }
 
+void check_host(const std::string& path, const Port& port,
+                std::map<std::string, std::string>& devices, Report& report) {
+  if (port.configure && !has_kernel_interface(port) && report.clean(path + ".host") &&
+      report.clean(path + ".configure")) {
+    report.error(path + ".configure",
+                 "there is no kernel interface to configure; allowed: with host: tap or "
+                 "virtio-user");
+  }
+  if (port.host != HostPort::vdev || !report.clean(path + ".host")) return;
+  const std::string identity = device_identity(port.host_vdev);
+  const auto [first, fresh] = devices.emplace(identity, port.name);
+  if (fresh) return;
+  report.error(path + ".host", fmt::format("device {} is already port {}'s; allowed: another name "
+                                           "of a vdev",
+                                           in_quotes(identity), first->second));
+}
+
 void check_ports(const std::vector<Port>& ports, Report& report) {
   std::map<std::string, std::string> devices;
   for (const Port& port : ports) {
@@ -64,6 +82,7 @@ void check_ports(const std::vector<Port>& ports, Report& report) {
                                                    in_quotes(identity), first->second));
       }
     }
+    check_host(path, port, devices, report);
     check_own_addresses(path + ".addresses", port.addresses, report);
     for (const auto& [id, vlan] : port.vlans) {
       check_own_addresses(fmt::format("{}.vlans.{}.addresses", path, id.value()), vlan.addresses,

@@ -77,4 +77,20 @@ void check_tracks(const Config& config, Report& all) {
   }
 }
 
+void check_assign(const Config& config, Report& all) {
+  for (const Group& group : config.groups) {
+    GroupReport report(group, all);
+    if (group.assign == Assign::never || !report.clean({"assign", "port"})) continue;
+    const auto port = std::find_if(config.ports.begin(), config.ports.end(),
+                                   [&](const Port& p) { return p.name == group.port; });
+    if (port == config.ports.end() || !all.clean("ports." + path_part(port->name) + ".host") ||
+        has_kernel_interface(*port)) {
+      continue;
+    }
+    report.error("assign", fmt::format("port {} has no kernel interface; allowed: with its host: "
+                                       "tap or virtio-user",
+                                       port->name));
+  }
+}
+
 }  // namespace koi::config

@@ -16,8 +16,13 @@ using Word = std::pair<std::string_view, E>;
 inline constexpr std::array<Word<Idle>, 2> kIdleWords = {
     {{"poll", Idle::poll}, {"adaptive", Idle::adaptive}}};
 
+/// But for vdev, which comes with its device: "vdev:net_memif0,role=client".
 inline constexpr std::array<Word<HostPort>, 3> kHostWords = {
     {{"none", HostPort::none}, {"tap", HostPort::tap}, {"virtio-user", HostPort::virtio_user}}};
+inline constexpr std::string_view kHostVdevPrefix = "vdev:";
+
+inline constexpr std::array<Word<Assign>, 3> kAssignWords = {
+    {{"never", Assign::never}, {"always", Assign::always}, {"master", Assign::master}}};
 
 inline constexpr std::array<Word<Protocol>, 3> kProtocolWords = {
     {{"carp", Protocol::carp}, {"vrrp2", Protocol::vrrp2}, {"vrrp3", Protocol::vrrp3}}};
@@ -60,6 +65,7 @@ constexpr std::string_view word_of(const std::array<Word<E>, n>& words, E value)
 
 constexpr std::string_view word(Idle v) { return word_of(kIdleWords, v); }
 constexpr std::string_view word(HostPort v) { return word_of(kHostWords, v); }
+constexpr std::string_view word(Assign v) { return word_of(kAssignWords, v); }
 constexpr std::string_view word(Protocol v) { return word_of(kProtocolWords, v); }
 constexpr std::string_view word(Dialect v) { return word_of(kDialectWords, v); }
 constexpr std::string_view word(DemotionEncoding v) { return word_of(kDemotionWords, v); }
