@@ -84,7 +84,8 @@ class Builder {
  private:
   void add_port(std::size_t p) {
     const config::Port& port = config_.ports[p];
-    topology_.ports.push_back(PortView{facts_[p].mac, facts_[p].receivers});
+    const bool host = port.host != config::HostPort::none;
+    topology_.ports.push_back(PortView{facts_[p].mac, facts_[p].receivers, host, facts_[p].mtu});
     const PortIndex index(static_cast<std::uint8_t>(p));
     add_own(index, VlanId(0));
     for (const auto& [vlan, settings] : port.vlans) add_own(index, vlan);
@@ -99,7 +100,8 @@ class Builder {
     }
     const OwnAddresses own =
         own_addresses(config_.ports[port.value()], vlan, facts_[port.value()].mac, with_ipv6);
-    for (const IpAddress& address : own.all) add_entry(port, vlan, address, Entry{});
+    const Entry own_entry{.slot = {}, .on_host = topology_.ports[port.value()].host};
+    for (const IpAddress& address : own.all) add_entry(port, vlan, address, own_entry);
     own_.emplace(std::pair{port, vlan}, own);
   }
 
@@ -120,7 +122,8 @@ class Builder {
     const PortIndex port(static_cast<std::uint8_t>(p));
     const SlotIndex first(static_cast<std::uint16_t>(topology_.slots.size()));
 
-    Entry entry{.kind = EntryKind::shared, .slot = first};
+    Entry entry{
+        .kind = EntryKind::shared, .slot = first, .on_host = group.assign != config::Assign::never};
     const std::vector<config::Member> members = config::members_of(group);
     if (group.balance) {
       entry.balancer = static_cast<std::uint16_t>(topology_.balancers.size());

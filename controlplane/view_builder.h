@@ -16,6 +16,7 @@ namespace koi::controlplane {
 struct PortFacts {
   MacAddress mac;
   std::uint8_t receivers = 0;  // bit w: worker w has a queue pair there
+  std::uint16_t mtu = 1500;
 };
 
 /// The slots of a group: [first, first + count). One without balancing, else one per member by

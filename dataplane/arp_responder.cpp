@@ -44,6 +44,14 @@ bool note_sender(const wire::ArpPacket& packet, const wire::EthernetHeader& ethe
                          .address = request.sender_ip});
 }
 
+/// A reply is for the host, which may have asked; but what is said to a shared address is not.
+Fate not_a_request(bool of_peer, const Entry* target) {
+  if (target != nullptr && target->kind == EntryKind::shared) {
+    return Fate::drop(DropReason::kArpNotRequest);
+  }
+  return of_peer ? Fate::noted() : Fate::not_ours(DropReason::kArpNotRequest);
+}
+
 /// RFC 5227 §3: who asks for its own address announces it.
 DropReason announcement(const wire::ArpPacket& packet, const Entry& entry,
                         const BurstContext& burst) {
@@ -63,12 +71,15 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
   const bool is_request = request->operation == wire::kArpRequest;
   const bool is_reply = request->operation == wire::kArpReply;
   const bool of_peer = (is_request || is_reply) && note_sender(*request, ethernet, burst);
-  if (!is_request) return of_peer ? Fate::taken() : Fate::drop(DropReason::kArpNotRequest);
-
   const Topology& topology = burst.topology();
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, request->target_ip);
+  if (!is_request) return not_a_request(of_peer, entry);
   if (entry == nullptr || entry->kind == EntryKind::peer) {
-    return of_peer ? Fate::taken() : Fate::drop(DropReason::kArpNotOurs);
+    return of_peer ? Fate::noted() : Fate::not_ours(DropReason::kArpNotOurs);
+  }
+  if (entry->kind == EntryKind::own && entry->on_host) {
+    hear_peer(request->sender_ip, request->sender_mac, ethernet, burst);
+    return Fate::not_ours(DropReason::kArpNotOurs);
   }
   if (request->sender_ip == request->target_ip) {
     return Fate::drop(announcement(*request, *entry, burst));

@@ -8,6 +8,7 @@
 #include "common/wire/ipv6.h"
 #include "dataplane/arp_responder.h"
 #include "dataplane/conflicts.h"
+#include "dataplane/host_gate.h"
 #include "dataplane/icmp_responder.h"
 #include "dataplane/icmpv6_responder.h"
 #include "dataplane/query_receiver.h"
@@ -15,10 +16,22 @@
 namespace koi::dataplane {
 namespace {
 
-/// A virtual MAC of anybody (protocol.md §2); which one exactly is the responder's to check.
-bool is_virtual(const MacAddress& mac) {
+/// A virtual MAC of CARP (protocol.md §2); which one exactly is the responder's to check.
+bool is_carp_virtual(const MacAddress& mac) {
   constexpr MacAddress kPrefix = virtual_mac(Vhid(0));
   return std::equal(mac.bytes.begin(), mac.bytes.end() - 1, kPrefix.bytes.begin());
+}
+
+constexpr std::size_t kIpv4ProtocolAt = 9;
+constexpr std::size_t kIpv6NextAt = 6;
+
+/// What only a host can make sense of, and is no advertisement: those come whole and without
+/// options, and are for nobody else. protocol_at: where the protocol stands in the packet, if so
+/// far it goes.
+Fate for_host(std::span<const std::byte> packet, std::size_t protocol_at, DropReason reason) {
+  const bool carp =
+      packet.size() > protocol_at && wire::get_u8(packet, protocol_at) == wire::kCarpProtocol;
+  return carp ? Fate::drop(reason) : Fate::not_ours(reason);
 }
 
 Fate classify_ipv4(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
@@ -26,7 +39,11 @@ Fate classify_ipv4(std::span<std::byte> frame, const wire::EthernetHeader& ether
   const std::span<std::byte> packet = frame.subspan(ethernet.payload);
   if (wire::is_igmp(packet)) return receive_igmp(packet, ethernet, burst);
   const Parsed<wire::Ipv4Header> ip = wire::parse_ipv4(packet);
-  if (!ip) return Fate::drop(ip.reason());
+  if (!ip) {
+    const bool sound =
+        ip.reason() == DropReason::kIpv4Options || ip.reason() == DropReason::kIpv4Fragment;
+    return sound ? for_host(packet, kIpv4ProtocolAt, ip.reason()) : Fate::drop(ip.reason());
+  }
   if (ip->protocol != wire::kCarpProtocol) return answer_icmp_echo(frame, ethernet, *ip, burst);
   return adverts.receive({.source = ip->source,
                           .destination = ip->destination,
@@ -40,7 +57,11 @@ Fate classify_ipv6(std::span<std::byte> frame, std::size_t room,
                    AdvertReceiver& adverts) {
   const std::span<std::byte> packet = frame.subspan(ethernet.payload);
   const Parsed<wire::Ipv6Header> ip = wire::parse_ipv6(packet);
-  if (!ip) return Fate::drop(ip.reason());
+  if (!ip) {
+    if (ip.reason() != DropReason::kIpv6Fragment) return Fate::drop(ip.reason());
+    const bool first = wire::get_u8(packet, kIpv6NextAt) == wire::kNextFragment;
+    return for_host(packet, first ? wire::kIpv6Length : kIpv6NextAt, ip.reason());
+  }
   if (ip->protocol != wire::kCarpProtocol) {
     return answer_icmpv6(frame, room, ethernet, *ip, burst);
   }
@@ -51,6 +72,18 @@ Fate classify_ipv6(std::span<std::byte> frame, std::size_t room,
                          ethernet, burst);
 }
 
+Fate respond(std::span<std::byte> frame, std::size_t room, const wire::EthernetHeader& ethernet,
+             const BurstContext& burst, AdvertReceiver& adverts) {
+  if (ethernet.ethertype == wire::kEtherArp) return answer_arp(frame, ethernet, burst);
+  if (ethernet.ethertype == wire::kEtherIpv4) {
+    return classify_ipv4(frame, ethernet, burst, adverts);
+  }
+  if (ethernet.ethertype == wire::kEtherIpv6) {
+    return classify_ipv6(frame, room, ethernet, burst, adverts);
+  }
+  return Fate::not_ours(DropReason::kEthertype);
+}
+
 }  // namespace
 
 Fate classify(std::span<std::byte> frame, std::size_t room, const BurstContext& burst,
@@ -59,17 +92,13 @@ Fate classify(std::span<std::byte> frame, std::size_t room, const BurstContext& 
   if (!ethernet) return Fate::drop(ethernet.reason());
   burst.conflicts.source(frame, *ethernet, burst);
   const MacAddress& to = ethernet->destination;
-  if (!to.is_multicast() && to != burst.port_mac() && !is_virtual(to)) {
+  if (!to.is_multicast() && to != burst.port_mac() && !is_carp_virtual(to)) {
     return Fate::drop(DropReason::kNotOurMac);
   }
-  if (ethernet->ethertype == wire::kEtherArp) return answer_arp(frame, *ethernet, burst);
-  if (ethernet->ethertype == wire::kEtherIpv4) {
-    return classify_ipv4(frame, *ethernet, burst, adverts);
-  }
-  if (ethernet->ethertype == wire::kEtherIpv6) {
-    return classify_ipv6(frame, room, *ethernet, burst, adverts);
-  }
-  return Fate::drop(DropReason::kEthertype);
+  const Fate fate = respond(frame, room, *ethernet, burst, adverts);
+  if (fate.kind() < Fate::Kind::not_ours) [[likely]]
+    return fate;
+  return to_host(fate, frame, *ethernet, burst);
 }
 
 }  // namespace koi::dataplane

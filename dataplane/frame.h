@@ -28,7 +28,8 @@ struct BurstContext {
   DadLimit& dad;
 
   const Topology& topology() const { return *view.topology; }
-  const MacAddress& port_mac() const { return topology().ports[port.value()].mac; }
+  const PortView& port_view() const { return topology().ports[port.value()]; }
+  const MacAddress& port_mac() const { return port_view().mac; }
 };
 
 /// What becomes of a frame.
@@ -38,7 +39,11 @@ class Fate {
     drop,    // reason()
     answer,  // the frame has become its own answer: send length() bytes, which may be more than it
              // had
-    taken    // an advertisement that went up
+    taken,   // went up: an advertisement; or what others may see too, where there is no host
+    pass,    // on to the other side of the host port, as it is now
+    // What a responder says; the host gate makes one of the above of it.
+    not_ours,  // for the host if there is one, else dropped for reason()
+    noted      // went up, and is for the host too if there is one
   };
 
   static constexpr Fate drop(DropReason reason) {
@@ -48,9 +53,14 @@ class Fate {
     return Fate(Kind::answer, static_cast<std::uint8_t>(what), length);
   }
   static constexpr Fate taken() { return Fate(Kind::taken, 0, 0); }
+  static constexpr Fate pass() { return Fate(Kind::pass, 0, 0); }
+  static constexpr Fate not_ours(DropReason reason) {
+    return Fate(Kind::not_ours, static_cast<std::uint8_t>(reason), 0);
+  }
+  static constexpr Fate noted() { return Fate(Kind::noted, 0, 0); }
 
   constexpr Kind kind() const { return static_cast<Kind>(word_ & 0xff); }
-  /// REQUIRES: kind() is drop.
+  /// REQUIRES: kind() is drop or not_ours.
   constexpr DropReason reason() const { return static_cast<DropReason>(word_ >> 8 & 0xff); }
   /// REQUIRES: kind() is answer, as for length().
   constexpr AnswerKind what() const { return static_cast<AnswerKind>(word_ >> 8 & 0xff); }

@@ -21,12 +21,17 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
   const Topology& topology = burst.topology();
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, ip.destination);
   if (entry == nullptr || entry->kind == EntryKind::peer) {
-    return Fate::drop(DropReason::kIpv4NotOurs);
+    return Fate::not_ours(DropReason::kIpv4NotOurs);
+  }
+  if (entry->kind == EntryKind::own && entry->on_host) {
+    return Fate::not_ours(DropReason::kIpv4NotOurs);
   }
   if (const auto reason = refusal_at(*entry, ethernet.destination, burst)) {
     return Fate::drop(*reason);
   }
-  if (ip.protocol != wire::kProtocolIcmp) return Fate::drop(DropReason::kIpv4Protocol);
+  if (ip.protocol != wire::kProtocolIcmp || entry->on_host) {
+    return Fate::not_ours(DropReason::kIpv4Protocol);
+  }
   // RFC 1122 §3.2.1.3: these are never a source, and an answer to ourselves would loop.
   const Entry* asker = topology.find_address(burst.port, ethernet.vlan, ip.source);
   if (!ip.source.is_host() || (asker != nullptr && asker->kind != EntryKind::peer)) {
@@ -36,7 +41,11 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
   const std::span<std::byte> packet = frame.subspan(ethernet.payload);
   const std::span<std::byte> message = packet.subspan(wire::kIpv4Length, ip.payload_length);
   const auto echo = wire::parse_icmp_echo_request(message);
-  if (!echo) return Fate::drop(echo.reason());
+  if (!echo) {
+    // An error about what the host sent from there is for the host.
+    return echo.reason() == DropReason::kIcmpNotEcho ? Fate::not_ours(echo.reason())
+                                                     : Fate::drop(echo.reason());
+  }
 
   wire::put_mac(frame, 0, ethernet.source);
   wire::put_mac(frame, 6, ethernet.destination);

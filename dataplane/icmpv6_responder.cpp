@@ -19,24 +19,33 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
   const Topology& topology = burst.topology();
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, ip.destination);
   if (entry == nullptr || entry->kind == EntryKind::peer) {
-    return Fate::drop(DropReason::kIpv6NotOurs);
+    return Fate::not_ours(DropReason::kIpv6NotOurs);
+  }
+  if (entry->kind == EntryKind::own && entry->on_host) {
+    return Fate::not_ours(DropReason::kIpv6NotOurs);
   }
   if (const auto reason = refusal_at(*entry, ethernet.destination, burst)) {
     return Fate::drop(*reason);
   }
-  if (ip.protocol != wire::kProtocolIcmpv6) return Fate::drop(DropReason::kIpv6Protocol);
+  if (ip.protocol != wire::kProtocolIcmpv6 || entry->on_host) {
+    return Fate::not_ours(DropReason::kIpv6Protocol);
+  }
   // RFC 4443 §2.4 (e): no answer to a source that is no one host's; one to ourselves would loop.
   const Entry* asker = topology.find_address(burst.port, ethernet.vlan, ip.source);
   if (!ip.source.is_host() || (asker != nullptr && asker->kind != EntryKind::peer)) {
     return Fate::drop(DropReason::kIpv6Source);
   }
   // Extension headers are the sender's, and are not sent back.
-  if (ip.payload != wire::kIpv6Length) return Fate::drop(DropReason::kIpv6Extensions);
+  if (ip.payload != wire::kIpv6Length) return Fate::not_ours(DropReason::kIpv6Extensions);
 
   const std::span<std::byte> packet = frame.subspan(ethernet.payload);
   const std::span<std::byte> message = packet.subspan(wire::kIpv6Length, ip.payload_length);
   const auto echo = wire::parse_icmpv6_echo_request(ip, message);
-  if (!echo) return Fate::drop(echo.reason());
+  if (!echo) {
+    // An error about what the host sent from there is for the host.
+    return echo.reason() == DropReason::kIcmp6NotEcho ? Fate::not_ours(echo.reason())
+                                                      : Fate::drop(echo.reason());
+  }
 
   wire::put_mac(frame, 0, ethernet.source);
   wire::put_mac(frame, 6, ethernet.destination);

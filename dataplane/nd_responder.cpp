@@ -35,8 +35,9 @@ Fate answer_solicitation(std::span<std::byte> frame, std::size_t room,
   const Ipv6Address& target = solicitation->target;
   const Topology& topology = burst.topology();
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, target);
-  if (entry == nullptr || entry->kind == EntryKind::peer) {
-    return Fate::drop(DropReason::kNdNotOurs);
+  if (entry == nullptr || entry->kind == EntryKind::peer ||
+      (entry->kind == EntryKind::own && entry->on_host)) {
+    return Fate::not_ours(DropReason::kNdNotOurs);
   }
   // RFC 4861 §7.2.2: to the target's solicited-node group, or to the target itself; and anybody may
   // ask all nodes.
@@ -95,12 +96,15 @@ Fate judge_advertisement(std::span<const std::byte> frame, const wire::EthernetH
   if (!said) return Fate::drop(said.reason());
 
   const Entry* entry = burst.topology().find_address(burst.port, ethernet.vlan, said->target);
-  if (entry == nullptr) return Fate::drop(DropReason::kNdNotOurs);
+  if (entry == nullptr) return Fate::not_ours(DropReason::kNdNotOurs);
   const MacAddress& mac = said->link_layer ? *said->link_layer : ethernet.source;
   if (entry->kind == EntryKind::peer) {
     return take_peer(said->target, mac, ethernet, burst, DropReason::kNdNotOurs);
   }
-  return judge_claim(*entry, said->target, mac, burst);
+  const Fate fate = judge_claim(*entry, said->target, mac, burst);
+  // What is said of the host's own addresses is for the host; of a shared one, the answer to it.
+  const bool for_host = entry->kind == EntryKind::own || !ethernet.destination.is_multicast();
+  return for_host ? Fate::not_ours(fate.reason()) : fate;
 }
 
 }  // namespace koi::dataplane

@@ -1,16 +1,7 @@
 #include "dataplane/neighbor_receiver.h"
 
-#include <algorithm>
-
 namespace koi::dataplane {
 namespace {
-
-/// 00:00:5e:00:01 and :02 (protocol.md §2, §12): whoever reigns has it, so nobody in particular.
-bool is_virtual(const MacAddress& mac) {
-  constexpr MacAddress kPrefix = virtual_mac(Vhid(0));
-  return std::equal(mac.bytes.begin(), mac.bytes.begin() + 4, kPrefix.bytes.begin()) &&
-         (mac.bytes[4] == std::byte{1} || mac.bytes[4] == std::byte{2});
-}
 
 template <class Address>
 bool hear(const Address& address, const MacAddress& mac, const wire::EthernetHeader& ethernet,

@@ -87,6 +87,7 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
     if (multicast != 0 && multicast != -ENOTSUP)
       return failed("neither promiscuous nor multicast", multicast);
   }
+  if (const int rc = rte_eth_dev_get_mtu(id, &port.mtu_); rc != 0) return failed("no MTU", rc);
   rte_ether_addr mac{};
   if (const int rc = rte_eth_macaddr_get(id, &mac); rc != 0) return failed("no MAC address", rc);
   std::memcpy(port.mac_.bytes.data(), mac.addr_bytes, 6);
@@ -100,6 +101,7 @@ Port::Port(Port&& other) noexcept
       driver_(std::move(other.driver_)),
       kernel_interface_(std::move(other.kernel_interface_)),
       mac_(other.mac_),
+      mtu_(other.mtu_),
       queues_(other.queues_),
       rx_descriptors_(other.rx_descriptors_),
       tx_descriptors_(other.tx_descriptors_),

@@ -29,6 +29,7 @@ class Port {
   std::uint16_t id() const { return id_; }  // DPDK's number
   const std::string& name() const { return name_; }
   const MacAddress& mac() const { return mac_; }
+  std::uint16_t mtu() const { return mtu_; }  // bytes behind the Ethernet header and a VLAN tag
   std::uint16_t queues() const { return queues_; }
   std::uint16_t rx_descriptors() const { return rx_descriptors_; }
   const std::string& driver() const { return driver_; }
@@ -50,6 +51,7 @@ class Port {
   std::string driver_;
   std::string kernel_interface_;
   MacAddress mac_;
+  std::uint16_t mtu_ = 1500;
   std::uint16_t queues_ = 0;
   std::uint16_t rx_descriptors_ = 0;
   std::uint16_t tx_descriptors_ = 0;

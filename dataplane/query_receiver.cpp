@@ -9,14 +9,17 @@ namespace koi::dataplane {
 Fate receive_igmp(std::span<const std::byte> packet, const wire::EthernetHeader& ethernet,
                   const BurstContext& burst) {
   const Parsed<wire::IgmpQuery> query = wire::parse_igmp_query(packet);
-  if (!query) return Fate::drop(query.reason());
+  if (!query) {
+    return query.reason() == DropReason::kIgmpNotQuery ? Fate::not_ours(query.reason())
+                                                       : Fate::drop(query.reason());
+  }
   burst.reporter.offer(QueryHeard{.port = burst.port,
                                   .vlan = ethernet.vlan,
                                   .family = Family::ipv4,
                                   .older_version = query->older_version,
                                   .group = query->group,
                                   .max_response = query->max_response});
-  return Fate::taken();
+  return Fate::noted();
 }
 
 Fate receive_mld(std::span<const std::byte> frame, const wire::EthernetHeader& ethernet,
@@ -31,7 +34,7 @@ Fate receive_mld(std::span<const std::byte> frame, const wire::EthernetHeader& e
                                   .older_version = query->older_version,
                                   .group = query->group,
                                   .max_response = query->max_response});
-  return Fate::taken();
+  return Fate::noted();
 }
 
 }  // namespace koi::dataplane

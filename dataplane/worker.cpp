@@ -10,6 +10,7 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/classify.h"
+#include "dataplane/host_gate.h"
 #include "dataplane/mbuf_view.h"
 
 namespace koi::dataplane {
@@ -45,6 +46,9 @@ void Worker::run() {
       lease_.end_poll(drain_.end_poll());
       report_gap();
     }
+    for (const Queue& queue : setup_.queues) {
+      if (queue.host) work += poll_host(queue);
+    }
     work += receive_down();
     rest(work != 0, now);
   }
@@ -69,7 +73,9 @@ std::uint16_t Worker::poll(std::size_t q) {
   rte_mbuf* answers[kBurst];
   AnswerKind kinds[kBurst];
   rte_mbuf* dropped[kBurst];
+  rte_mbuf* passed[kBurst];
   std::uint16_t answer_count = 0;
+  std::uint16_t pass_count = 0;
   unsigned drop_count = 0;
   constexpr std::uint16_t kAhead = 4;
   for (std::uint16_t i = 0; i < std::min(count, kAhead); ++i) {
@@ -87,6 +93,10 @@ std::uint16_t Worker::poll(std::size_t q) {
       answers[answer_count++] = frame;
       continue;
     }
+    if (fate.kind() == Fate::Kind::pass) {
+      passed[pass_count++] = frame;
+      continue;
+    }
     if (fate.kind() == Fate::Kind::drop) {
       counters.drops[static_cast<std::size_t>(fate.reason())].add();
     }
@@ -95,6 +105,53 @@ std::uint16_t Worker::poll(std::size_t q) {
   counters.received.add(count);
   if (drop_count != 0) rte_pktmbuf_free_bulk(dropped, drop_count);
   if (answer_count != 0) send_answers(queue, answers, kinds, answer_count);
+  if (pass_count != 0) hand_to_host(queue, passed, pass_count);
+  return count;
+}
+
+void Worker::hand_to_host(const Queue& queue, rte_mbuf** frames, std::uint16_t count) {
+  const std::uint16_t taken = rte_eth_tx_burst(*queue.host, queue.queue_id, frames, count);
+  counters_.ports[queue.port.value()].to_host.add(taken);
+  if (taken == count) return;
+  counters_.drop(queue.port, DropReason::kHostFull, count - taken);
+  rte_pktmbuf_free_bulk(frames + taken, count - taken);
+}
+
+std::uint16_t Worker::poll_host(const Queue& queue) {
+  rte_mbuf* frames[kHostBurst];
+  const std::uint16_t count = rte_eth_rx_burst(*queue.host, queue.queue_id, frames, kHostBurst);
+  if (count == 0) return 0;
+  const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_, dad_};
+  PortCounters& counters = counters_.ports[queue.port.value()];
+  rte_mbuf* dropped[kHostBurst];
+  std::uint16_t drop_count = 0;
+  std::uint16_t pass_count = 0;
+  for (std::uint16_t i = 0; i < count; ++i) {
+    rte_mbuf* frame = frames[i];
+    const Fate fate = is_one_segment(frame) ? from_host(frame_of(frame), burst)
+                                            : Fate::drop(DropReason::kMultiSegment);
+    if (fate.kind() == Fate::Kind::pass) {
+      frames[pass_count++] = frame;
+    } else {
+      counters.drops[static_cast<std::size_t>(fate.reason())].add();
+      dropped[drop_count++] = frame;
+    }
+  }
+  counters.from_host.add(count);
+  if (drop_count != 0) rte_pktmbuf_free_bulk(dropped, drop_count);
+  if (pass_count == 0) return count;
+  // L1, as for answers: some of these may use a virtual MAC.
+  if (!lease_.in_time(setup_.clock.read())) {
+    counters_.drop(queue.port, DropReason::kAnswerLate, pass_count);
+    rte_pktmbuf_free_bulk(frames, pass_count);
+    return count;
+  }
+  const std::uint16_t sent = rte_eth_tx_burst(queue.port_id, queue.queue_id, frames, pass_count);
+  counters.transmitted.add(sent);
+  if (sent != pass_count) {
+    counters_.drop(queue.port, DropReason::kTransmitFull, pass_count - sent);
+    rte_pktmbuf_free_bulk(frames + sent, pass_count - sent);
+  }
   return count;
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <rte_mbuf.h>
@@ -25,6 +26,8 @@ struct Queue {
   std::uint16_t port_id = 0;  // DPDK's number
   std::uint16_t queue_id = 0;
   std::uint16_t depth = 0;  // frames its receive ring holds
+  std::optional<std::uint16_t>
+      host{};  // DPDK's number of the port's host, whose queue is queue_id too
 };
 
 struct WorkerSetup {
@@ -40,7 +43,8 @@ struct WorkerSetup {
   bool sleeps = true;  // idle: adaptive
 };
 
-/// One worker core's loop: rx burst, classify, answer in place, tx burst; then what control sent.
+/// One worker core's loop: rx burst, classify, answer in place or hand to the host, tx burst; then
+/// what the host and what control sent.
 /// No allocation, lock, exception, log or copy, and no system call of ours but the adaptive sleep.
 class Worker {
  public:
@@ -53,6 +57,9 @@ class Worker {
 
  private:
   static constexpr std::uint16_t kBurst = 64;
+  /// Smaller, for a host port's driver may cost a system call for each frame, and L8 allows a turn
+  /// 1 ms.
+  static constexpr std::uint16_t kHostBurst = 32;
   static constexpr std::uint32_t kHeldBack =
       kBurst + 32;                              // descriptors a driver may not have filled
   static constexpr unsigned kDownPerTurn = 64;  // so that announcements do not starve reception
@@ -64,6 +71,11 @@ class Worker {
 
   /// Returns how many frames it received.
   std::uint16_t poll(std::size_t queue);
+  /// What is not ours to answer, to the other side of the host port. A full one costs data, nothing
+  /// else.
+  void hand_to_host(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
+  /// Returns how many frames the host sent.
+  std::uint16_t poll_host(const Queue& queue);
   void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
                     std::uint16_t count);
   unsigned receive_down();

@@ -38,7 +38,9 @@ struct PortCounters {  // writer: the worker
   std::array<Counter, kDropReasons> drops;
   std::array<Counter, kAnswerKinds> answers;
   Counter received;     // frames
-  Counter transmitted;  // frames
+  Counter transmitted;  // frames, those of the host among them
+  Counter to_host;      // frames that the host port took
+  Counter from_host;    // frames that it brought
 };
 
 struct SlotCounters {  // writer: the worker

@@ -87,6 +87,10 @@ struct Entry {
   /// [slot, slot + members), by ascending vhid.
   std::uint16_t balancer = kNoBalancer;
 
+  /// The host port's side has the address and answers for it: an own one on a port with a host; a
+  /// shared one that is assigned there, but for ARP and Neighbor Discovery, which are koi's.
+  bool on_host = false;
+
   bool is_balanced() const { return balancer != kNoBalancer; }
 };
 
@@ -116,6 +120,8 @@ struct SlotView {
 struct PortView {
   MacAddress mac;
   std::uint8_t receivers = 0;  // bit w: worker w polls a queue of this port
+  bool host = false;           // what is not ours to answer goes on to the host port
+  std::uint16_t mtu = 1500;    // of the NIC and of the host port
 };
 
 struct Topology {

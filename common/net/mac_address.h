@@ -59,6 +59,16 @@ inline constexpr MacAddress kBroadcastMac = mac_from({0xff, 0xff, 0xff, 0xff, 0x
 /// 224.0.0.18, the group of CARP and VRRP (protocol.md §2).
 inline constexpr MacAddress kCarpIpv4Mac = mac_from({0x01, 0x00, 0x5e, 0x00, 0x00, 0x12});
 
+/// 00:00:5e:00:01:XX and 00:00:5e:00:02:XX, of CARP and VRRP (protocol.md §2, §12): whoever reigns
+/// has it, so nobody in particular.
+constexpr bool is_virtual(const MacAddress& mac) {
+  constexpr std::byte kLeast{1};
+  constexpr std::byte kMost{2};
+  return mac.bytes[0] == std::byte{0} && mac.bytes[1] == std::byte{0} &&
+         mac.bytes[2] == std::byte{0x5e} && mac.bytes[3] == std::byte{0} &&
+         mac.bytes[4] >= kLeast && mac.bytes[4] <= kMost;
+}
+
 /// Virtual MAC of a vhid, the same for both families (protocol.md §2): 00:00:5e:00:01:vhid.
 constexpr MacAddress virtual_mac(Vhid vhid) {
   return mac_from({0x00, 0x00, 0x5e, 0x00, 0x01, vhid.value()});

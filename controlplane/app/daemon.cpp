@@ -1,5 +1,6 @@
 #include "controlplane/app/daemon.h"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <memory>
@@ -19,9 +20,11 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "config/derived.h"
 #include "controlplane/app/service.h"
 #include "controlplane/loop.h"
 #include "dataplane/eal.h"
+#include "dataplane/host_port.h"
 #include "dataplane/mempool.h"
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
@@ -38,7 +41,8 @@ constexpr int kControlPriority = 50;     // SCHED_FIFO, above everything that is
 constexpr Duration kEndPatience = 2s;    // for threads that hang at the end
 constexpr Duration kControlNap = 100us;
 
-/// Signals reach the service thread only, through a descriptor. Before any thread exists.
+/// Signals reach the service thread only, through a descriptor. Before any thread exists. Real-time
+/// ones are net_tap's, which counts them: open_real_time_signals().
 int block_signals() {
   sigset_t all;
   sigfillset(&all);
@@ -51,6 +55,15 @@ int block_signals() {
   sigemptyset(&ours);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ours, signal);
   return signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/// net_tap receives only after a real-time signal: one thread leaves them unblocked, where the
+/// handler may run at leisure.
+void open_real_time_signals() {
+  sigset_t real_time;
+  sigemptyset(&real_time);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) sigaddset(&real_time, signal);
+  pthread_sigmask(SIG_UNBLOCK, &real_time, nullptr);
 }
 
 /// Log lines go through a thread of their own: a slow terminal or journal stops nobody.
@@ -74,6 +87,14 @@ dataplane::EalOptions eal_options(const config::Config& config) {
   return options;
 }
 
+/// REQUIRES: the port has a host.
+dataplane::HostPort::Device host_device(const config::Port& port, const dataplane::Port& started) {
+  if (port.host == config::HostPort::vdev) return dataplane::HostPort::vdev(port.host_vdev);
+  const std::string interface = config::kernel_interface(port);
+  return port.host == config::HostPort::tap ? dataplane::HostPort::tap(started, interface)
+                                            : dataplane::HostPort::virtio_user(started, interface);
+}
+
 /// One worker with what belongs to it.
 struct WorkerRoom {
   std::unique_ptr<Channel<UpMessage>> up;
@@ -93,6 +114,7 @@ class Daemon {
 
  private:
   Status open_ports();
+  Status open_hosts();
   Status make_rooms();
   Status open_service();
   void make_workers();
@@ -107,6 +129,7 @@ class Daemon {
   std::optional<dataplane::TscClock> clock_;
   std::unique_ptr<SlotBoard> board_ = std::make_unique<SlotBoard>();
   std::vector<dataplane::Port> ports_;
+  std::vector<std::optional<dataplane::HostPort>> hosts_;  // by PortIndex
   std::vector<WorkerRoom> rooms_;
   std::unique_ptr<Channel<controlplane::Command>> commands_;
   std::unique_ptr<Channel<controlplane::Report>> reports_;
@@ -133,7 +156,8 @@ Status Daemon::start() {
   if (!eal) return eal.error();
   eal_.emplace(std::move(eal).value());
   clock_.emplace();
-  for (const auto& step : {&Daemon::open_ports, &Daemon::make_rooms, &Daemon::open_service}) {
+  for (const auto& step :
+       {&Daemon::open_ports, &Daemon::open_hosts, &Daemon::make_rooms, &Daemon::open_service}) {
     if (Status s = (this->*step)(); !s) return s;
   }
   make_workers();
@@ -161,6 +185,32 @@ Status Daemon::open_ports() {
   return Done{};
 }
 
+/// Pools of their own: what the host sends cannot take the buffers of what is received.
+Status Daemon::open_hosts() {
+  std::vector<rte_mempool*> pools;
+  const auto& ports = config_.ports;
+  const auto count = std::count_if(ports.begin(), ports.end(), [](const config::Port& port) {
+    return port.host != config::HostPort::none;
+  });
+  for (std::size_t w = 0; count != 0 && w < config_.dataplane.worker_cores.size(); ++w) {
+    auto pool = dataplane::make_pool(fmt::format("host{}", w),
+                                     dataplane::data_mbufs(static_cast<std::size_t>(count), 1024));
+    if (!pool) return pool.error();
+    pools.push_back(pool.value());
+  }
+  for (std::size_t p = 0; p < ports.size(); ++p) {
+    hosts_.emplace_back();
+    if (ports[p].host == config::HostPort::none) continue;
+    auto host = dataplane::HostPort::start(ports_[p], host_device(ports[p], ports_[p]), pools);
+    if (!host) return host.error();
+    hosts_.back().emplace(std::move(host).value());
+    spdlog::info(
+        "port {}: what is not koi's goes to {}", ports[p].name,
+        hosts_.back()->interface().empty() ? ports[p].host_vdev : hosts_.back()->interface());
+  }
+  return Done{};
+}
+
 Status Daemon::make_rooms() {
   const Error no_memory{
       "no memory for the rings: reserve more hugepages, or give more memory with "
@@ -182,7 +232,7 @@ Status Daemon::make_rooms() {
 
   std::vector<controlplane::PortFacts> facts;
   for (const dataplane::Port& port : ports_) {
-    facts.push_back({port.mac(), static_cast<std::uint8_t>((1U << port.queues()) - 1)});
+    facts.push_back({port.mac(), static_cast<std::uint8_t>((1U << port.queues()) - 1), port.mtu()});
   }
   plan_ = controlplane::make_plan(config_, facts);
   for (const SlotView& slot : plan_.topology->slots) {
@@ -245,10 +295,11 @@ void Daemon::make_workers() {
                                  .queues = {},
                                  .sleeps = config_.dataplane.idle == config::Idle::adaptive};
     for (const dataplane::Port& port : ports_) {
-      if (w < port.queues()) {
-        setup.queues.push_back(
-            {port.index(), port.id(), static_cast<std::uint16_t>(w), port.rx_descriptors()});
-      }
+      if (w >= port.queues()) continue;
+      const auto& host = hosts_[port.index().value()];
+      setup.queues.push_back({port.index(), port.id(), static_cast<std::uint16_t>(w),
+                              port.rx_descriptors(),
+                              host ? std::optional(host->id()) : std::nullopt});
     }
     room.worker = std::make_unique<dataplane::Worker>(setup);
   }
@@ -278,6 +329,7 @@ void Daemon::run_service() {
   // EAL pinned the main thread, and this one with it: back to where the process was started.
   sched_setaffinity(0, sizeof affinity_, &affinity_);
   pthread_setname_np(pthread_self(), "koi-service");
+  open_real_time_signals();
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else

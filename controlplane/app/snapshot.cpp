@@ -60,13 +60,16 @@ json port_json(const Snapshot& s, std::size_t p) {
     answers[kNames[k]] =
         sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].answers[k]; });
   }
-  const auto received =
-      sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].received; });
-  const auto transmitted =
-      sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].transmitted; });
+  const auto of_port = [&](Counter PortCounters::*which) {
+    return sum(s, [&](const WorkerCounters& w) -> const Counter& { return w.ports[p].*which; });
+  };
   return {{"name", s.config->ports[p].name},
           {"up", static_cast<bool>(s.link_up[p])},
-          {"packets", {{"rx", received}, {"tx", transmitted}}},
+          {"packets",
+           {{"rx", of_port(&PortCounters::received)},
+            {"tx", of_port(&PortCounters::transmitted)},
+            {"to_host", of_port(&PortCounters::to_host)},
+            {"from_host", of_port(&PortCounters::from_host)}}},
           {"answers", answers},
           {"drops", drops}};
 }

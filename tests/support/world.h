@@ -248,6 +248,12 @@ inline std::string verdict(const dataplane::Fate& fate) {
       return "answer";
     case dataplane::Fate::Kind::taken:
       return "taken";
+    case dataplane::Fate::Kind::pass:
+      return "pass";
+    case dataplane::Fate::Kind::not_ours:  // never out of classify()
+      return "not ours";
+    case dataplane::Fate::Kind::noted:
+      return "noted";
     case dataplane::Fate::Kind::drop:
       break;
   }

@@ -55,8 +55,9 @@ class KoiBox(Station):
     """Made by Lab.koi(). Not started until start(); the kernel of the namespace stays silent."""
 
     def __init__(self, lab, name, number, _address, *, own, own6=None, node_id=None, groups=None,
-                 vlans=None, ports=None, **group):
-        """ports: further ones, name to (segment, the address of the box's own there)."""
+                 vlans=None, ports=None, host=None, **group):
+        """ports: further ones, name to (segment, the address of the box's own there). host: of every
+        port."""
         super().__init__(lab, name, number)
         netns.silence_kernel(self.namespace, IFACE)
         self.ports = ports or {}
@@ -64,7 +65,7 @@ class KoiBox(Station):
             netns.add_cable(lab.switch, segment, self.switch_port(port), self.namespace, port,
                             f"02:6b:6f:69:{i:02x}:{number:02x}")
             netns.silence_kernel(self.namespace, port)
-        self.own, self.own6 = own, own6
+        self.own, self.own6, self.host = own, own6, host
         self.node_id, self.vlans = node_id or number, vlans or {}  # VLAN to one address or several
         self.groups = groups or [Group(**group)]
         self.device = f"net_af_packet0,iface={IFACE}"
@@ -97,6 +98,9 @@ class KoiBox(Station):
         ports = {IFACE: port} | {
             name: {"device": f"net_af_packet{i},iface={name}", "addresses": [f"{own}/24"]}
             for i, (name, (_, own)) in enumerate(self.ports.items(), 1)}
+        if self.host:
+            for each in ports.values():
+                each["host"] = self.host
         return {
             "node": self.name, "node-id": self.node_id, "state-file": self.path("state"),
             "dataplane": {"control-core": 0, "worker-cores": [1], "idle": "adaptive",
