@@ -47,7 +47,7 @@ bool note_sender(const wire::ArpPacket& packet, const wire::EthernetHeader& ethe
 /// A reply is for the host, which may have asked; but what is said to a shared address is not.
 Fate not_a_request(bool of_peer, const Entry* target) {
   if (target != nullptr && target->kind == EntryKind::shared) {
-    return Fate::drop(DropReason::kArpNotRequest);
+    return of_peer ? Fate::taken() : Fate::drop(DropReason::kArpNotRequest);
   }
   return of_peer ? Fate::noted() : Fate::not_ours(DropReason::kArpNotRequest);
 }

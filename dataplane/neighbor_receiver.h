@@ -24,7 +24,7 @@ bool hear_peer(const Ipv6Address& address, const MacAddress& mac,
 template <class Address>
 Fate take_peer(const Address& address, const MacAddress& mac, const wire::EthernetHeader& ethernet,
                const BurstContext& burst, DropReason otherwise) {
-  return hear_peer(address, mac, ethernet, burst) ? Fate::taken() : Fate::drop(otherwise);
+  return hear_peer(address, mac, ethernet, burst) ? Fate::noted() : Fate::not_ours(otherwise);
 }
 
 }  // namespace koi::dataplane

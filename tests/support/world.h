@@ -19,6 +19,7 @@
 #include "dataplane/classify.h"
 #include "dataplane/conflicts.h"
 #include "dataplane/frame.h"
+#include "dataplane/host_gate.h"
 #include "dataplane/lease.h"
 #include "tests/support/frames.h"
 #include "tests/unit/common/test_bytes.h"
@@ -96,6 +97,15 @@ class TopologyBuilder {
       add(g.port, g.vlan, address, Entry{.kind = EntryKind::shared, .slot = index});
     }
     vhids_.push_back({Topology::vhid_key(g.port, g.vlan, g.vhid), index.value()});
+    return *this;
+  }
+
+  /// Every port gets a host, which has the own addresses, and the shared ones iff assigned.
+  TopologyBuilder& hosted(bool assigned = false) {
+    for (PortView& port : topology_.ports) port.host = true;
+    for (Entry& entry : topology_.entries) {
+      entry.on_host = entry.kind == EntryKind::own || (assigned && entry.kind == EntryKind::shared);
+    }
     return *this;
   }
 
@@ -316,6 +326,10 @@ class World {
     const bool answer = fate.kind() == dataplane::Fate::Kind::answer;
     if (answer || room != 0) frame.resize(answer ? fate.length() : length);
     return fate;
+  }
+  /// "pass", and then the frame is as it leaves, or the label of the reason.
+  std::string from_host(Bytes& frame, PortIndex port = PortIndex(0)) {
+    return verdict(dataplane::from_host(frame, burst(port)));
   }
   std::string verdict_on(Bytes frame, PortIndex port = PortIndex(0)) {
     return verdict(receive(frame, port));

@@ -18,7 +18,7 @@ using namespace test;  // NOLINT: the whole file is about its frames
 /// for each.
 const std::set<DropReason> kOfTheLoop = {DropReason::kMultiSegment, DropReason::kAnswerLate,
                                          DropReason::kTransmitFull, DropReason::kFrameNoBuffer,
-                                         DropReason::kFrameRefused};
+                                         DropReason::kFrameRefused, DropReason::kHostFull};
 
 /// How a reason comes about in a fresh world where this worker is MASTER of the first slot and of
 /// the one with both families.
@@ -226,10 +226,35 @@ std::vector<Circumstance> carp_and_transmission() {
   };
 }
 
+/// What the host sends, in a world where this worker is MASTER of nothing.
+Circumstance host_frame(DropReason reason, Bytes bytes) {
+  return {reason, [bytes = std::move(bytes)](World&) {
+            World backup(usual_builder().hosted().build());
+            Bytes frame = bytes;
+            return backup.from_host(frame);
+          }};
+}
+
+std::vector<Circumstance> host_port() {
+  const Ethernet own{.to = kClientMac, .from = kPortMac};
+  const auto sent = [own](const Ip& ip) { return ethernet(own, 0x0800, ip_packet(ip, Bytes(8))); };
+  const Ip6 router{.source = kOwnLinkLocal, .destination = kAllNodes};
+  return {
+      host_frame(DropReason::kJumbo, ethernet(own, 0x88cc, Bytes(1501))),
+      host_frame(DropReason::kHostSourceMac, arp({}, {.from = kClientMac})),
+      host_frame(DropReason::kHostVirtualMac, arp({}, {.from = virtual_mac(Vhid(1))})),
+      host_frame(DropReason::kHostNotMaster, sent({.source = kSharedIp})),
+      host_frame(DropReason::kHostClaim, arp({.sender_ip = kSharedIp}, {.from = kPortMac})),
+      host_frame(DropReason::kHostRouterAdvert,
+                 ethernet(own, 0x86dd, ip6_packet(router, icmp6(134, 0, Bytes(12), router)))),
+      host_frame(DropReason::kHostCarp, sent({.protocol = 112, .source = kOwnIp})),
+  };
+}
+
 std::vector<Circumstance> all_circumstances() {
   std::vector<Circumstance> all = ethernet_and_arp();
   for (const auto& part : {ipv4_and_icmp(), ipv6_and_icmpv6(), neighbor_discovery(),
-                           carp_and_transmission(), igmp_and_mld()}) {
+                           carp_and_transmission(), igmp_and_mld(), host_port()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
