@@ -201,7 +201,7 @@ std::vector<std::string> arguments(const EalOptions& options) {
     args.emplace_back("--no-huge");
     args.emplace_back("--no-shconf");
     args.emplace_back("--file-prefix=koi");
-    args.push_back(fmt::format("-m{}", 64 + 32 * options.worker_cores.size()));
+    args.push_back(fmt::format("-m{}", options.memory_mib));
   }
   bool pci = false;
   for (const std::string& device : options.devices) {
@@ -236,6 +236,7 @@ Result<Eal> Eal::start(const EalOptions& options) {
   capture_log();
   std::vector<std::string> args = arguments(options);
   std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
   for (std::string& a : args) argv.push_back(a.data());
   argv.push_back(nullptr);
   const QuietStdout quiet;  // EAL prints its whole usage there when an argument is wrong

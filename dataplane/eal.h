@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,8 @@ struct EalOptions {
   unsigned control_core = 0;
   std::vector<unsigned> worker_cores;
   bool hugepages = true;
+  /// With hugepages: false, in MiB: what EAL takes from the machine at start and has from then on.
+  std::size_t memory_mib = 96;
   std::vector<std::string> devices;  // PCI addresses and vdevs with their arguments
   std::vector<std::string> further;  // verbatim
 };

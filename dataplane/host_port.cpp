@@ -7,11 +7,11 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/eal.h"
+#include "dataplane/mempool.h"
 
 namespace koi::dataplane {
 namespace {
 
-constexpr std::uint16_t kDescriptors = 1024;
 constexpr const char* kVhostNet = "/dev/vhost-net";
 constexpr const char* kTun = "/dev/net/tun";
 

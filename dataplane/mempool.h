@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <rte_mempool.h>
@@ -10,6 +11,9 @@ namespace koi::dataplane {
 
 /// Creates a pool of mbufs for one thread. It lives until EAL ends. count: 2^n - 1 is best.
 Result<rte_mempool*> make_pool(const std::string& name, unsigned count);
+
+/// What each receive and transmit ring of a port is asked to hold.
+inline constexpr std::uint16_t kDescriptors = 1024;
 
 /// Mbufs for what control sends, apart from those that received frames use: a flood cannot take
 /// them.

@@ -8,11 +8,11 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/eal.h"
+#include "dataplane/mempool.h"
 
 namespace koi::dataplane {
 namespace {
 
-constexpr std::uint16_t kDescriptors = 1024;
 constexpr std::uint16_t kNone = 0xffff;
 
 std::string argument(const std::string& device, const std::string& key) {

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <memory>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <thread>
 #include <time.h>
 #include <unistd.h>
@@ -16,11 +14,10 @@
 #include <fmt/format.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
-#include <spdlog/async.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include "config/derived.h"
+#include "controlplane/app/process.h"
 #include "controlplane/app/service.h"
 #include "controlplane/loop.h"
 #include "dataplane/eal.h"
@@ -41,40 +38,25 @@ constexpr int kControlPriority = 50;     // SCHED_FIFO, above everything that is
 constexpr Duration kEndPatience = 2s;    // for threads that hang at the end
 constexpr Duration kControlNap = 100us;
 
-/// Signals reach the service thread only, through a descriptor. Before any thread exists. Real-time
-/// ones are net_tap's, which counts them: open_real_time_signals().
-int block_signals() {
-  sigset_t all;
-  sigfillset(&all);
-  // A crash is a crash: these stay as they are.
-  for (const int fatal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP}) {
-    sigdelset(&all, fatal);
-  }
-  pthread_sigmask(SIG_SETMASK, &all, nullptr);
-  sigset_t ours;
-  sigemptyset(&ours);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ours, signal);
-  return signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+std::size_t hosts_of(const config::Config& config) {
+  return static_cast<std::size_t>(
+      std::count_if(config.ports.begin(), config.ports.end(),
+                    [](const config::Port& port) { return port.host != config::HostPort::none; }));
 }
 
-/// net_tap receives only after a real-time signal: one thread leaves them unblocked, where the
-/// handler may run at leisure.
-void open_real_time_signals() {
-  sigset_t real_time;
-  sigemptyset(&real_time);
-  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) sigaddset(&real_time, signal);
-  pthread_sigmask(SIG_UNBLOCK, &real_time, nullptr);
+/// Of one worker's part in that many ports, or hosts of ports.
+unsigned mbufs(std::size_t ports) {
+  return ports == 0 ? 0 : dataplane::data_mbufs(ports, dataplane::kDescriptors);
 }
 
-/// Log lines go through a thread of their own: a slow terminal or journal stops nobody.
-void start_log() {
-  spdlog::init_thread_pool(8192, 1);
-  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  auto logger = std::make_shared<spdlog::async_logger>(
-      "koid", sink, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
-  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e koid[%P] %^%l%$: %v");
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(logger);
+/// Mbufs, and room for the rings and what drivers take.
+std::size_t memory_mib(const config::Config& config) {
+  constexpr std::size_t kEal = 64;
+  constexpr std::size_t kRings = 16;
+  constexpr std::size_t kMbuf = 2560;  // bytes, all about it counted
+  const std::size_t count =
+      mbufs(config.ports.size()) + mbufs(hosts_of(config)) + dataplane::kControlMbufs;
+  return kEal + config.dataplane.worker_cores.size() * (kRings + count * kMbuf / (1 << 20));
 }
 
 dataplane::EalOptions eal_options(const config::Config& config) {
@@ -82,6 +64,7 @@ dataplane::EalOptions eal_options(const config::Config& config) {
   options.control_core = config.dataplane.control_core;
   options.worker_cores = config.dataplane.worker_cores;
   options.hugepages = config.dataplane.hugepages;
+  options.memory_mib = memory_mib(config);
   options.further = config.dataplane.eal;
   for (const config::Port& port : config.ports) options.devices.push_back(port.device);
   return options;
@@ -167,8 +150,7 @@ Status Daemon::start() {
 Status Daemon::open_ports() {
   std::vector<rte_mempool*> pools;
   for (std::size_t w = 0; w < config_.dataplane.worker_cores.size(); ++w) {
-    auto pool = dataplane::make_pool(fmt::format("data{}", w),
-                                     dataplane::data_mbufs(config_.ports.size(), 1024));
+    auto pool = dataplane::make_pool(fmt::format("data{}", w), mbufs(config_.ports.size()));
     if (!pool) return pool.error();
     pools.push_back(pool.value());
   }
@@ -189,12 +171,9 @@ Status Daemon::open_ports() {
 Status Daemon::open_hosts() {
   std::vector<rte_mempool*> pools;
   const auto& ports = config_.ports;
-  const auto count = std::count_if(ports.begin(), ports.end(), [](const config::Port& port) {
-    return port.host != config::HostPort::none;
-  });
+  const unsigned count = mbufs(hosts_of(config_));
   for (std::size_t w = 0; count != 0 && w < config_.dataplane.worker_cores.size(); ++w) {
-    auto pool = dataplane::make_pool(fmt::format("host{}", w),
-                                     dataplane::data_mbufs(static_cast<std::size_t>(count), 1024));
+    auto pool = dataplane::make_pool(fmt::format("host{}", w), count);
     if (!pool) return pool.error();
     pools.push_back(pool.value());
   }
