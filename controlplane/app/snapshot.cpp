@@ -138,6 +138,12 @@ std::string utc(std::chrono::system_clock::time_point moment) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(whole), ms.count() % 1000);
 }
 
+std::chrono::system_clock::time_point wall_time(const Snapshot& s, Instant moment) {
+  using std::chrono::system_clock;
+  return system_clock::now() -
+         std::chrono::duration_cast<system_clock::duration>(s.clock->now() - moment);
+}
+
 Duration lease_left(const Snapshot& s, SlotIndex slot, Instant now) {
   const std::uint64_t term = s.board->slot(slot).term.load(std::memory_order_acquire);
   if (term == 0) return Duration::zero();

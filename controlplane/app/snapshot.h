@@ -53,6 +53,9 @@ IpAddress source_of(const SlotView& slot);
 /// RFC 3339, UTC, with milliseconds.
 std::string utc(std::chrono::system_clock::time_point moment);
 
+/// A moment of koid's clock as wall time. The two drift apart: ask once, soon after it.
+std::chrono::system_clock::time_point wall_time(const Snapshot& snapshot, Instant moment);
+
 /// Drops of all workers, by port and reason.
 std::vector<std::array<std::uint64_t, kDropReasons>> total_drops(const Snapshot& snapshot);
 
