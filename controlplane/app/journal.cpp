@@ -64,6 +64,22 @@ void Journal::link(std::size_t port, bool up) {
   add(std::move(event));
 }
 
+void Journal::agent(bool present) {
+  Event event;
+  event.kind = Event::Kind::agent;
+  event.to = present ? "present" : "absent";
+  event.cause =
+      present
+          ? "is there"
+          : "is not there: no hook runs, interfaces stay as they are, checks will count as failed";
+  if (present) {
+    spdlog::info("koi-agent {}", event.cause);
+  } else {
+    spdlog::warn("koi-agent {} (start it: systemctl start koi-agent)", event.cause);
+  }
+  add(std::move(event));
+}
+
 void Journal::demotions() {
   const std::vector<DemotionCause>& now = snapshot_.demotions->list();
   if (std::equal(now.begin(), now.end(), demotions_.begin(), demotions_.end(),

@@ -23,6 +23,7 @@ class Journal {
   void koid(const std::string& what);
   void role(const controlplane::RoleChange& change);
   void link(std::size_t port, bool up);
+  void agent(bool present);
   /// What has begun, changed or ended in the ledger since the last call.
   void demotions();
   /// One of a slot's kind in a second; those in between are counted.

@@ -55,6 +55,9 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
   Service& s = *service;
   s.demotions_.emplace(*s.setup_.snapshot.config, *s.setup_.state_file, steady_now());
   s.setup_.snapshot.demotions = &s.demotions_->ledger();
+  s.agent_.emplace(needs_agent(*s.setup_.snapshot.config), steady_now(),
+                   std::chrono::system_clock::now());
+  s.setup_.snapshot.agent = &*s.agent_;
   s.demotion_sent_.resize(s.setup_.snapshot.config->groups.size());
   auto socket = ControlSocket::open(s.setup_.socket_path, [&s](const std::string& line, uid_t uid) {
     return s.handle(line, uid);
@@ -93,6 +96,9 @@ void Service::run() {
     if (fds[1].revents != 0) socket_->serve();
     watch_links();
     demotions_->update(setup_.snapshot.link_up, steady_now());
+    if (agent_->update(steady_now(), std::chrono::system_clock::now())) {
+      journal_.agent(agent_->present());
+    }
     reserve_counters();
     log_drops();
     while (!waiting_.empty() && setup_.commands->try_send(waiting_.front())) {

@@ -72,6 +72,7 @@ class Service {
   Setup setup_;
   Journal journal_;
   std::optional<Demotions> demotions_;
+  std::optional<AgentWatch> agent_;
   std::vector<std::uint8_t> demotion_sent_;  // to control, by group
   std::optional<ControlSocket> socket_;
   std::optional<KernelLink> kernel_link_;

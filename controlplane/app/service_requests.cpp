@@ -3,8 +3,10 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "controlplane/app/agent_note.h"
 #include "controlplane/app/events_request.h"
 #include "controlplane/app/explain.h"
+#include "controlplane/app/host_json.h"
 #include "controlplane/app/service.h"
 
 namespace koi::app {
@@ -26,6 +28,9 @@ Answer Service::handle(const std::string& line, uid_t uid) {
     warn_of_request("no JSON object with a \"command\"");
     return refuse(R"(a request is a JSON object with a "command")");
   }
+  if (const auto agent = request.find("agent"); agent != request.end() && *agent == true) {
+    agent_->heard(steady_now());
+  }
   receive_reports();
   const auto name = request["command"].get<std::string>();
   if (name == "status") return status_json(setup_.snapshot).dump();
@@ -33,6 +38,13 @@ Answer Service::handle(const std::string& line, uid_t uid) {
   if (name == "explain") return explain_json(setup_.snapshot, request).dump();
   if (name == "checks") return json{{"ok", true}, {"checks", demotions_->checks()}}.dump();
   if (name == "events") return answer_events(journal_.recorder(), request);
+  if (name == "host") return host_json(setup_.snapshot, journal_.recorder()).dump();
+  if (name == "note") {
+    Result<Event> event = event_of_note(request);
+    if (!event) return refuse(event.error().message);
+    journal_.add(std::move(event).value());
+    return json{{"ok", true}}.dump();
+  }
   if (name == "check") {
     const Status taken = demotions_->check(request, steady_now());
     return taken ? json{{"ok", true}}.dump() : refuse(taken.error().message);
@@ -42,8 +54,8 @@ Answer Service::handle(const std::string& line, uid_t uid) {
   }
   warn_of_request("an unknown command");
   return refuse(
-      "unknown command; known are check, checks, counters, demote, events, explain, maintenance, "
-      "status, undemote");
+      "unknown command; known are check, checks, counters, demote, events, explain, host, "
+      "maintenance, note, status, undemote");
 }
 
 void Service::warn_of_request(const char* what) {

@@ -194,6 +194,10 @@ json status_json(const Snapshot& s) {
           {"version", KOI_VERSION},
           {"uptime_seconds", seconds(now.time_since_epoch())},
           {"demotion", demotion_json(*s.demotions, *s.config, steady_now())},
+          {"agent",
+           {{"needed", s.agent->needed()},
+            {"present", s.agent->present()},
+            {"since", utc(s.agent->since())}}},
           {"control_age_seconds", seconds(control_age)},
           {"groups", groups}};
 }
@@ -219,6 +223,7 @@ json counters_json(const Snapshot& s) {
           {"slots", slots},
           {"workers", workers},
           {"demotion", demotion_causes_json(*s.demotions)},
+          {"agent", {{"needed", s.agent->needed()}, {"present", s.agent->present()}}},
           {"frames_dropped", s.control->frames_dropped.get()},
           {"reports_dropped", s.control->reports_dropped.get()},
           {"control_late", histogram_json(s.control->late)},

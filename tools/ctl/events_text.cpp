@@ -51,8 +51,8 @@ std::string what(const Json& event) {
   if (kind == "agent") return "koi-agent: " + cause;
   if (kind == "host") return fmt::format("port {}: {}", text(event, "port"), cause);
   if (kind == "hook") {
-    return fmt::format("{}: hook {}: {} (of event {})", slot_name(event), detail, cause,
-                       text(event, "of"));
+    return fmt::format("{}: {}: {} (of event {})", slot_name(event),
+                       detail.empty() ? "hooks" : "hook " + detail, cause, text(event, "of"));
   }
   std::string line = fmt::format("{}: {}", slot_name(event), kind);
   if (!cause.empty()) line += ' ' + cause;

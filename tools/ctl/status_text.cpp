@@ -112,6 +112,15 @@ std::string status_text(const Json& status, system_clock::time_point now, bool c
   page.add("demotion", demotion_text(demotion), demoted ? Colour::yellow : Colour::none, true);
   for (const Json& cause : list(demotion, "list")) add_cause(page, cause, now);
 
+  const Json& agent = field(status, "agent");
+  if (truth(agent, "needed") && !truth(agent, "present")) {
+    page.add("!!",
+             fmt::format("koi-agent IS NOT THERE since {}: no hook runs, interfaces stay as they "
+                         "are, checks will count as failed",
+                         since_text(text(agent, "since"), now)),
+             Colour::red, true);
+  }
+
   const double control_age = number(status, "control_age_seconds").value_or(0);
   if (control_age > kControlLateSeconds) {
     page.add("!!",

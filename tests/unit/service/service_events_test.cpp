@@ -131,6 +131,34 @@ TEST_F(ServiceEvents, AWaitingClientIsToldAndHoldsUpNobody) {
   stop();
 }
 
+TEST_F(ServiceEvents, TheAgentIsMissedAndItsNotesAreKept) {
+  config.groups[0].hooks = {{"/etc/koi/a"}};
+  start();
+  EXPECT_EQ(ask(R"({"command":"status"})")["agent"]["present"], false);
+  EXPECT_EQ(ask(R"({"command":"host","agent":true})")["groups"][0]["name"], "lan-gateway");
+  EXPECT_EQ(ask(R"({"command":"note","agent":true,"kind":"hook","cause":"exit code 0"})")["ok"],
+            true);
+  EXPECT_EQ(ask(R"({"command":"note","agent":true,"kind":"role","cause":"x"})")["ok"], false);
+  ask(R"({"command":"status"})");  // one more turn
+  const json there = ask(R"({"command":"status"})")["agent"];
+  EXPECT_EQ(there["needed"], true);
+  EXPECT_EQ(there["present"], true);
+  EXPECT_EQ(ask(R"({"command":"counters"})")["agent"], (json{{"needed", true}, {"present", true}}));
+  ask(R"({"command":"events","agent":false})");  // somebody else
+  json agent = of_kind("agent");
+  for (int i = 0; i < 1000 && agent.size() < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    agent = of_kind("agent");
+  }
+  EXPECT_EQ(ask(R"({"command":"status"})")["agent"]["present"], false);
+  const json hooks = of_kind("hook");
+  stop();
+  ASSERT_EQ(agent.size(), 2U);
+  EXPECT_EQ(agent[0]["to"], "present");
+  EXPECT_EQ(agent[1]["to"], "absent");
+  EXPECT_EQ(hooks.size(), 1U);
+}
+
 TEST_F(ServiceEvents, WhoFollowsHearsHowItEnded) {
   start();
   ASSERT_EQ(of_kind("link").size(), 1U);
