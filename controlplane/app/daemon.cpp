@@ -116,6 +116,7 @@ class Daemon {
   std::vector<WorkerRoom> rooms_;
   std::unique_ptr<Channel<controlplane::Command>> commands_;
   std::unique_ptr<Channel<controlplane::Report>> reports_;
+  std::optional<Bell> bell_;  // on the reports
   std::unique_ptr<controlplane::ControlCounters> control_counters_;
   std::unique_ptr<controlplane::ControlLoop> loop_;
   controlplane::Plan plan_;
@@ -208,6 +209,7 @@ Status Daemon::make_rooms() {
   commands_ = Channel<controlplane::Command>::create("commands", 1024);
   reports_ = Channel<controlplane::Report>::create("reports", kServiceRing);
   if (!commands_ || !reports_) return no_memory;
+  bell_.emplace(*reports_);
 
   std::vector<controlplane::PortFacts> facts;
   for (const dataplane::Port& port : ports_) {
@@ -223,7 +225,7 @@ Status Daemon::make_rooms() {
   setup.board = board_.get();
   setup.counters = control_counters_.get();
   setup.commands = commands_.get();
-  setup.reports = reports_.get();
+  setup.reports = &*bell_;
   for (WorkerRoom& room : rooms_)
     setup.workers.push_back({room.up.get(), room.down.get(), room.counters.get()});
   setup.node = config_.node_id;
@@ -249,6 +251,7 @@ Status Daemon::open_service() {
   setup.state_file = &*state_file_;
   setup.commands = commands_.get();
   setup.reports = reports_.get();
+  setup.bell = &*bell_;
   for (const dataplane::Port& port : ports_) {
     setup.links.push_back({port.kernel_interface(), [&port] { return port.link_up(); }});
   }
