@@ -50,6 +50,7 @@ void Worker::run() {
       if (queue.host) work += poll_host(queue);
     }
     work += receive_down();
+    if (now - polled_transmit_ >= kTransmitPoll) poll_transmit(now);
     rest(work != 0, now);
   }
   // What control sent last, bow-outs above all, leaves before the port closes.
@@ -153,6 +154,13 @@ std::uint16_t Worker::poll_host(const Queue& queue) {
     rte_pktmbuf_free_bulk(frames + sent, pass_count - sent);
   }
   return count;
+}
+
+void Worker::poll_transmit(Instant now) {
+  polled_transmit_ = now;
+  for (const Queue& queue : setup_.queues) {
+    if (queue.bond) rte_eth_tx_burst(queue.port_id, queue.queue_id, nullptr, 0);
+  }
 }
 
 void Worker::send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
