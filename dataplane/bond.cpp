@@ -35,7 +35,7 @@ Result<Bond> Bond::join(std::uint16_t id, const std::vector<std::string>& member
     if (rte_eth_dev_get_port_by_name(device_name(member).c_str(), &member_id) != 0 ||
         std::find(joined.begin(), end, member_id) == end) {
       return Error{fmt::format("the bond does not take {} as a member; DPDK says: {}", member,
-                               Eal::last_log_line())};
+                               Eal::last_log_lines())};
     }
     bond.members_.push_back({.id = member_id});
     bond.interfaces_.push_back(kernel_interface(member));
@@ -66,7 +66,7 @@ bool Bond::link_up() const {
   if (!lacp_) return count > 0;
   constexpr unsigned kCarries = STATE_COLLECTING | STATE_DISTRIBUTING;
   for (int i = 0; i < count; ++i) {
-    struct rte_eth_bond_8023ad_slave_info info{};
+    struct rte_eth_bond_8023ad_slave_info info {};
     if (rte_eth_bond_8023ad_slave_info(id_, active[static_cast<std::size_t>(i)], &info) == 0 &&
         (info.actor_state & kCarries) == kCarries) {
       return true;

@@ -41,7 +41,7 @@ class LogTail {
   }
   std::string all() {
     const std::lock_guard lock(mutex_);
-    return fmt::format("{}", fmt::join(lines_, "; "));
+    return lines_.empty() ? std::string("nothing") : fmt::format("{}", fmt::join(lines_, "; "));
   }
 
  private:
@@ -233,6 +233,8 @@ std::string kernel_interface(const std::string& device) {
 }
 
 std::string Eal::last_log_line() { return log_tail().last(); }
+
+std::string Eal::last_log_lines() { return log_tail().all(); }
 
 Result<Eal> Eal::start(const EalOptions& options) {
   if (const Status s = check_cores(options); !s) return s.error();

@@ -40,8 +40,10 @@ class Eal {
   Eal& operator=(Eal&&) = delete;
   ~Eal();
 
-  /// What DPDK logged last, for error messages: it seldom returns more than -1.
+  /// What DPDK logged last, for error messages: it seldom returns more than -1. One line of it, or
+  /// the few that are kept, where the last ones say no more than that it failed.
   static std::string last_log_line();
+  static std::string last_log_lines();
 
  private:
   Eal() = default;

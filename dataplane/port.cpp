@@ -31,13 +31,17 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
 
   std::uint16_t id = kNone;
   if (rte_eth_dev_get_port_by_name(device_name(device).c_str(), &id) != 0) {
-    return Error{fmt::format("port {}: DPDK has no driver for device {}; DPDK says: {}", name,
-                             device, Eal::last_log_line())};
+    return Error{
+        fmt::format("port {}: DPDK has no driver for device {}, or its arguments are wrong; "
+                    "DPDK says: {}",
+                    name, device, Eal::last_log_lines())};
   }
   if (!members.empty()) {  // before it tells what it can do, which is what its members can
     const rte_eth_conf plain{};
     if (const int rc = rte_eth_dev_configure(id, 1, 1, &plain); rc != 0) {
-      return failed("cannot be configured", rc);
+      return Error{
+          fmt::format("port {}: the bond {} cannot be made: are its arguments right? DPDK says: {}",
+                      name, device, Eal::last_log_lines())};
     }
     auto bond = Bond::join(id, members);
     if (!bond) return Error{fmt::format("port {}: {}", name, bond.error().message)};
