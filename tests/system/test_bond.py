@@ -75,7 +75,8 @@ def test_a_bond_by_lacp_bears_the_loss_of_either_cable(bond):
     switch.until("the aggregate", lambda: all(carries(switch, c) for c in CABLES), within=5)
     switch.until("MASTER", lambda: box.role() == "MASTER", within=3)
     assert answered_by(switch, CABLES) == set(CABLES)
-    assert any(f.carp() and f.source == VMAC for f in sum(switch.frames.values(), []))
+    switch.until("an advertisement", lambda: any(
+        f.carp() and f.source == VMAC for f in sum(switch.frames.values(), [])), within=1)
     since = box.slot()["since"]
 
     # One cable is cut: the other has all. It comes back, the other goes: now it has all.
