@@ -53,12 +53,13 @@ Fate not_a_request(bool of_peer, const Entry* target) {
 }
 
 /// RFC 5227 §3: who asks for its own address announces it.
-DropReason announcement(const wire::ArpPacket& packet, const Entry& entry,
-                        const BurstContext& burst) {
+Fate announcement(const wire::ArpPacket& packet, const Entry& entry, const BurstContext& burst) {
   const bool is_ours = entry.kind == EntryKind::shared
                            ? slot_of_mac(burst.topology(), entry, packet.sender_mac).has_value()
                            : packet.sender_mac == burst.port_mac();
-  return is_ours ? DropReason::kArpAnnouncement : DropReason::kArpClaim;
+  const DropReason reason = is_ours ? DropReason::kArpAnnouncement : DropReason::kArpClaim;
+  // A conflict with an address of the host's own is for the host to notice.
+  return entry.kind == EntryKind::own ? Fate::not_ours(reason) : Fate::drop(reason);
 }
 
 }  // namespace
@@ -77,12 +78,8 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
   if (entry == nullptr || entry->kind == EntryKind::peer) {
     return of_peer ? Fate::noted() : Fate::not_ours(DropReason::kArpNotOurs);
   }
-  if (entry->kind == EntryKind::own && entry->on_host) {
-    hear_peer(request->sender_ip, request->sender_mac, ethernet, burst);
-    return Fate::not_ours(DropReason::kArpNotOurs);
-  }
   if (request->sender_ip == request->target_ip) {
-    return Fate::drop(announcement(*request, *entry, burst));
+    return announcement(*request, *entry, burst);
   }
   const MacAddress& asker = request->sender_mac;
   const MacAddress* mac = &burst.port_mac();
@@ -95,6 +92,8 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
     }
     if (const auto reason = burst.lease.refusal(burst.view, slot)) return Fate::drop(*reason);
     mac = &topology.slots[slot.value()].mac;
+  } else if (entry->on_host) {
+    return of_peer ? Fate::noted() : Fate::not_ours(DropReason::kArpNotOurs);
   }
   // The answer goes to the sender hardware address: no host has a group address, none has ours.
   if (asker.is_multicast() || asker.is_zero() || asker == *mac || asker == burst.port_mac()) {

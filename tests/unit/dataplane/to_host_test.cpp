@@ -99,6 +99,7 @@ TEST(ToHost, ArpForSharedAddressesNever) {
 TEST(ToHost, ArpForTheHost) {
   HostWorld world;
   world.expect_unchanged(arp({.target_ip = kOwnIp}));
+  world.expect_unchanged(arp({.sender_ip = kOwnIp, .target_ip = kOwnIp}));  // a conflict
   world.expect_unchanged(arp({.target_ip = kClientIp}));  // the kernel learns from it, as it may
   const Arp reply{.operation = 2,
                   .sender_mac = kLanMac,
@@ -113,7 +114,7 @@ TEST(ToHost, ArpOfAPeerGoesUpToo) {
   const Arp request{
       .sender_mac = kUnicastPeerMac, .sender_ip = kUnicastPeerIp, .target_ip = kOwnIp};
   world.expect_unchanged(arp(request, {.from = kUnicastPeerMac}));
-  ASSERT_EQ(world.up.messages.size(), 2U);  // said twice: as the sender, and as who asks for us
+  ASSERT_EQ(world.up.messages.size(), 1U);
   EXPECT_TRUE(std::holds_alternative<NeighborHeard>(world.up.messages[0]));
 }
 
