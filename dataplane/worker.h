@@ -69,6 +69,9 @@ class Worker {
   /// scheduler tick late beside others, and that is a gap (L8). So that it never holds its core for
   /// itself, as idle: poll does, it sleeps after this long even under load.
   static constexpr Duration kLongestRun = 500us;
+  /// A driver that has no room for a frame of control's is asked again for so long, and the host
+  /// waits meanwhile: traffic that fills the wire must not cost a MASTER its lease.
+  static constexpr Duration kPatience = 1ms;
   static constexpr Duration kTransmitPoll = 10ms;  // DPDK's net_bonding wants it within 100 ms
 
   /// Returns how many frames it received.
@@ -83,7 +86,9 @@ class Worker {
   void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
                     std::uint16_t count);
   unsigned receive_down();
-  void transmit(const TransmitFrame& frame);
+  /// Returns false iff the driver has no room, but may have soon. again: it had none before.
+  bool transmit(const TransmitFrame& frame, bool again);
+  bool may_have_room_soon(PortIndex port, Instant now);
   void refused(const TransmitFrame& frame);
   const Queue* queue_of(PortIndex port) const;
   void report_gap();
@@ -105,6 +110,8 @@ class Worker {
   unsigned idle_turns_ = 0;
   Instant woke_{};  // end of the last sleep
   Instant polled_transmit_{};
+  std::optional<TransmitFrame> held_;                           // control's, that found no room
+  std::array<std::optional<Instant>, kMaxPorts> full_since_{};  // nothing: took the last one
   std::atomic<bool> stop_{false};
 };
 

@@ -5,6 +5,7 @@ as a switch would choose one, and what the box sends is known by the cable that 
 """
 
 import collections
+import contextlib
 import time
 
 from scapy.all import Ether
@@ -40,7 +41,8 @@ class Partner:
                     continue
                 said = Ether(frame.data)[LACP]
                 self.heard[name].append((frame.time_ns, said))
-                tap.send(bytes(self._answer(number, said)))
+                with contextlib.suppress(OSError):  # the cable was pulled meanwhile
+                    tap.send(bytes(self._answer(number, said)))
 
     def _answer(self, number, said):
         return Ether(dst=SLOW_MAC, src=SYSTEM, type=SLOW) / SlowProtocol(subtype=1) / LACP(
