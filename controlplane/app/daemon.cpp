@@ -44,9 +44,18 @@ std::size_t hosts_of(const config::Config& config) {
                     [](const config::Port& port) { return port.host != config::HostPort::none; }));
 }
 
-/// Of one worker's part in that many ports, or hosts of ports.
-unsigned mbufs(std::size_t ports) {
-  return ports == 0 ? 0 : dataplane::data_mbufs(ports, dataplane::kDescriptors);
+/// Those that have rings: a bond has none, its members do.
+std::size_t devices_of(const config::Config& config) {
+  std::size_t count = 0;
+  for (const config::Port& port : config.ports) {
+    count += std::max<std::size_t>(1, port.members.size());
+  }
+  return count;
+}
+
+/// Of one worker's part in that many devices.
+unsigned mbufs(std::size_t devices) {
+  return devices == 0 ? 0 : dataplane::data_mbufs(devices, dataplane::kDescriptors);
 }
 
 /// Mbufs, and room for the rings and what drivers take.
@@ -55,7 +64,7 @@ std::size_t memory_mib(const config::Config& config) {
   constexpr std::size_t kRings = 16;
   constexpr std::size_t kMbuf = 2560;  // bytes, all about it counted
   const std::size_t count =
-      mbufs(config.ports.size()) + mbufs(hosts_of(config)) + dataplane::kControlMbufs;
+      mbufs(devices_of(config)) + mbufs(hosts_of(config)) + dataplane::kControlMbufs;
   return kEal + config.dataplane.worker_cores.size() * (kRings + count * kMbuf / (1 << 20));
 }
 
@@ -66,7 +75,10 @@ dataplane::EalOptions eal_options(const config::Config& config) {
   options.hugepages = config.dataplane.hugepages;
   options.memory_mib = memory_mib(config);
   options.further = config.dataplane.eal;
-  for (const config::Port& port : config.ports) options.devices.push_back(port.device);
+  for (const config::Port& port : config.ports) {
+    options.devices.insert(options.devices.end(), port.members.begin(), port.members.end());
+    options.devices.push_back(dataplane::Bond::device(port.device, port.members));
+  }
   return options;
 }
 
@@ -100,6 +112,7 @@ class Daemon {
   Status open_hosts();
   Status make_rooms();
   Status open_service();
+  static void watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches);
   void make_workers();
   void run_service();
   void run_control();
@@ -151,13 +164,14 @@ Status Daemon::start() {
 Status Daemon::open_ports() {
   std::vector<rte_mempool*> pools;
   for (std::size_t w = 0; w < config_.dataplane.worker_cores.size(); ++w) {
-    auto pool = dataplane::make_pool(fmt::format("data{}", w), mbufs(config_.ports.size()));
+    auto pool = dataplane::make_pool(fmt::format("data{}", w), mbufs(devices_of(config_)));
     if (!pool) return pool.error();
     pools.push_back(pool.value());
   }
   for (std::size_t p = 0; p < config_.ports.size(); ++p) {
-    auto port = dataplane::Port::start(PortIndex(static_cast<std::uint8_t>(p)),
-                                       config_.ports[p].name, config_.ports[p].device, pools);
+    auto port =
+        dataplane::Port::start(PortIndex(static_cast<std::uint8_t>(p)), config_.ports[p].name,
+                               config_.ports[p].device, config_.ports[p].members, pools);
     if (!port) return port.error();
     ports_.push_back(std::move(port).value());
     const dataplane::Port& started = ports_.back();
@@ -252,8 +266,12 @@ Status Daemon::open_service() {
   setup.commands = commands_.get();
   setup.reports = reports_.get();
   setup.bell = &*bell_;
-  for (const dataplane::Port& port : ports_) {
-    setup.links.push_back({port.kernel_interface(), [&port] { return port.link_up(); }});
+  for (dataplane::Port& port : ports_) {
+    setup.links.push_back({port.kernel_interface(), [&port] {
+                             if (port.bond() != nullptr) port.bond()->update(steady_now());
+                             return port.link_up();
+                           }});
+    if (port.bond() != nullptr) watch_members(port, setup.watches);
   }
   setup.socket_path = config_.control.socket;
   setup.signals = signals_;
@@ -261,6 +279,20 @@ Status Daemon::open_service() {
   if (!service) return service.error();
   service_ = std::move(service).value();
   return Done{};
+}
+
+/// A member's link is its driver's to say, but for drivers on a kernel interface.
+void Daemon::watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches) {
+  const std::vector<std::string>& interfaces = port.bond()->kernel_interfaces();
+  for (std::size_t m = 0; m < interfaces.size(); ++m) {
+    if (interfaces[m].empty()) continue;
+    watches.push_back({interfaces[m], [&port, m, up = true](bool is_up) mutable {
+                         if (is_up == std::exchange(up, is_up)) return;
+                         spdlog::info("port {}: member {}: link {}", port.name(),
+                                      port.bond()->kernel_interfaces()[m], is_up ? "up" : "down");
+                         port.bond()->kernel_says(m, is_up);
+                       }});
+  }
 }
 
 void Daemon::make_workers() {
@@ -279,9 +311,9 @@ void Daemon::make_workers() {
     for (const dataplane::Port& port : ports_) {
       if (w >= port.queues()) continue;
       const auto& host = hosts_[port.index().value()];
-      setup.queues.push_back({port.index(), port.id(), static_cast<std::uint16_t>(w),
-                              port.rx_descriptors(),
-                              host ? std::optional(host->id()) : std::nullopt});
+      setup.queues.push_back(
+          {port.index(), port.id(), static_cast<std::uint16_t>(w), port.rx_descriptors(),
+           host ? std::optional(host->id()) : std::nullopt, port.bond() != nullptr});
     }
     room.worker = std::make_unique<dataplane::Worker>(setup);
   }

@@ -65,14 +65,16 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
   if (!socket) return socket.error();
   s.socket_.emplace(std::move(socket).value());
 
-  for (const PortLink& link : s.setup_.links) {
-    // By number from here on: a name may be changed under us.
-    s.interfaces_.push_back(if_nametoindex(link.kernel_interface.c_str()));
+  for (std::size_t p = 0; p < s.setup_.links.size(); ++p) {
+    const unsigned interface = if_nametoindex(s.setup_.links[p].kernel_interface.c_str());
+    s.interfaces_.emplace(interface, [&s, p](bool up) { s.set_link(p, up); });
+  }
+  for (const LinkWatch& watch : s.setup_.watches) {
+    s.interfaces_.emplace(if_nametoindex(watch.kernel_interface.c_str()), watch.changed);
   }
   auto link = KernelLink::open([&s](unsigned interface, bool up) {
-    for (std::size_t p = 0; p < s.interfaces_.size(); ++p) {
-      if (s.interfaces_[p] == interface) s.set_link(p, up);
-    }
+    const auto [first, last] = s.interfaces_.equal_range(interface);
+    for (auto found = first; found != last; ++found) found->second(up);
   });
   if (!link) return link.error();
   s.kernel_link_.emplace(std::move(link).value());

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,11 @@ class Service {
     std::string kernel_interface;  // empty: ask the driver
     std::function<bool()> driver_says;
   };
+  /// Whoever wants to know of a kernel interface besides.
+  struct LinkWatch {
+    std::string kernel_interface;
+    std::function<void(bool up)> changed;
+  };
   struct Setup {
     Snapshot snapshot;                // slots and link_up are kept up to date here
     StateFile* state_file = nullptr;  // not owned, as the rings
@@ -34,6 +40,7 @@ class Service {
     Receiver<controlplane::Report>* reports = nullptr;
     Bell* bell = nullptr;         // on the reports; may be missing
     std::vector<PortLink> links;  // by PortIndex
+    std::vector<LinkWatch> watches{};
     std::string socket_path;
     int signals = -1;  // a signalfd for SIGTERM, SIGINT, SIGHUP; not owned
   };
@@ -80,7 +87,8 @@ class Service {
   std::vector<std::array<std::uint64_t, kDropReasons>> drops_logged_;
   std::chrono::steady_clock::time_point next_drop_log_{};
   std::chrono::steady_clock::time_point give_up_ = std::chrono::steady_clock::time_point::max();
-  std::vector<unsigned> interfaces_;  // kernel's numbers, by PortIndex; 0: none
+  // By the kernel's numbers: a name may be changed under us.
+  std::multimap<unsigned, std::function<void(bool up)>> interfaces_;
   std::chrono::steady_clock::time_point request_logged_{};
   // When to reserve counters; never unless control has asked.
   std::chrono::steady_clock::time_point reserve_at_ = std::chrono::steady_clock::time_point::max();
