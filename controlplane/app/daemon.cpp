@@ -343,7 +343,7 @@ void Daemon::run_service() {
   // EAL pinned the main thread, and this one with it: back to where the process was started.
   sched_setaffinity(0, sizeof affinity_, &affinity_);
   pthread_setname_np(pthread_self(), "koi-service");
-  open_real_time_signals();
+  open_tap_signals();
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else
