@@ -124,7 +124,7 @@ def test_an_agent_outlives_koid(watched):
     _wait_cause(a, watched.cause, within=SILENCE_S + 2)
     assert _causes(a)[watched.cause]["owner"] == "koi-agent"
     assert watched.agent.poll() is None
-    assert a.log_text("agent.log").count("retrying") <= 1
+    assert a.log_text("agent.log").count("asking again") <= 1
 
 
 def test_demote_for_a_time_ends_by_itself(lab):
