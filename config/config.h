@@ -63,6 +63,7 @@ struct Vlan {
 struct Port {
   std::string name;                         // [a-z0-9-]{1,11}
   std::string device;                       // PCI address or DPDK vdev with its arguments
+  std::vector<std::string> members;         // of a bond, and only there: devices as above
   std::vector<InterfaceAddress> addresses;  // this node's own, untagged
   std::map<VlanId, Vlan> vlans;             // own addresses on a VLAN
   HostPort host = HostPort::none;

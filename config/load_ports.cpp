@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kLowestVlan = 1;
 constexpr std::uint64_t kHighestVlan = 4094;
+constexpr std::size_t kMaxMembers = 8;
 
 InterfaceAddress load_own_address(const YamlNode& node) {
   constexpr std::string_view kAllowed =
@@ -45,18 +46,28 @@ void load_vlans(YamlMap& port, std::map<VlanId, Vlan>& vlans) {
   }
 }
 
-void load_device(YamlMap& map, std::string& device) {
-  constexpr std::string_view kAllowed =
-      "a PCI address like \"0000:3b:00.0\", or a DPDK vdev whose name begins with net_ or eth_ "
-      "like \"net_af_packet0,iface=eth1\"";
-  const auto node = map.require("device", kAllowed);
-  auto given = node ? node->text(kAllowed) : std::nullopt;
-  if (!given) return;
-  if (!is_pci_address(*given) && !is_vdev(*given)) {
-    node->error(fmt::format("{} is wrong; allowed: {}", in_quotes(*given), kAllowed));
+constexpr std::string_view kDevice =
+    "a PCI address like \"0000:3b:00.0\", or a DPDK vdev whose name begins with net_ or eth_ "
+    "like \"net_af_packet0,iface=eth1\"";
+
+/// Empty iff it is wrong.
+std::string load_device(const YamlNode& node) {
+  const auto given = node.text(kDevice);
+  if (!given) return {};
+  if (is_pci_address(*given) || is_vdev(*given)) return *given;
+  node.error(fmt::format("{} is wrong; allowed: {}", in_quotes(*given), kDevice));
+  return {};
+}
+
+void load_members(YamlMap& map, std::vector<std::string>& members) {
+  const auto node = map.find("members");
+  const auto list = node ? node->list() : std::nullopt;
+  if (!list) return;
+  if (list->empty() || list->size() > kMaxMembers) {
+    node->error(fmt::format("has {} devices; allowed: 1 to {}", list->size(), kMaxMembers));
     return;
   }
-  device = std::move(*given);
+  for (const YamlNode& item : *list) members.push_back(load_device(item));
 }
 
 void load_host(YamlMap& map, Port& port) {
@@ -82,7 +93,8 @@ std::optional<Port> load_port(const std::string& name, const YamlNode& node) {
   if (!map) return std::nullopt;
   Port port;
   port.name = name;
-  load_device(*map, port.device);
+  if (const auto device = map->require("device", kDevice)) port.device = load_device(*device);
+  load_members(*map, port.members);
   load_own_addresses(*map, port.addresses);
   load_vlans(*map, port.vlans);
   load_host(*map, port);

@@ -61,6 +61,7 @@ void print_dataplane(Printer& out, const Dataplane& dataplane) {
 void print_port(Printer& out, const Port& port) {
   out.line(2, "{}:", scalar(port.name));
   out.line(4, "device: {}", scalar(port.device));
+  if (!port.members.empty()) out.line(4, "members: {}", list(port.members));
   out.line(4, "addresses: {}", list(port.addresses));
   out.line(4, "vlans:{}", port.vlans.empty() ? " {}" : "");
   for (const auto& [id, vlan] : port.vlans) {

@@ -32,7 +32,9 @@ void load_key(const YamlNode& node, const LoadOptions& options, bool allow_weak,
 
 /// The rules between fields. Looks at no field that is already reported as wrong.
 void validate(const Config& config, Report& report);
-void validate_groups(const Config& config, Report& report);  // part of validate()
+// Parts of validate().
+void validate_ports(const Config& config, Report& report);
+void validate_groups(const Config& config, Report& report);
 
 /// Own addresses of a port or one of its VLANs. A wrong one leaves a placeholder, so that the
 /// positions in the list stay those of the file.

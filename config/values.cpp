@@ -153,6 +153,8 @@ bool is_vdev(std::string_view text) {
                      [](char c) { return is_lower(c) || is_digit(c) || c == '_'; });
 }
 
+bool is_bond(std::string_view device) { return device.starts_with("net_bonding"); }
+
 std::string device_identity(std::string_view device) {
   std::string name(device.substr(0, device.find(',')));
   if (!is_pci_address(name)) return name;

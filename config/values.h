@@ -52,6 +52,8 @@ bool is_name(std::string_view text, std::size_t longest);
 bool is_pci_address(std::string_view text);
 /// net_... or eth_..., with arguments after the first comma or without.
 bool is_vdev(std::string_view text);
+/// A vdev of DPDK's link bonding, which joins other devices.
+bool is_bond(std::string_view device);
 /// What tells two devices apart: the PCI address in lower case, or the vdev's name.
 std::string device_identity(std::string_view device);
 

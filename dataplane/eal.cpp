@@ -41,7 +41,7 @@ class LogTail {
   }
   std::string all() {
     const std::lock_guard lock(mutex_);
-    return fmt::format("{}", fmt::join(lines_, "; "));
+    return lines_.empty() ? std::string("nothing") : fmt::format("{}", fmt::join(lines_, "; "));
   }
 
  private:
@@ -154,14 +154,11 @@ Status check_pci(const std::string& address) {
 /// Drivers that sit on a kernel interface name it in iface=.
 Status check_vdev(const std::string& device) {
   if (!device.starts_with("net_af_packet") && !device.starts_with("net_af_xdp")) return Done{};
-  const std::string key = ",iface=";
-  const std::size_t at = device.find(key);
-  if (at == std::string::npos) {
+  const std::string interface = kernel_interface(device);
+  if (interface.empty()) {
     return Error{fmt::format("device {}: name the network interface it sits on: {},iface=eth1",
                              device, device_name(device))};
   }
-  const std::size_t from = at + key.size();
-  const std::string interface = device.substr(from, device.find(',', from) - from);
   if (if_nametoindex(interface.c_str()) == 0) {
     return Error{
         fmt::format("device {}: there is no network interface \"{}\" here; `ip link` lists "
@@ -223,7 +220,21 @@ bool is_pci_address(const std::string& device) {
 
 std::string device_name(const std::string& device) { return device.substr(0, device.find(',')); }
 
+std::string kernel_interface(const std::string& device) {
+  // What these two name so are files and rings.
+  if (is_pci_address(device) || device.starts_with("net_pcap") || device.starts_with("net_ring")) {
+    return {};
+  }
+  const std::string key = ",iface=";
+  const std::size_t at = device.find(key);
+  if (at == std::string::npos) return {};
+  const std::size_t from = at + key.size();
+  return device.substr(from, device.find(',', from) - from);
+}
+
 std::string Eal::last_log_line() { return log_tail().last(); }
+
+std::string Eal::last_log_lines() { return log_tail().all(); }
 
 Result<Eal> Eal::start(const EalOptions& options) {
   if (const Status s = check_cores(options); !s) return s.error();

@@ -24,6 +24,8 @@ struct EalOptions {
 bool is_pci_address(const std::string& device);
 /// The name under which DPDK knows the device: the string up to its first comma.
 std::string device_name(const std::string& device);
+/// The kernel interface that the device sits on, by its iface=; empty if there is none.
+std::string kernel_interface(const std::string& device);
 
 /// DPDK's Environment Abstraction Layer, one per process: memory, lcores, devices. Nothing is left
 /// in the file system: no shared files (--in-memory), no telemetry socket.
@@ -38,8 +40,10 @@ class Eal {
   Eal& operator=(Eal&&) = delete;
   ~Eal();
 
-  /// What DPDK logged last, for error messages: it seldom returns more than -1.
+  /// What DPDK logged last, for error messages: it seldom returns more than -1. One line of it, or
+  /// the few that are kept, where the last ones say no more than that it failed.
   static std::string last_log_line();
+  static std::string last_log_lines();
 
  private:
   Eal() = default;

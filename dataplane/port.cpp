@@ -15,16 +15,10 @@ namespace {
 
 constexpr std::uint16_t kNone = 0xffff;
 
-std::string argument(const std::string& device, const std::string& key) {
-  const std::size_t at = device.find("," + key + "=");
-  if (at == std::string::npos) return {};
-  const std::size_t from = at + key.size() + 2;
-  return device.substr(from, device.find(',', from) - from);
-}
-
 }  // namespace
 
 Result<Port> Port::start(PortIndex index, const std::string& name, const std::string& device,
+                         const std::vector<std::string>& members,
                          const std::vector<rte_mempool*>& pools) {
   const auto failed = [&](const char* what, int code) {
     return Error{fmt::format("port {} ({}): {}: {}; DPDK says: {}", name, device, what,
@@ -33,15 +27,25 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
   Port port;
   port.index_ = index;
   port.name_ = name;
-  if (!is_pci_address(device)) port.kernel_interface_ = argument(device, "iface");
-  if (device.starts_with("net_pcap") || device.starts_with("net_ring")) {
-    port.kernel_interface_.clear();
-  }
+  port.kernel_interface_ = dataplane::kernel_interface(device);
 
   std::uint16_t id = kNone;
   if (rte_eth_dev_get_port_by_name(device_name(device).c_str(), &id) != 0) {
-    return Error{fmt::format("port {}: DPDK has no driver for device {}; DPDK says: {}", name,
-                             device, Eal::last_log_line())};
+    return Error{
+        fmt::format("port {}: DPDK has no driver for device {}, or its arguments are wrong; "
+                    "DPDK says: {}",
+                    name, device, Eal::last_log_lines())};
+  }
+  if (!members.empty()) {  // before it tells what it can do, which is what its members can
+    const rte_eth_conf plain{};
+    if (const int rc = rte_eth_dev_configure(id, 1, 1, &plain); rc != 0) {
+      return Error{
+          fmt::format("port {}: the bond {} cannot be made: are its arguments right? DPDK says: {}",
+                      name, device, Eal::last_log_lines())};
+    }
+    auto bond = Bond::join(id, members);
+    if (!bond) return Error{fmt::format("port {}: {}", name, bond.error().message)};
+    port.bond_.emplace(std::move(bond).value());
   }
   rte_eth_dev_info info{};
   if (const int rc = rte_eth_dev_info_get(id, &info); rc != 0) return failed("no device info", rc);
@@ -105,7 +109,8 @@ Port::Port(Port&& other) noexcept
       queues_(other.queues_),
       rx_descriptors_(other.rx_descriptors_),
       tx_descriptors_(other.tx_descriptors_),
-      promiscuous_(other.promiscuous_) {}
+      promiscuous_(other.promiscuous_),
+      bond_(std::move(other.bond_)) {}
 
 Status Port::accept(const MacAddress& mac) {
   if (promiscuous_ || mac.is_multicast()) return Done{};  // else start() let all groups in
@@ -125,6 +130,7 @@ Port::~Port() {
 }
 
 bool Port::link_up() const {
+  if (bond_) return bond_->link_up();
   rte_eth_link link{};
   return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }

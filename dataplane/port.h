@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "common/net/mac_address.h"
 #include "common/result.h"
 #include "common/strong_types.h"
+#include "dataplane/bond.h"
 
 namespace koi::dataplane {
 
@@ -17,8 +19,10 @@ namespace koi::dataplane {
 class Port {
  public:
   /// Configures and starts the port; promiscuous, for the virtual MACs come and go, and
-  /// all-multicast where promiscuous is not to be had. pools: one per worker.
+  /// all-multicast where promiscuous is not to be had. pools: one per worker. members: what it
+  /// joins if the device is a bond, else none.
   static Result<Port> start(PortIndex index, const std::string& name, const std::string& device,
+                            const std::vector<std::string>& members,
                             const std::vector<rte_mempool*>& pools);
 
   Port(Port&& other) noexcept;
@@ -40,6 +44,9 @@ class Port {
 
   /// The driver's own word. Those on a kernel interface always say up: see app/kernel_link.h.
   bool link_up() const;
+  /// What else there is to a bond; nullptr: it is none. Not owned.
+  Bond* bond() { return bond_ ? &*bond_ : nullptr; }
+  const Bond* bond() const { return bond_ ? &*bond_ : nullptr; }
   /// Name of the kernel interface that the driver sits on, empty if there is none.
   const std::string& kernel_interface() const { return kernel_interface_; }
 
@@ -56,6 +63,7 @@ class Port {
   std::uint16_t rx_descriptors_ = 0;
   std::uint16_t tx_descriptors_ = 0;
   bool promiscuous_ = false;
+  std::optional<Bond> bond_;
 };
 
 }  // namespace koi::dataplane

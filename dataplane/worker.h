@@ -27,7 +27,8 @@ struct Queue {
   std::uint16_t queue_id = 0;
   std::uint16_t depth = 0;  // frames its receive ring holds
   std::optional<std::uint16_t>
-      host{};  // DPDK's number of the port's host, whose queue is queue_id too
+      host{};         // DPDK's number of the port's host, whose queue is queue_id too
+  bool bond = false;  // its driver sends LACP's frames, but only when asked to send
 };
 
 struct WorkerSetup {
@@ -57,9 +58,10 @@ class Worker {
 
  private:
   static constexpr std::uint16_t kBurst = 64;
-  /// Smaller, for a host port's driver may cost a system call for each frame, and L8 allows a turn
+  /// Of a port with a host, both ways. Its driver may cost a system call for each frame, in which
+  /// the kernel forwards the packet there and then (TAP: 5 to 10 µs), and L1 and L8 allow two turns
   /// 1 ms.
-  static constexpr std::uint16_t kHostBurst = 32;
+  static constexpr std::uint16_t kHostBurst = 16;
   static constexpr std::uint32_t kHeldBack =
       kBurst + 32;                              // descriptors a driver may not have filled
   static constexpr unsigned kDownPerTurn = 64;  // so that announcements do not starve reception
@@ -68,9 +70,15 @@ class Worker {
   /// scheduler tick late beside others, and that is a gap (L8). So that it never holds its core for
   /// itself, as idle: poll does, it sleeps after this long even under load.
   static constexpr Duration kLongestRun = 500us;
+  /// A driver that has no room for a frame of control's is asked again for so long, and the host
+  /// waits meanwhile: traffic that fills the wire must not cost a MASTER its lease.
+  static constexpr Duration kPatience = 1ms;
+  static constexpr Duration kTransmitPoll = 10ms;  // DPDK's net_bonding wants it within 100 ms
 
   /// Returns how many frames it received.
   std::uint16_t poll(std::size_t queue);
+  /// Lets the drivers of bonds send what they have to, though there be nothing of ours.
+  void poll_transmit(Instant now);
   /// What is not ours to answer, to the other side of the host port. A full one costs data, nothing
   /// else.
   void hand_to_host(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
@@ -79,7 +87,9 @@ class Worker {
   void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
                     std::uint16_t count);
   unsigned receive_down();
-  void transmit(const TransmitFrame& frame);
+  /// Returns false iff the driver has no room, but may have soon. again: it had none before.
+  bool transmit(const TransmitFrame& frame, bool again);
+  bool may_have_room_soon(PortIndex port, Instant now);
   void refused(const TransmitFrame& frame);
   const Queue* queue_of(PortIndex port) const;
   void report_gap();
@@ -100,6 +110,9 @@ class Worker {
   std::array<std::uint32_t, kMaxPorts> taken_{};  // from each queue since it was empty
   unsigned idle_turns_ = 0;
   Instant woke_{};  // end of the last sleep
+  Instant polled_transmit_{};
+  std::optional<TransmitFrame> held_;                           // control's, that found no room
+  std::array<std::optional<Instant>, kMaxPorts> full_since_{};  // nothing: took the last one
   std::atomic<bool> stop_{false};
 };
 

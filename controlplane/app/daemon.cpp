@@ -44,9 +44,18 @@ std::size_t hosts_of(const config::Config& config) {
                     [](const config::Port& port) { return port.host != config::HostPort::none; }));
 }
 
-/// Of one worker's part in that many ports, or hosts of ports.
-unsigned mbufs(std::size_t ports) {
-  return ports == 0 ? 0 : dataplane::data_mbufs(ports, dataplane::kDescriptors);
+/// Those that have rings: a bond has none, its members do.
+std::size_t devices_of(const config::Config& config) {
+  std::size_t count = 0;
+  for (const config::Port& port : config.ports) {
+    count += std::max<std::size_t>(1, port.members.size());
+  }
+  return count;
+}
+
+/// Of one worker's part in that many devices.
+unsigned mbufs(std::size_t devices) {
+  return devices == 0 ? 0 : dataplane::data_mbufs(devices, dataplane::kDescriptors);
 }
 
 /// Mbufs, and room for the rings and what drivers take.
@@ -55,7 +64,7 @@ std::size_t memory_mib(const config::Config& config) {
   constexpr std::size_t kRings = 16;
   constexpr std::size_t kMbuf = 2560;  // bytes, all about it counted
   const std::size_t count =
-      mbufs(config.ports.size()) + mbufs(hosts_of(config)) + dataplane::kControlMbufs;
+      mbufs(devices_of(config)) + mbufs(hosts_of(config)) + dataplane::kControlMbufs;
   return kEal + config.dataplane.worker_cores.size() * (kRings + count * kMbuf / (1 << 20));
 }
 
@@ -66,7 +75,10 @@ dataplane::EalOptions eal_options(const config::Config& config) {
   options.hugepages = config.dataplane.hugepages;
   options.memory_mib = memory_mib(config);
   options.further = config.dataplane.eal;
-  for (const config::Port& port : config.ports) options.devices.push_back(port.device);
+  for (const config::Port& port : config.ports) {
+    options.devices.insert(options.devices.end(), port.members.begin(), port.members.end());
+    options.devices.push_back(dataplane::Bond::device(port.device, port.members));
+  }
   return options;
 }
 
@@ -100,6 +112,7 @@ class Daemon {
   Status open_hosts();
   Status make_rooms();
   Status open_service();
+  static void watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches);
   void make_workers();
   void run_service();
   void run_control();
@@ -116,6 +129,7 @@ class Daemon {
   std::vector<WorkerRoom> rooms_;
   std::unique_ptr<Channel<controlplane::Command>> commands_;
   std::unique_ptr<Channel<controlplane::Report>> reports_;
+  std::optional<Bell> bell_;  // on the reports
   std::unique_ptr<controlplane::ControlCounters> control_counters_;
   std::unique_ptr<controlplane::ControlLoop> loop_;
   controlplane::Plan plan_;
@@ -150,13 +164,14 @@ Status Daemon::start() {
 Status Daemon::open_ports() {
   std::vector<rte_mempool*> pools;
   for (std::size_t w = 0; w < config_.dataplane.worker_cores.size(); ++w) {
-    auto pool = dataplane::make_pool(fmt::format("data{}", w), mbufs(config_.ports.size()));
+    auto pool = dataplane::make_pool(fmt::format("data{}", w), mbufs(devices_of(config_)));
     if (!pool) return pool.error();
     pools.push_back(pool.value());
   }
   for (std::size_t p = 0; p < config_.ports.size(); ++p) {
-    auto port = dataplane::Port::start(PortIndex(static_cast<std::uint8_t>(p)),
-                                       config_.ports[p].name, config_.ports[p].device, pools);
+    auto port =
+        dataplane::Port::start(PortIndex(static_cast<std::uint8_t>(p)), config_.ports[p].name,
+                               config_.ports[p].device, config_.ports[p].members, pools);
     if (!port) return port.error();
     ports_.push_back(std::move(port).value());
     const dataplane::Port& started = ports_.back();
@@ -208,6 +223,7 @@ Status Daemon::make_rooms() {
   commands_ = Channel<controlplane::Command>::create("commands", 1024);
   reports_ = Channel<controlplane::Report>::create("reports", kServiceRing);
   if (!commands_ || !reports_) return no_memory;
+  bell_.emplace(*reports_);
 
   std::vector<controlplane::PortFacts> facts;
   for (const dataplane::Port& port : ports_) {
@@ -225,7 +241,7 @@ Status Daemon::make_rooms() {
   setup.board = board_.get();
   setup.counters = control_counters_.get();
   setup.commands = commands_.get();
-  setup.reports = reports_.get();
+  setup.reports = &*bell_;
   for (WorkerRoom& room : rooms_)
     setup.workers.push_back({room.up.get(), room.down.get(), room.counters.get()});
   setup.node = config_.node_id;
@@ -251,8 +267,13 @@ Status Daemon::open_service() {
   setup.state_file = &*state_file_;
   setup.commands = commands_.get();
   setup.reports = reports_.get();
-  for (const dataplane::Port& port : ports_) {
-    setup.links.push_back({port.kernel_interface(), [&port] { return port.link_up(); }});
+  setup.bell = &*bell_;
+  for (dataplane::Port& port : ports_) {
+    setup.links.push_back({port.kernel_interface(), [&port] {
+                             if (port.bond() != nullptr) port.bond()->update(steady_now());
+                             return port.link_up();
+                           }});
+    if (port.bond() != nullptr) watch_members(port, setup.watches);
   }
   setup.socket_path = config_.control.socket;
   setup.signals = signals_;
@@ -260,6 +281,20 @@ Status Daemon::open_service() {
   if (!service) return service.error();
   service_ = std::move(service).value();
   return Done{};
+}
+
+/// A member's link is its driver's to say, but for drivers on a kernel interface.
+void Daemon::watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches) {
+  const std::vector<std::string>& interfaces = port.bond()->kernel_interfaces();
+  for (std::size_t m = 0; m < interfaces.size(); ++m) {
+    if (interfaces[m].empty()) continue;
+    watches.push_back({interfaces[m], [&port, m, up = true](bool is_up) mutable {
+                         if (is_up == std::exchange(up, is_up)) return;
+                         spdlog::info("port {}: member {}: link {}", port.name(),
+                                      port.bond()->kernel_interfaces()[m], is_up ? "up" : "down");
+                         port.bond()->kernel_says(m, is_up);
+                       }});
+  }
 }
 
 void Daemon::make_workers() {
@@ -278,9 +313,9 @@ void Daemon::make_workers() {
     for (const dataplane::Port& port : ports_) {
       if (w >= port.queues()) continue;
       const auto& host = hosts_[port.index().value()];
-      setup.queues.push_back({port.index(), port.id(), static_cast<std::uint16_t>(w),
-                              port.rx_descriptors(),
-                              host ? std::optional(host->id()) : std::nullopt});
+      setup.queues.push_back(
+          {port.index(), port.id(), static_cast<std::uint16_t>(w), port.rx_descriptors(),
+           host ? std::optional(host->id()) : std::nullopt, port.bond() != nullptr});
     }
     room.worker = std::make_unique<dataplane::Worker>(setup);
   }
@@ -310,7 +345,7 @@ void Daemon::run_service() {
   // EAL pinned the main thread, and this one with it: back to where the process was started.
   sched_setaffinity(0, sizeof affinity_, &affinity_);
   pthread_setname_np(pthread_self(), "koi-service");
-  open_real_time_signals();
+  open_tap_signals();
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else

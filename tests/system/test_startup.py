@@ -125,6 +125,14 @@ def test_pci_device_that_does_not_exist(box):
     _one_sentence(box, "0000:ff:1f.7")
 
 
+def test_bond_that_dpdk_does_not_make(box):
+    settings = box.settings()
+    settings["ports"]["lan"] |= {"device": "net_bonding0,mode=4,xmit_policy=l9",
+                                 "members": ["net_af_packet0,iface=lan"]}
+    box.write_config(settings)
+    _one_sentence(box, "port lan: the bond net_bonding0,mode=4,xmit_policy=l9 cannot be made")
+
+
 def test_core_that_does_not_exist(box):
     _changed(box, **{"worker-cores": [1000]})
     _one_sentence(box, "1000")

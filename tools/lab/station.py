@@ -54,9 +54,9 @@ class Station:
         text = table + _DEAF % self.switch_port() if deaf else f"delete {table}"
         netns.run("ip", "netns", "exec", self.lab.switch, "nft", "-f", "-", stdin=text)
 
-    def tap(self):
+    def tap(self, port=IFACE):
         """The wire at the switch's end: sends to this station only, receives what it sends."""
-        return self.lab.keep_open(Tap(self.lab.switch, self.switch_port()))
+        return self.lab.keep_open(Tap(self.lab.switch, self.switch_port(port)))
 
     def spawn(self, command, log="log", **options):
         """Starts a program in the namespace, output appended to `log`; `ip` execs, the pid is its.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -11,7 +10,6 @@
 #include <memory>
 #include <optional>
 #include <sched.h>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,20 +22,16 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <rte_bus_vdev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_eth_ring.h>
-#include <rte_ethdev.h>
-#include <rte_mbuf.h>
 #include <rte_mempool.h>
-#include <rte_ring.h>
 
 #include "dataplane/channel.h"
 #include "dataplane/mempool.h"
 #include "dataplane/tsc_clock.h"
 #include "dataplane/worker.h"
 #include "tests/support/world.h"
+#include "tests/unit/worker/ring_port.h"
 
 /// The real worker in a thread of its own, on a port made of two rings. The test is the wire on one
 /// side and control on the other.
@@ -132,6 +126,8 @@ struct RigSetup {
   std::uint16_t depth = 1024;    // of the receive queue, as the worker is told
   unsigned up_room = 256;        // messages less one, a power of two
   bool sleeps = true;            // idle: adaptive
+  bool bond = false;
+  bool host = false;  // the port has one, made of rings too
 };
 
 /// One worker, number 0, on port 0 of the usual topology.
@@ -141,44 +137,54 @@ class RingRig {
   static constexpr unsigned kControlMbufs = 127;
 
   explicit RingRig(const RigSetup& setup = {})
-      : view{.number = ViewNumber(1), .topology = usual_topology(), .terms = {}},
+      : view{.number = ViewNumber(1),
+             .topology = setup.host ? usual_builder().hosted().build() : usual_topology(),
+             .terms = {}},
         board(std::make_unique<SlotBoard>()),
         counters(std::make_unique<WorkerCounters>()),
         name_("t" + std::to_string(++rigs_)) {
     view.terms.resize(view.topology->slots.size());
-    start_port(setup);
+    data_pool = pool("data", kDataMbufs);
+    control_pool = pool("control", kControlMbufs);
+    wire.emplace(
+        name_, data_pool, setup.transmit_room,
+        [this](std::uint16_t frames) { receive_hold.burst(frames); },
+        [this](std::uint16_t frames) {
+          transmit_hold.burst(frames);
+          if (transmitting) transmitting(frames);
+        });
+    const auto nothing = [](std::uint16_t) {};
+    if (setup.host) host.emplace(name_ + "h", data_pool, 512, nothing, nothing);
     up_ = dataplane::Channel<UpMessage>::create(name_ + "up", setup.up_room);
     down = dataplane::Channel<DownMessage>::create(name_ + "down", 128);
     if (up_ == nullptr || down == nullptr) throw std::runtime_error("no memory for channels");
-    worker = std::make_unique<dataplane::Worker>(dataplane::WorkerSetup{
-        .index = WorkerIndex(0),
-        .clock = clock,
-        .board = board.get(),
-        .counters = counters.get(),
-        .up = up_.get(),
-        .down = down.get(),
-        .first_view = &view,
-        .control_pool = control_pool,
-        .queues = {{.port = PortIndex(0), .port_id = port_, .queue_id = 0, .depth = setup.depth}},
-        .sleeps = setup.sleeps});
+    worker = std::make_unique<dataplane::Worker>(
+        dataplane::WorkerSetup{.index = WorkerIndex(0),
+                               .clock = clock,
+                               .board = board.get(),
+                               .counters = counters.get(),
+                               .up = up_.get(),
+                               .down = down.get(),
+                               .first_view = &view,
+                               .control_pool = control_pool,
+                               .queues = {{.port = PortIndex(0),
+                                           .port_id = wire->id(),
+                                           .queue_id = 0,
+                                           .depth = setup.depth,
+                                           .host = host ? std::optional(host->id()) : std::nullopt,
+                                           .bond = setup.bond}},
+                               .sleeps = setup.sleeps});
   }
 
   /// Invariant I5: every mbuf is back where it came from.
   ~RingRig() {
     stop();
-    while (take()) {
-    }
-    rte_mbuf* left = nullptr;
-    while (dequeue(receive_, left)) rte_pktmbuf_free(left);
+    wire->clear();
+    if (host) host->clear();
     EXPECT_EQ(rte_mempool_in_use_count(data_pool), 0U);
     EXPECT_EQ(rte_mempool_in_use_count(control_pool), 0U);
-    rte_eth_dev_stop(port_);
-    // They outlive the port otherwise, and the next one has its number.
-    rte_eth_remove_rx_callback(port_, 0, receive_callback_);
-    rte_eth_remove_tx_callback(port_, 0, transmit_callback_);
-    rte_vdev_uninit(("net_ring_" + name_).c_str());
-    rte_ring_free(receive_);
-    rte_ring_free(transmit_);
+    wire.reset();
+    host.reset();
     rte_mempool_free(data_pool);
     rte_mempool_free(control_pool);
   }
@@ -197,40 +203,14 @@ class RingRig {
     listen();
   }
 
-  // ---- the wire
+  // ---- the wire: see RingPort
 
-  /// Lets a frame come in, spread over two segments if told so. Returns false iff the ring is full.
   bool put(const Bytes& bytes, std::size_t first_segment = SIZE_MAX) {
-    rte_mbuf* frame = mbuf_of(std::span(bytes).first(std::min(first_segment, bytes.size())));
-    if (first_segment < bytes.size()) {
-      rte_pktmbuf_chain(frame, mbuf_of(std::span(bytes).subspan(first_segment)));
-    }
-    if (rte_ring_enqueue(receive_, frame) == 0) return true;
-    rte_pktmbuf_free(frame);
-    return false;
+    return wire->put(bytes, first_segment);
   }
-
-  /// The oldest frame that went out.
-  std::optional<Bytes> take() {
-    rte_mbuf* frame = nullptr;
-    if (!dequeue(transmit_, frame)) return std::nullopt;
-    EXPECT_EQ(frame->nb_segs, 1);
-    EXPECT_EQ(frame->pkt_len, frame->data_len);
-    const auto* data = rte_pktmbuf_mtod(frame, const std::byte*);
-    Bytes bytes(data, data + rte_pktmbuf_data_len(frame));
-    rte_pktmbuf_free(frame);
-    return bytes;
-  }
-
-  /// Fills the transmit ring with frames of others.
-  void jam() {
-    while (rte_ring_free_count(transmit_) != 0) {
-      rte_mbuf* frame = mbuf_of(Bytes(60));
-      if (rte_ring_enqueue(transmit_, frame) != 0) rte_pktmbuf_free(frame);
-    }
-  }
-
-  unsigned sent() const { return rte_ring_count(transmit_); }
+  std::optional<Bytes> take() { return wire->take(); }
+  void jam() { wire->jam(); }
+  unsigned sent() const { return wire->sent(); }
 
   // ---- control
 
@@ -340,6 +320,10 @@ class RingRig {
   std::unique_ptr<dataplane::Worker> worker;
   Hold receive_hold{clock};   // after a burst has been taken from the receive ring
   Hold transmit_hold{clock};  // before a burst is put into the transmit ring
+  RingPort::Hook
+      transmitting;  // the same, by the worker; may be empty. REQUIRES: set before start()
+  std::optional<RingPort> wire;
+  std::optional<RingPort> host;
   std::vector<UpMessage> messages;
   bool acknowledges = true;
 
@@ -348,67 +332,14 @@ class RingRig {
     static const dataplane::TscClock clock;
     return clock;
   }
-  static bool dequeue(rte_ring* ring, rte_mbuf*& frame) {
-    void* object = nullptr;
-    if (rte_ring_dequeue(ring, &object) != 0) return false;
-    frame = static_cast<rte_mbuf*>(object);
-    return true;
-  }
-  static std::uint16_t on_receive(std::uint16_t, std::uint16_t, rte_mbuf**, std::uint16_t count,
-                                  std::uint16_t, void* rig) {
-    static_cast<RingRig*>(rig)->receive_hold.burst(count);
-    return count;
-  }
-  static std::uint16_t on_transmit(std::uint16_t, std::uint16_t, rte_mbuf**, std::uint16_t count,
-                                   void* rig) {
-    static_cast<RingRig*>(rig)->transmit_hold.burst(count);
-    return count;
-  }
-
-  rte_mbuf* mbuf_of(std::span<const std::byte> bytes) {
-    rte_mbuf* m = rte_pktmbuf_alloc(data_pool);
-    if (m == nullptr) throw std::runtime_error("no mbuf left for the test");
-    char* room = rte_pktmbuf_append(m, static_cast<std::uint16_t>(bytes.size()));
-    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(room));
-    return m;
-  }
-
-  static void must(bool done, const char* what) {
-    if (!done) throw std::runtime_error(std::string(what) + ": " + rte_strerror(rte_errno));
-  }
   rte_mempool* pool(const char* what, unsigned count) {
     const Result<rte_mempool*> made = dataplane::make_pool(name_ + what, count);
     if (!made) throw std::runtime_error("no memory for a pool");
     return made.value();
   }
 
-  void start_port(const RigSetup& setup) {
-    data_pool = pool("data", kDataMbufs);
-    control_pool = pool("control", kControlMbufs);
-    receive_ = rte_ring_create((name_ + "rx").c_str(), 1024, SOCKET_ID_ANY, RING_F_EXACT_SZ);
-    transmit_ = rte_ring_create((name_ + "tx").c_str(), setup.transmit_room, SOCKET_ID_ANY,
-                                RING_F_EXACT_SZ);
-    must(receive_ != nullptr && transmit_ != nullptr, "rings");
-    const int port = rte_eth_from_rings(name_.c_str(), &receive_, 1, &transmit_, 1, 0);
-    must(port >= 0, "net_ring port");
-    port_ = static_cast<std::uint16_t>(port);
-    rte_eth_conf conf{};
-    must(rte_eth_dev_configure(port_, 1, 1, &conf) == 0, "configure");
-    must(rte_eth_rx_queue_setup(port_, 0, 1024, SOCKET_ID_ANY, nullptr, data_pool) == 0, "rx");
-    must(rte_eth_tx_queue_setup(port_, 0, 1024, SOCKET_ID_ANY, nullptr) == 0, "tx");
-    must(rte_eth_dev_start(port_) == 0, "start");
-    receive_callback_ = rte_eth_add_rx_callback(port_, 0, on_receive, this);
-    transmit_callback_ = rte_eth_add_tx_callback(port_, 0, on_transmit, this);
-    must(receive_callback_ != nullptr && transmit_callback_ != nullptr, "callbacks");
-  }
-
   static inline unsigned rigs_ = 0;
   std::string name_;
-  std::uint16_t port_ = 0;
-  const rte_eth_rxtx_callback* receive_callback_ = nullptr;
-  const rte_eth_rxtx_callback* transmit_callback_ = nullptr;
-  rte_ring* receive_ = nullptr;
-  rte_ring* transmit_ = nullptr;
   std::unique_ptr<dataplane::Channel<UpMessage>> up_;
   std::thread thread_;
 };
