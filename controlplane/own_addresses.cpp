@@ -1,6 +1,17 @@
 #include "controlplane/own_addresses.h"
 
+#include <algorithm>
+
+#include "config/derived.h"
+
 namespace koi::controlplane {
+
+bool speaks_ipv6(const config::Config& config, const config::Port& port, VlanId vlan) {
+  return std::any_of(config.groups.begin(), config.groups.end(), [&](const config::Group& group) {
+    return group.port == port.name && group.vlan == vlan &&
+           (config::families_of(group) & family_bit(Family::ipv6)) != 0;
+  });
+}
 
 OwnAddresses own_addresses(const config::Port& port, VlanId vlan, const MacAddress& mac,
                            bool with_ipv6) {

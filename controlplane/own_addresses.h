@@ -21,6 +21,9 @@ struct OwnAddresses {
   const Ipv6Address& ipv6() const { return link_local.is_unspecified() ? global : link_local; }
 };
 
+/// Iff a group there advertises over IPv6.
+bool speaks_ipv6(const config::Config& config, const config::Port& port, VlanId vlan);
+
 /// with_ipv6: a link-local address is derived from the MAC where none is given. Not where nobody
 /// speaks IPv6: there the box should not appear in it. REQUIRES: the port has the VLAN.
 OwnAddresses own_addresses(const config::Port& port, VlanId vlan, const MacAddress& mac,

@@ -92,14 +92,9 @@ class Builder {
   }
 
   void add_own(PortIndex port, VlanId vlan) {
-    bool with_ipv6 = false;
-    for (const config::Group& group : config_.groups) {
-      const bool here = config_.ports[port.value()].name == group.port && group.vlan == vlan;
-      if (here)
-        with_ipv6 = with_ipv6 || (config::families_of(group) & family_bit(Family::ipv6)) != 0;
-    }
-    const OwnAddresses own =
-        own_addresses(config_.ports[port.value()], vlan, facts_[port.value()].mac, with_ipv6);
+    const config::Port& settings = config_.ports[port.value()];
+    const OwnAddresses own = own_addresses(settings, vlan, facts_[port.value()].mac,
+                                           speaks_ipv6(config_, settings, vlan));
     const Entry own_entry{.slot = {}, .on_host = topology_.ports[port.value()].host};
     for (const IpAddress& address : own.all) add_entry(port, vlan, address, own_entry);
     own_.emplace(std::pair{port, vlan}, own);

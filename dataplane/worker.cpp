@@ -61,7 +61,8 @@ void Worker::run() {
 std::uint16_t Worker::poll(std::size_t q) {
   const Queue& queue = setup_.queues[q];
   rte_mbuf* frames[kBurst];
-  const std::uint16_t count = rte_eth_rx_burst(queue.port_id, queue.queue_id, frames, kBurst);
+  const std::uint16_t count =
+      rte_eth_rx_burst(queue.port_id, queue.queue_id, frames, queue.host ? kHostBurst : kBurst);
   drain_.took(q, count);
   if (count == 0) {
     if (!lease_.in_gap() && !lease_.gap_to_report()) taken_[q] = 0;

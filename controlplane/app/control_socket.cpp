@@ -1,5 +1,6 @@
 #include "controlplane/app/control_socket.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -132,9 +133,25 @@ void ControlSocket::serve_client(int fd, unsigned events) {
   bool keep = (events & EPOLLERR) == 0 && ((events & EPOLLHUP) == 0 || (events & EPOLLIN) != 0);
   if (keep && (events & EPOLLIN) != 0) keep = read_requests(fd, found->second);
   if (keep) keep = write_replies(fd, found->second);
-  if (keep) return;
+  if (!keep) drop(fd);
+}
+
+void ControlSocket::drop(int fd) {
   close(fd);
-  clients_.erase(found);
+  clients_.erase(fd);
+}
+
+void ControlSocket::serve_parked() {
+  for (auto it = clients_.begin(); it != clients_.end();) {
+    const int fd = it->first;
+    Client& client = (it++)->second;  // serving it may end it
+    if (!client.parked) continue;
+    std::optional<std::string> reply = client.parked();
+    if (!reply) continue;
+    client.parked = nullptr;
+    client.output += *reply + "\n";
+    if (!answer_requests(fd, client) || !write_replies(fd, client)) drop(fd);
+  }
 }
 
 bool ControlSocket::read_requests(int fd, Client& client) {
@@ -146,18 +163,38 @@ bool ControlSocket::read_requests(int fd, Client& client) {
   }
   if (size < 0) return errno == EAGAIN || errno == EINTR;
   client.input.append(buffer.data(), static_cast<std::size_t>(size));
+  return answer_requests(fd, client);
+}
+
+bool ControlSocket::answer_requests(int fd, Client& client) {
   std::size_t from = 0;
-  for (std::size_t end = 0; (end = client.input.find('\n', from)) != std::string::npos;
+  for (std::size_t end = 0;
+       !client.parked && (end = client.input.find('\n', from)) != std::string::npos;
        from = end + 1) {
-    client.output += on_request_(client.input.substr(from, end - from), client.uid) + "\n";
+    take(on_request_(client.input.substr(from, end - from), client.uid), client);
     if (client.output.size() > kMaxPending) return false;  // it asks and does not read
   }
   client.input.erase(0, from);
-  if (client.input.size() < kMaxRequest) return true;
+  if (client.parked || client.input.size() < kMaxRequest) return true;
   client.output += R"({"ok":false,"error":"a request is one line of at most 64 KiB"})"
                    "\n";
   write_replies(fd, client);
   return false;
+}
+
+void ControlSocket::take(Answer answer, Client& client) {
+  if (const auto* reply = std::get_if<std::string>(&answer)) {
+    client.output += *reply + "\n";
+    return;
+  }
+  const auto parked = std::count_if(clients_.begin(), clients_.end(),
+                                    [](const auto& c) { return c.second.parked != nullptr; });
+  if (static_cast<std::size_t>(parked) < kMaxParked) {
+    client.parked = std::move(std::get<Later>(answer));
+  } else {
+    client.output += R"({"ok":false,"error":"too many clients wait already"})"
+                     "\n";
+  }
 }
 
 bool ControlSocket::write_replies(int fd, Client& client) {
@@ -167,8 +204,8 @@ bool ControlSocket::write_replies(int fd, Client& client) {
     if (size <= 0) break;
     client.output.erase(0, static_cast<std::size_t>(size));
   }
-  if (client.ended && client.output.empty()) return false;
-  epoll_event event{.events = (client.ended ? 0U : unsigned{EPOLLIN}) |
+  if (client.ended && client.output.empty() && !client.parked) return false;
+  epoll_event event{.events = (client.ended || client.parked ? 0U : unsigned{EPOLLIN}) |
                               (client.output.empty() ? 0U : unsigned{EPOLLOUT}),
                     .data = {.fd = fd}};
   return epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) == 0;

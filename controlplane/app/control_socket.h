@@ -2,12 +2,18 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <sys/types.h>
+#include <variant>
 
 #include "common/result.h"
 
 namespace koi::app {
+
+/// A reply that is not there yet: asked again and again until it says it.
+using Later = std::function<std::optional<std::string>()>;
+using Answer = std::variant<std::string, Later>;
 
 /// The control socket: newline-delimited requests, one reply line each. It knows lines and sizes,
 /// not what they say. Service thread only; never blocks on a client.
@@ -15,10 +21,13 @@ class ControlSocket {
  public:
   static constexpr std::size_t kMaxRequest = 64 * 1024;  // bytes, newline included
   static constexpr std::size_t kMaxClients = 64;
+  static constexpr std::size_t kMaxParked = 32;  // clients that wait: half, so that others get in
   static constexpr std::size_t kMaxPending = 8 * 1024 * 1024;  // bytes of replies not yet read
 
   /// `uid`: of the process that connected, as the kernel says; -1 if it does not.
-  using OnRequest = std::function<std::string(const std::string& line, uid_t uid)>;
+  /// While a client waits for a Later nothing more is read of it, so that its replies keep their
+  /// order.
+  using OnRequest = std::function<Answer(const std::string& line, uid_t uid)>;
 
   /// Binds the path, mode 0660. A socket that nobody answers at is replaced; one that is alive is
   /// an error, for it is another koid's.
@@ -34,19 +43,25 @@ class ControlSocket {
   /// An epoll descriptor: readable when serve() has work.
   int fd() const { return epoll_; }
   void serve();
+  /// Asks for the replies that are parked and sends those that are there. Call it often.
+  void serve_parked();
 
  private:
   struct Client {
     uid_t uid = static_cast<uid_t>(-1);
     std::string input;
     std::string output;
+    Later parked;        // the reply it waits for; empty: none
     bool ended = false;  // it will send nothing more
   };
   ControlSocket() = default;
   void accept_clients();
   void serve_client(int fd, unsigned events);
+  void drop(int fd);
   /// Returns false when the client is to be closed.
   bool read_requests(int fd, Client& client);
+  bool answer_requests(int fd, Client& client);
+  void take(Answer answer, Client& client);
   bool write_replies(int fd, Client& client);
 
   std::string path_;

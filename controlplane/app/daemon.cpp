@@ -129,6 +129,7 @@ class Daemon {
   std::vector<WorkerRoom> rooms_;
   std::unique_ptr<Channel<controlplane::Command>> commands_;
   std::unique_ptr<Channel<controlplane::Report>> reports_;
+  std::optional<Bell> bell_;  // on the reports
   std::unique_ptr<controlplane::ControlCounters> control_counters_;
   std::unique_ptr<controlplane::ControlLoop> loop_;
   controlplane::Plan plan_;
@@ -222,6 +223,7 @@ Status Daemon::make_rooms() {
   commands_ = Channel<controlplane::Command>::create("commands", 1024);
   reports_ = Channel<controlplane::Report>::create("reports", kServiceRing);
   if (!commands_ || !reports_) return no_memory;
+  bell_.emplace(*reports_);
 
   std::vector<controlplane::PortFacts> facts;
   for (const dataplane::Port& port : ports_) {
@@ -237,7 +239,7 @@ Status Daemon::make_rooms() {
   setup.board = board_.get();
   setup.counters = control_counters_.get();
   setup.commands = commands_.get();
-  setup.reports = reports_.get();
+  setup.reports = &*bell_;
   for (WorkerRoom& room : rooms_)
     setup.workers.push_back({room.up.get(), room.down.get(), room.counters.get()});
   setup.node = config_.node_id;
@@ -263,6 +265,7 @@ Status Daemon::open_service() {
   setup.state_file = &*state_file_;
   setup.commands = commands_.get();
   setup.reports = reports_.get();
+  setup.bell = &*bell_;
   for (dataplane::Port& port : ports_) {
     setup.links.push_back({port.kernel_interface(), [&port] {
                              if (port.bond() != nullptr) port.bond()->update(steady_now());
@@ -340,7 +343,7 @@ void Daemon::run_service() {
   // EAL pinned the main thread, and this one with it: back to where the process was started.
   sched_setaffinity(0, sizeof affinity_, &affinity_);
   pthread_setname_np(pthread_self(), "koi-service");
-  open_real_time_signals();
+  open_tap_signals();
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "controlplane/app/clean_text.h"
 #include "controlplane/app/snapshot.h"
 
 namespace koi::app {
@@ -23,9 +24,6 @@ constexpr const char* kByCommand = "command";
 constexpr const char* kMaintenance = "maintenance";
 constexpr const char* kThisBox = "koid";  // owner of what control notices
 constexpr std::size_t kLongestName = 64;
-constexpr std::size_t kLongestDetail = 200;
-
-bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 
 /// Returns what is wrong with a name given to demote, "" if nothing.
 std::string name_problem(const std::string& name) {
@@ -46,14 +44,6 @@ Result<std::optional<std::string>> cause_in(const json& request) {
   if (found == request.end()) return std::optional<std::string>();
   if (!found->is_string()) return Error{"\"cause\" is a string"};
   return std::optional<std::string>(found->get<std::string>());
-}
-
-/// Text of another process for a log or a terminal.
-std::string cleaned(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return !is_printable(c); }, '?');
-  if (text.size() > kLongestDetail) text.resize(kLongestDetail);
-  return text;
 }
 
 void log_ended(const std::vector<DemotionCause>& causes, const char* why) {

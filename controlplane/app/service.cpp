@@ -7,24 +7,20 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
-#include "controlplane/app/explain.h"
 #include "controlplane/ties.h"
 
 namespace koi::app {
 namespace {
 
-using nlohmann::json;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kLongestWait{10};  // links and reports are looked at this often
 constexpr std::chrono::seconds kDropLogEvery{10};
-constexpr std::chrono::seconds kNoticeLogEvery{1};
 constexpr std::chrono::seconds kShutdownPatience{1};
 constexpr std::chrono::seconds kReserveRetry{1};
-constexpr Duration kControlHangs = 1s;
+constexpr std::chrono::milliseconds kLastWords{50};
 
 /// Other people's traffic is no news; everything else is.
 bool is_news(DropReason reason) {
@@ -52,8 +48,6 @@ bool is_news(DropReason reason) {
   }
 }
 
-std::string refuse(const std::string& why) { return json{{"ok", false}, {"error", why}}.dump(); }
-
 }  // namespace
 
 Result<std::unique_ptr<Service>> Service::open(Setup setup) {
@@ -61,6 +55,9 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
   Service& s = *service;
   s.demotions_.emplace(*s.setup_.snapshot.config, *s.setup_.state_file, steady_now());
   s.setup_.snapshot.demotions = &s.demotions_->ledger();
+  s.agent_.emplace(needs_agent(*s.setup_.snapshot.config), steady_now(),
+                   std::chrono::system_clock::now());
+  s.setup_.snapshot.agent = &*s.agent_;
   s.demotion_sent_.resize(s.setup_.snapshot.config->groups.size());
   auto socket = ControlSocket::open(s.setup_.socket_path, [&s](const std::string& line, uid_t uid) {
     return s.handle(line, uid);
@@ -87,84 +84,52 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
 }
 
 void Service::run() {
+  journal_.koid("started, version " KOI_VERSION);
   publish_demotion();  // of maintenance, before the links come up
   while (!done_) {
-    std::array<pollfd, 3> fds = {pollfd{setup_.signals, POLLIN, 0},
+    std::array<pollfd, 4> fds = {pollfd{setup_.signals, POLLIN, 0},
                                  pollfd{socket_->fd(), POLLIN, 0},
-                                 pollfd{kernel_link_->fd(), POLLIN, 0}};
+                                 pollfd{kernel_link_->fd(), POLLIN, 0},
+                                 pollfd{setup_.bell ? setup_.bell->fd() : -1, POLLIN, 0}};
     poll(fds.data(), fds.size(), static_cast<int>(kLongestWait.count()));
+    if (fds[3].revents != 0) setup_.bell->answer();
     if (fds[0].revents != 0) receive_signal();
     receive_reports();  // first, so that replies show the latest
     if (fds[1].revents != 0) socket_->serve();
     watch_links();
     demotions_->update(setup_.snapshot.link_up, steady_now());
+    if (agent_->update(steady_now(), std::chrono::system_clock::now())) {
+      journal_.agent(agent_->present());
+    }
     reserve_counters();
     log_drops();
     while (!waiting_.empty() && setup_.commands->try_send(waiting_.front())) {
       waiting_.erase(waiting_.begin());
     }
     publish_demotion();
+    socket_->serve_parked();
     if (steady_clock::now() > give_up_) {
       spdlog::warn("the control thread did not step down in time; ending all the same");
       done_ = true;
     }
   }
+  say_last_words();
 }
 
-// ---- control socket ----------------------------------------------------------------------------
+/// Those who follow the events ask again after each: once more for how it ended.
+void Service::say_last_words() {
+  const auto end = steady_clock::now() + kLastWords;
+  while (!hurried_ && steady_clock::now() < end) {
+    pollfd asked{socket_->fd(), POLLIN, 0};
+    if (poll(&asked, 1, static_cast<int>(kLastWords.count())) > 0) socket_->serve();
+    socket_->serve_parked();
+  }
+}
 
 void Service::close_socket() { socket_.reset(); }
 
-std::string Service::handle(const std::string& line, uid_t uid) {
-  const json request = json::parse(line, nullptr, false);
-  if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
-    warn_of_request("no JSON object with a \"command\"");
-    return refuse(R"(a request is a JSON object with a "command")");
-  }
-  receive_reports();
-  const auto name = request["command"].get<std::string>();
-  if (name == "status") return status_json(setup_.snapshot).dump();
-  if (name == "counters") return counters_json(setup_.snapshot).dump();
-  if (name == "explain") return explain_json(setup_.snapshot, request).dump();
-  if (name == "checks") return json{{"ok", true}, {"checks", demotions_->checks()}}.dump();
-  if (name == "check") {
-    const Status taken = demotions_->check(request, steady_now());
-    return taken ? json{{"ok", true}}.dump() : refuse(taken.error().message);
-  }
-  if (name == "demote" || name == "undemote" || name == "maintenance") {
-    return handle_demotion(name, request, fmt::format("koictl by uid {}", uid));
-  }
-  warn_of_request("an unknown command");
-  return refuse(
-      "unknown command; known are check, checks, counters, demote, explain, maintenance, status, "
-      "undemote");
-}
-
-void Service::warn_of_request(const char* what) {
-  if (steady_clock::now() - request_logged_ < kNoticeLogEvery) return;
-  request_logged_ = steady_clock::now();
-  spdlog::warn("control socket: a request that is {}", what);
-}
-
-std::string Service::handle_demotion(const std::string& name, const json& request,
-                                     const std::string& owner) {
-  if (setup_.snapshot.control_age() > kControlHangs) {
-    return refuse(
-        "the control thread hangs: nothing can be changed; this box is silent once its "
-        "leases are over");
-  }
-  const Status done = name == "demote"     ? demotions_->demote(request, owner, steady_now())
-                      : name == "undemote" ? demotions_->undemote(request)
-                                           : demotions_->maintenance(request, owner);
-  if (!done) return refuse(done.error().message);
-  publish_demotion();
-  return json{
-      {"ok", true},
-      {"demotion", demotion_json(demotions_->ledger(), *setup_.snapshot.config, steady_now())}}
-      .dump();
-}
-
 void Service::publish_demotion() {
+  journal_.demotions();
   // The latest number of each group, not every change: nothing piles up while control hangs. After
   // what waits, so that control sees links and demotions in their order.
   if (!waiting_.empty()) return;
@@ -195,36 +160,31 @@ void Service::receive_reports() {
 void Service::on(const controlplane::SlotReport& report) {
   Snapshot& s = setup_.snapshot;
   if (s.slots[report.slot.value()].since != report.since) {
-    // Turned into wall time once: the two clocks drift apart, and the past does not move.
-    s.since[report.slot.value()] = std::chrono::system_clock::now() -
-                                   std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                                       s.clock->now() - report.since);
+    s.since[report.slot.value()] = wall_time(s, report.since);
+  }
+  if (const election::Role before = s.slots[report.slot.value()].role; before != report.role) {
+    // The change itself was lost, for the ring was full.
+    journal_.role({.slot = report.slot,
+                   .from = before,
+                   .to = report.role,
+                   .cause = report.cause,
+                   .at = report.since,
+                   .since_heard = Duration(-1),
+                   .term = report.term});
   }
   s.slots[report.slot.value()] = report;
 }
 
 void Service::on(const controlplane::RoleChange& change) {
-  const config::Group& group = setup_.snapshot.group_of(change.slot);
-  const std::string heard =
-      change.since_heard < Duration::zero()
-          ? std::string("none heard yet")
-          : fmt::format("last advertisement {:.3f} ms ago",
-                        static_cast<double>(change.since_heard.count()) * 1e-6);
-  spdlog::info("group {} vhid {}: {} -> {}: {} (term {}, {})", group.name,
-               setup_.snapshot.view_of(change.slot).vhid.value(), election::to_string(change.from),
-               election::to_string(change.to), election::to_string(change.cause),
-               change.term.value(), heard);
+  // Not only by the report that follows: who is told of the change may ask for the role at once.
+  controlplane::SlotReport& slot = setup_.snapshot.slots[change.slot.value()];
+  slot.role = change.to;
+  slot.cause = change.cause;
+  slot.term = change.term;
+  journal_.role(change);
 }
 
-void Service::on(const controlplane::NoticeRaised& notice) {
-  auto& logged = notice_logged_[static_cast<std::size_t>(notice.notice)];
-  if (steady_clock::now() - logged < kNoticeLogEvery) return;
-  logged = steady_clock::now();
-  const config::Group& group = setup_.snapshot.group_of(notice.slot);
-  spdlog::warn(
-      "group {} vhid {}: {} from {}", group.name, setup_.snapshot.view_of(notice.slot).vhid.value(),
-      election::kNoticeNames[static_cast<std::size_t>(notice.notice)], notice.source.to_string());
-}
+void Service::on(const controlplane::NoticeRaised& notice) { journal_.notice(notice); }
 
 void Service::on(const controlplane::SelfNoticed& noticed) {
   std::string name = "late control";
@@ -276,10 +236,12 @@ void Service::receive_signal() {
       continue;
     }
     if (give_up_ != steady_clock::time_point::max()) {
-      done_ = true;  // asked twice
+      done_ = hurried_ = true;  // asked twice
       continue;
     }
-    spdlog::info("{}: stepping down", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+    const char* name = info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
+    spdlog::info("{}: stepping down", name);
+    journal_.koid(fmt::format("{}: stepping down", name));
     give_up_ = steady_clock::now() + kShutdownPatience;
     command(controlplane::ShutDown{});
   }
@@ -295,7 +257,7 @@ void Service::watch_links() {
 void Service::set_link(std::size_t port, bool up) {
   if (setup_.snapshot.link_up[port] == up) return;
   setup_.snapshot.link_up[port] = up;
-  spdlog::info("port {}: link {}", setup_.snapshot.config->ports[port].name, up ? "up" : "down");
+  journal_.link(port, up);
   command(controlplane::SetLink{PortIndex(static_cast<std::uint8_t>(port)), up});
 }
 

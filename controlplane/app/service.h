@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "common/contract/channel.h"
+#include "controlplane/app/bell.h"
 #include "controlplane/app/control_socket.h"
 #include "controlplane/app/demotions.h"
+#include "controlplane/app/journal.h"
 #include "controlplane/app/kernel_link.h"
 #include "controlplane/app/snapshot.h"
 #include "controlplane/app/state_file.h"
@@ -36,6 +38,7 @@ class Service {
     StateFile* state_file = nullptr;  // not owned, as the rings
     Sender<controlplane::Command>* commands = nullptr;
     Receiver<controlplane::Report>* reports = nullptr;
+    Bell* bell = nullptr;         // on the reports; may be missing
     std::vector<PortLink> links;  // by PortIndex
     std::vector<LinkWatch> watches{};
     std::string socket_path;
@@ -51,9 +54,9 @@ class Service {
   void close_socket();
 
  private:
-  explicit Service(Setup setup) : setup_(std::move(setup)) {}
+  explicit Service(Setup setup) : setup_(std::move(setup)), journal_(setup_.snapshot) {}
 
-  std::string handle(const std::string& line, uid_t uid);
+  Answer handle(const std::string& line, uid_t uid);
   std::string handle_demotion(const std::string& name, const nlohmann::json& request,
                               const std::string& owner);
   void publish_demotion();
@@ -64,6 +67,7 @@ class Service {
   void on(const controlplane::SelfNoticed& noticed);
   void on(const controlplane::NeedCounters& need);
   void on(const controlplane::AllDown& down);
+  void say_last_words();
   void receive_signal();
   void watch_links();
   void set_link(std::size_t port, bool up);
@@ -73,7 +77,9 @@ class Service {
   void log_drops();
 
   Setup setup_;
+  Journal journal_;
   std::optional<Demotions> demotions_;
+  std::optional<AgentWatch> agent_;
   std::vector<std::uint8_t> demotion_sent_;  // to control, by group
   std::optional<ControlSocket> socket_;
   std::optional<KernelLink> kernel_link_;
@@ -81,13 +87,13 @@ class Service {
   std::vector<std::array<std::uint64_t, kDropReasons>> drops_logged_;
   std::chrono::steady_clock::time_point next_drop_log_{};
   std::chrono::steady_clock::time_point give_up_ = std::chrono::steady_clock::time_point::max();
-  std::array<std::chrono::steady_clock::time_point, election::kNoticeNames.size()> notice_logged_{};
   // By the kernel's numbers: a name may be changed under us.
   std::multimap<unsigned, std::function<void(bool up)>> interfaces_;
   std::chrono::steady_clock::time_point request_logged_{};
   // When to reserve counters; never unless control has asked.
   std::chrono::steady_clock::time_point reserve_at_ = std::chrono::steady_clock::time_point::max();
   bool done_ = false;
+  bool hurried_ = false;
 };
 
 }  // namespace koi::app

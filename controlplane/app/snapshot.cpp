@@ -141,6 +141,12 @@ std::string utc(std::chrono::system_clock::time_point moment) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(whole), ms.count() % 1000);
 }
 
+std::chrono::system_clock::time_point wall_time(const Snapshot& s, Instant moment) {
+  using std::chrono::system_clock;
+  return system_clock::now() -
+         std::chrono::duration_cast<system_clock::duration>(s.clock->now() - moment);
+}
+
 Duration lease_left(const Snapshot& s, SlotIndex slot, Instant now) {
   const std::uint64_t term = s.board->slot(slot).term.load(std::memory_order_acquire);
   if (term == 0) return Duration::zero();
@@ -191,6 +197,10 @@ json status_json(const Snapshot& s) {
           {"version", KOI_VERSION},
           {"uptime_seconds", seconds(now.time_since_epoch())},
           {"demotion", demotion_json(*s.demotions, *s.config, steady_now())},
+          {"agent",
+           {{"needed", s.agent->needed()},
+            {"present", s.agent->present()},
+            {"since", utc(s.agent->since())}}},
           {"control_age_seconds", seconds(control_age)},
           {"groups", groups}};
 }
@@ -216,6 +226,7 @@ json counters_json(const Snapshot& s) {
           {"slots", slots},
           {"workers", workers},
           {"demotion", demotion_causes_json(*s.demotions)},
+          {"agent", {{"needed", s.agent->needed()}, {"present", s.agent->present()}}},
           {"frames_dropped", s.control->frames_dropped.get()},
           {"reports_dropped", s.control->reports_dropped.get()},
           {"control_late", histogram_json(s.control->late)},

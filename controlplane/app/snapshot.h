@@ -10,6 +10,7 @@
 #include "common/contract/slot_board.h"
 #include "common/contract/view.h"
 #include "config/config.h"
+#include "controlplane/app/agent_watch.h"
 #include "controlplane/counters.h"
 #include "controlplane/demotion.h"
 #include "controlplane/service_messages.h"
@@ -29,7 +30,9 @@ struct Snapshot {
   std::vector<controlplane::SlotReport> slots;               // by SlotIndex
   std::vector<std::chrono::system_clock::time_point> since;  // of each slot's role, by SlotIndex
   std::vector<bool> link_up;                                 // by PortIndex
-  const controlplane::DemotionLedger* demotions = nullptr;   // set by Service::open
+  std::vector<std::uint16_t> host_mtu;  // of the kernel's interface, by PortIndex; 0: leave it
+  const AgentWatch* agent = nullptr;    // set by Service::open, as the next
+  const controlplane::DemotionLedger* demotions = nullptr;
   Clock* clock = nullptr;
   const std::atomic<std::int64_t>* control_turn = nullptr;  // ns: when control's last turn began
 
@@ -52,6 +55,9 @@ IpAddress source_of(const SlotView& slot);
 
 /// RFC 3339, UTC, with milliseconds.
 std::string utc(std::chrono::system_clock::time_point moment);
+
+/// A moment of koid's clock as wall time. The two drift apart: ask once, soon after it.
+std::chrono::system_clock::time_point wall_time(const Snapshot& snapshot, Instant moment);
 
 /// Drops of all workers, by port and reason.
 std::vector<std::array<std::uint64_t, kDropReasons>> total_drops(const Snapshot& snapshot);

@@ -13,6 +13,8 @@ from lab import Answer, Lab, overlap_ms, until
 from lab.koibox import KEY, Group
 from lab.wire import mac_bytes, virtual_mac
 
+pytestmark = pytest.mark.alone
+
 CLIENTS, CLIENTS6 = 100_000, 10_000
 NAMES = ("a", "b", "c")  # box i prefers member i, whose vhid is i + 1
 VHIDS = (1, 2, 3)

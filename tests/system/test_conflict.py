@@ -15,6 +15,8 @@ from lab import Group, Lab, carp, until, wire6
 from lab.koibox import KEY
 from lab.wire import BROADCAST, mac_bytes, virtual_mac
 
+pytestmark = pytest.mark.alone
+
 OWN, OWN6 = "192.0.2.2", "2001:db8::2"
 FOREIGN, FOREIGN_MAC = "192.0.2.66", "02:00:00:00:00:66"
 # Slow enough for a machine that leaves a worker waiting, quick enough for a test.

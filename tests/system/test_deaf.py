@@ -7,6 +7,8 @@ import pytest
 from boxes import OVERLAP_ALLOWED_MS, OWN, SHARED, Pair
 from lab import overlap_ms, until
 
+pytestmark = pytest.mark.alone
+
 ASKED_MS = 100  # at most, before the master-down time is over
 
 

@@ -11,6 +11,8 @@ from frames6 import CS6, SHARED_FLAGS, expected_advertisement
 from lab import carp, last_answer, netns, overlap_ms, until, wire6
 from lab.koibox import KEY
 
+pytestmark = pytest.mark.alone
+
 MARGIN_MS = 5  # promise 2 of design.md
 OVERLAP_ALLOWED_MS = 1.5  # as in boxes.py
 BOTH = (SHARED, SHARED6)

@@ -9,6 +9,8 @@ from boxes import OVERLAP_ALLOWED_MS, SHARED, VMAC, Pair
 from lab import overlap_ms
 from lab.wire import BROADCAST, mac_bytes
 
+pytestmark = pytest.mark.alone
+
 MARGIN_MS = 5  # promise 2 of design.md: its own master-down time plus 5 ms
 
 

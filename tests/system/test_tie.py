@@ -8,6 +8,8 @@ import pytest
 from boxes import OVERLAP_ALLOWED_MS, SHARED
 from lab import Client, Group, last_answer, overlap_ms, until
 
+pytestmark = pytest.mark.alone
+
 SIDES = {"lan": SHARED, "wan": "203.0.113.1"}  # port, and group, to its shared address
 OWN = {"a": ("192.0.2.2", "203.0.113.2"), "b": ("192.0.2.3", "203.0.113.3")}
 MARGIN_MS = 5  # promise 2 of design.md

@@ -10,10 +10,33 @@ namespace koi::agent {
 namespace {
 
 constexpr const char* kManual =
-    R"(koi-agent asks koid for the health checks of its configuration (track:), runs
-each at its interval and reports the results. koid demotes the groups that track
-a check while it fails; a check that goes unreported counts as failed, so a box
-with checks needs a koi-agent that runs.
+    R"(koi-agent does for koid what needs other programs or the kernel: koid itself
+never forks. A box whose configuration has hooks or health checks needs one that
+runs; koid says when it is gone (status, events, koi_agent_up).
+
+HOOKS (hooks: of a group) are programs that run once at each change of role of
+the group's virtual hosts: in order, one at a time, none left out; those of
+different groups beside each other. Without a shell and without arguments; the
+environment has PATH, LANG=C and
+
+  KOI_NODE KOI_GROUP KOI_PORT KOI_VHID  which box, group, port, virtual host
+  KOI_OLD_ROLE KOI_NEW_ROLE KOI_CAUSE   INIT, BACKUP or MASTER, and why
+  KOI_SEQUENCE                          the number of koid's event
+  KOI_ADDRESSES                         the shared addresses, blanks between
+  KOI_SOCKET                            koid's control socket
+
+Standard input is /dev/null, output goes to standard error of koi-agent. At the
+timeout all of its process group gets SIGTERM, and SIGKILL a second later; what
+a hook that exits in time leaves in the background goes on. The outcome is an
+event of koid (koictl events). At most 100 changes wait for a group's hooks; of
+more the oldest is dropped, and said.
+
+A koi-agent that starts calls each hook with the present role, KOI_OLD_ROLE=INIT
+and KOI_CAUSE=agent-started; if it missed events for good, with events-lost.
+When it ends, hooks that run are killed.
+
+HEALTH CHECKS (track:) run at their interval, and koid demotes the groups that
+track one that fails. One that goes unreported counts as failed.
 
   ping    one ICMP echo. Needs CAP_NET_RAW, or net.ipv4.ping_group_range.
   tcp     a TCP connection, closed as soon as it is accepted.

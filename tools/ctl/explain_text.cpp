@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "tools/ctl/page.h"
-#include "tools/ctl/status_text.h"
+#include "tools/ctl/time_text.h"
 
 namespace koi::ctl {
 namespace {

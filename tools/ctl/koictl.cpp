@@ -8,6 +8,7 @@
 
 #include "config/load.h"
 #include "tools/ctl/counters_text.h"
+#include "tools/ctl/events.h"
 #include "tools/ctl/explain_text.h"
 #include "tools/ctl/page.h"
 #include "tools/ctl/reply.h"
@@ -25,6 +26,7 @@ struct Options {
   std::string on_off;  // of maintenance
   std::string address;
   std::string client;  // empty: none given
+  EventsWanted events;
 };
 
 std::string pretty(const Json& json) { return json.dump(2) + '\n'; }
@@ -36,20 +38,32 @@ std::string quoted(const std::string& text) {
 
 std::string complaint(const std::string& text) { return fmt::format("koictl: {}\n", text); }
 
+Printed no_reply(const Reply& reply) {
+  if (reply.outcome == Outcome::refused) {
+    return {ExitCode::refused, {}, complaint("koid refused: " + reply.error)};
+  }
+  return {ExitCode::no_daemon, {}, complaint(reply.error)};
+}
+
 /// Asks koid and lets `print` make the output of a reply that is not a refusal.
 template <class Print>
 Printed with_reply(const Options& options, const Surroundings& surroundings, const Json& request,
                    Print print) {
   const Reply reply = ask_for(options.socket, request, surroundings.deadline);
-  switch (reply.outcome) {
-    case Outcome::done:
-      return {ExitCode::done, print(reply.body), {}};
-    case Outcome::refused:
-      return {ExitCode::refused, {}, complaint("koid refused: " + reply.error)};
-    case Outcome::no_daemon:
-      break;
-  }
-  return {ExitCode::no_daemon, {}, complaint(reply.error)};
+  if (reply.outcome != Outcome::done) return no_reply(reply);
+  return {ExitCode::done, print(reply.body), {}};
+}
+
+Printed events(Options options, const Surroundings& surroundings) {
+  options.events.json = options.json;
+  Printed result;
+  const std::function<bool(std::string_view)> collect = [&result](std::string_view text) {
+    result.out += text;
+    return true;
+  };
+  const Reply reply = show_events(options.socket, options.events, surroundings.deadline,
+                                  options.events.follow ? surroundings.print : collect);
+  return reply.outcome == Outcome::done ? result : no_reply(reply);
 }
 
 /// The same as `koid --check`.
@@ -115,6 +129,7 @@ Printed run_command(const std::string& name, const Options& options,
       return options.json ? pretty(drops) : drops_text(drops);
     });
   }
+  if (name == "events") return events(options, surroundings);
   if (name == "explain") {
     Json request{{"command", "explain"}, {"address", options.address}};
     if (!options.client.empty()) request["client"] = options.client;
@@ -164,6 +179,14 @@ void define(CLI::App& app, Options& options) {
   define_demotion(app, options);
   with_json(app.add_subcommand("counters", "packets, answers, drops, advertisements, transitions"));
   with_json(app.add_subcommand("drops", "why frames were dropped, by port"));
+  CLI::App* events = app.add_subcommand("events", "what has happened since koid started");
+  events->add_flag("--follow", options.events.follow, "the last ten, and then each as it happens");
+  events->add_option("--after", options.events.after, "only those after this number")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  events->add_option("--group", options.events.group, "only those of this group")
+      ->type_name("GROUP");
+  events->add_flag("--json", options.json, "one JSON object per line");
   CLI::App* explain = app.add_subcommand("explain", "who answers for an address, and why");
   explain->add_option("ADDRESS", options.address, "IPv4 or IPv6")->required()->type_name("");
   explain->add_option("--client", options.client, "for whom: its MAC or IP address")

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/time.h"
@@ -22,6 +24,9 @@ struct Surroundings {
   std::chrono::system_clock::time_point now = std::chrono::system_clock::now();
   bool colours = false;
   Duration deadline = kReplyDeadline;
+  /// For what is to be seen before the end (events --follow): prints it; false: nobody reads any
+  /// more. Must be there for that command.
+  std::function<bool(std::string_view)> print;
 };
 
 /// The end of a run: what to print where, and how to exit.
@@ -32,7 +37,7 @@ struct Printed {
 };
 
 /// Runs one command. `arguments` are without the program's name. Blocks at most
-/// `surroundings.deadline`.
+/// `surroundings.deadline`, but for `events --follow`, which ends with print().
 Printed run(const std::vector<std::string>& arguments, const Surroundings& surroundings);
 
 }  // namespace koi::ctl

@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 #include <vector>
 
@@ -11,6 +12,10 @@ int main(int argc, char** argv) {
   try {
     koi::ctl::Surroundings surroundings;
     surroundings.colours = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+    surroundings.print = [](std::string_view text) {
+      return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+             std::fflush(stdout) == 0;
+    };
     const koi::ctl::Printed result = koi::ctl::run(
         std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), surroundings);
     std::fwrite(result.err.data(), 1, result.err.size(), stderr);

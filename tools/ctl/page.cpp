@@ -11,14 +11,14 @@ namespace {
 
 bool continues_utf8(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 
+}  // namespace
+
 std::string printable(std::string_view text) {
   std::string result(text);
   std::ranges::replace_if(
       result, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
   return result;
 }
-
-}  // namespace
 
 std::vector<std::string> wrap(std::string_view raw, std::size_t columns) {
   const std::string clean = printable(raw);

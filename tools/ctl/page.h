@@ -12,8 +12,11 @@ inline constexpr std::size_t kColumns = 80;
 
 enum class Colour { none, green, yellow, red };
 
-/// Splits at spaces into lines of at most `columns` bytes; a word that is longer is cut. Control
-/// characters become '?', so that no reply can drive the terminal.
+/// Control characters become '?', so that no reply can drive the terminal.
+std::string printable(std::string_view text);
+
+/// Splits printable text at spaces into lines of at most `columns` bytes; a word that is longer is
+/// cut.
 /// REQUIRES: columns >= 4.
 std::vector<std::string> wrap(std::string_view text, std::size_t columns);
 

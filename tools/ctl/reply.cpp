@@ -15,13 +15,18 @@ Reply ask_for(const std::string& socket, const Json& asked, Duration deadline) {
       request(socket, asked.dump(-1, ' ', false, Json::error_handler_t::replace), deadline);
   if (!line) return {Outcome::no_daemon, {}, line.error().message};
 
-  Json body = Json::parse(line.value(), nullptr, /*allow_exceptions=*/false);
+  Reply reply = parse_reply(line.value());
+  if (reply.outcome == Outcome::no_daemon) {
+    reply.error = fmt::format("what answers on {} is not koid: {}", socket, reply.error);
+  }
+  return reply;
+}
+
+Reply parse_reply(const std::string& line) {
+  Json body = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   const Json& ok = field(body, "ok");
   if (!ok.is_boolean()) {
-    return {Outcome::no_daemon,
-            {},
-            fmt::format("what answers on {} is not koid: its reply is no JSON object with \"ok\"",
-                        socket)};
+    return {Outcome::no_daemon, {}, "its reply is no JSON object with \"ok\""};
   }
   if (!ok.get<bool>()) {
     return {Outcome::refused, {}, text(body, "error", "koid refused and did not say why")};

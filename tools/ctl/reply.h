@@ -33,6 +33,9 @@ Reply ask(const std::string& socket, std::string_view command, Duration deadline
 /// The same with a request of more than a command.
 Reply ask_for(const std::string& socket, const Json& request, Duration deadline = kReplyDeadline);
 
+/// Reads a line that koid sent.
+Reply parse_reply(const std::string& line);
+
 /// Returns the member, or a null value iff `object` is no object or has no such member.
 const Json& field(const Json& object, const char* key);
 

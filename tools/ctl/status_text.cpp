@@ -1,14 +1,12 @@
 #include "tools/ctl/status_text.h"
 
-#include <cstdio>
-#include <ctime>
 #include <iterator>
 #include <optional>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "tools/ctl/page.h"
+#include "tools/ctl/time_text.h"
 
 namespace koi::ctl {
 namespace {
@@ -16,19 +14,6 @@ namespace {
 using std::chrono::system_clock;
 
 constexpr std::size_t kMargin = 10;
-
-/// RFC 3339 UTC, whole seconds: what koid writes. Nothing iff it is written otherwise.
-std::optional<std::time_t> parse_utc(const std::string& s) {
-  std::tm t{};
-  if (std::sscanf(s.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d", &t.tm_year, &t.tm_mon, &t.tm_mday,
-                  &t.tm_hour, &t.tm_min, &t.tm_sec) != 6 ||
-      !s.ends_with('Z')) {
-    return std::nullopt;
-  }
-  t.tm_year -= 1900;
-  t.tm_mon -= 1;
-  return ::timegm(&t);
-}
 
 Colour role_colour(const std::string& role) {
   if (role == "MASTER") return Colour::green;
@@ -103,16 +88,6 @@ void add_group(Page& page, const Json& group, system_clock::time_point now) {
 
 }  // namespace
 
-std::string since_text(const std::string& since, system_clock::time_point now) {
-  const std::optional<std::time_t> at = parse_utc(since);
-  std::tm local{};
-  if (!at || ::localtime_r(&*at, &local) == nullptr) return since;
-  const double seconds =
-      std::chrono::duration<double>(now - system_clock::from_time_t(*at)).count();
-  if (seconds < 0) return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} ({} ago)", local, age(seconds));
-}
-
 std::string demotion_text(const Json& demotion) {
   const std::optional<double> total = number(demotion, "total");
   if (!total) return "unknown";
@@ -136,6 +111,15 @@ std::string status_text(const Json& status, system_clock::time_point now, bool c
   const bool demoted = demotion_text(demotion) != "none";
   page.add("demotion", demotion_text(demotion), demoted ? Colour::yellow : Colour::none, true);
   for (const Json& cause : list(demotion, "list")) add_cause(page, cause, now);
+
+  const Json& agent = field(status, "agent");
+  if (truth(agent, "needed") && !truth(agent, "present")) {
+    page.add("!!",
+             fmt::format("koi-agent IS NOT THERE since {}: no hook runs, interfaces stay as they "
+                         "are, checks will count as failed",
+                         since_text(text(agent, "since"), now)),
+             Colour::red, true);
+  }
 
   const double control_age = number(status, "control_age_seconds").value_or(0);
   if (control_age > kControlLateSeconds) {

@@ -15,10 +15,6 @@ inline constexpr double kControlLateSeconds = 0.01;
 std::string status_text(const Json& status, std::chrono::system_clock::time_point now,
                         bool colours);
 
-/// "2026-01-02 03:04:05 (2h 11m ago)" of what koid writes, in local time; the text as it is when it
-/// is no time.
-std::string since_text(const std::string& since, std::chrono::system_clock::time_point now);
-
 /// Returns "none", or "240 (command 240)": the total and the causes that are not 0. The total is of
 /// the causes that concern the whole node; "0 (link lan 1)" is one that concerns some groups.
 std::string demotion_text(const Json& demotion);

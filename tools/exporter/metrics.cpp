@@ -46,6 +46,7 @@ enum Metric : std::size_t {
   kPortPackets,
   kPortUp,
   kDemotion,
+  kAgentUp,
   kControlLate,
   kHeartbeatAge,
   kMetrics
@@ -72,6 +73,8 @@ constexpr std::array<Descriptor, kMetrics> kDescriptors{{
     {"koi_port_packets_total", MetricType::Counter, "Frames received and sent on the port."},
     {"koi_port_up", MetricType::Gauge, "1 if the port has link, else 0."},
     {"koi_demotion", MetricType::Gauge, "Demotion of this box, by its cause; 0 is none."},
+    {"koi_agent_up", MetricType::Gauge,
+     "1 if koi-agent is there, else 0; only where the configuration needs it."},
     {"koi_control_late_seconds", MetricType::Histogram,
      "How late the turns of the control thread began."},
     {"koi_worker_heartbeat_age_seconds", MetricType::Gauge,
@@ -195,6 +198,9 @@ std::vector<MetricFamily> families(const ctl::Reply& counters) {
               number(worker, "heartbeat_age_seconds"));
   }
   table.add_each(kDemotion, {}, "cause", field(body, "demotion"));
+  if (const Json& agent = field(body, "agent"); truth(agent, "needed")) {
+    table.add(kAgentUp, {}, truth(agent, "present") ? 1 : 0);
+  }
   table.add_histogram(kTakeover, field(body, "takeover"));
   table.add_histogram(kControlLate, field(body, "control_late"));
   return std::move(table).take();

@@ -24,10 +24,10 @@ from .snooping import Snooping
 from .station import Client, Station
 from .ucarpbox import UcarpBox
 from .until import TimedOut, until
-from .wire import Frame, Tap
+from .wire import Frame, Tap, virtual_mac
 
 __all__ = [
     "Answer", "Client", "Frame", "Group", "KeepalivedBox", "Keeper", "KoiBox", "Lab", "Observer",
     "Probe", "ProbeResult", "Snooping", "Station", "Tap", "TimedOut", "UcarpBox", "last_answer",
-    "overlap_ms", "remove_lab", "until",
+    "overlap_ms", "remove_lab", "until", "virtual_mac",
 ]

@@ -39,6 +39,11 @@ class Group:
         return 1000 * self.extra.get("dead-ratio", 3) * self.advbase + 1000 * self.advskew / 256
 
 
+def prefixed(*addresses):
+    """The lab's networks are all of one size."""
+    return [f"{a}/64" if ":" in a else f"{a}/24" for a in addresses]
+
+
 def yaml_text(value, indent=""):
     """Block YAML of dicts, flow YAML of lists; strings quoted, numbers and truth values."""
     lines = []
@@ -56,12 +61,12 @@ class KoiBox(Station):
 
     def __init__(self, lab, name, number, _address, *, own, own6=None, node_id=None, groups=None,
                  vlans=None, ports=None, host=None, **group):
-        """ports: further ones, name to (segment, the address of the box's own there). host: of every
-        port."""
+        """ports: further ones, name to (segment, the addresses of the box's own there). host: of
+        every port."""
         super().__init__(lab, name, number)
         netns.silence_kernel(self.namespace, IFACE)
         self.ports = ports or {}
-        for i, (port, (segment, _)) in enumerate(self.ports.items(), 1):
+        for i, (port, (segment, *_)) in enumerate(self.ports.items(), 1):
             netns.add_cable(lab.switch, segment, self.switch_port(port), self.namespace, port,
                             f"02:6b:6f:69:{i:02x}:{number:02x}")
             netns.silence_kernel(self.namespace, port)
@@ -90,14 +95,14 @@ class KoiBox(Station):
             if g.lowest_advskew is not None:
                 text["lowest-advskew"] = g.lowest_advskew
             groups[g.name] = text | g.extra
-        addresses = [f"{self.own}/24"] + ([f"{self.own6}/64"] if self.own6 else [])
-        port = {"device": self.device, "addresses": addresses}
+        port = {"device": self.device,
+                "addresses": prefixed(self.own, *([self.own6] if self.own6 else []))}
         if self.vlans:
             port["vlans"] = {vlan: {"addresses": [a] if isinstance(a, str) else list(a)}
                              for vlan, a in self.vlans.items()}
         ports = {IFACE: port} | {
-            name: {"device": f"net_af_packet{i},iface={name}", "addresses": [f"{own}/24"]}
-            for i, (name, (_, own)) in enumerate(self.ports.items(), 1)}
+            name: {"device": f"net_af_packet{i},iface={name}", "addresses": prefixed(*own)}
+            for i, (name, (_, *own)) in enumerate(self.ports.items(), 1)}
         if self.host:
             for each in ports.values():
                 each["host"] = self.host

@@ -86,10 +86,10 @@ class Lab:
         netns.add_bridge(self.switch, name)
         return name
 
-    def observer(self, *stations, port=IFACE):
-        """Of what stations send from that port."""
+    def observer(self, *stations, port=IFACE, snap=None):
+        """Of what stations send from that port; snap: the first so many bytes of each frame."""
         return self.keep_open(Observer(self.switch, {s.name: s.switch_port(port)
-                                                     for s in stations}))
+                                                     for s in stations}, snap))
 
     def probe(self, target, client=None):
         """One ARP request (or Neighbor Solicitation) and one echo a millisecond from the client;

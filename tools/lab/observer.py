@@ -16,9 +16,9 @@ class Answer:
 class Observer:
     """Reads lazily: the kernel stamps the frames, read() collects them. Not thread-safe."""
 
-    def __init__(self, switch, ports):
-        """ports: the box's name to the switch port that it is on."""
-        self._taps = {box: Tap(switch, port) for box, port in ports.items()}
+    def __init__(self, switch, ports, snap=None):
+        """ports: the box's name to the switch port that it is on. snap: as a Tap's."""
+        self._taps = {box: Tap(switch, port, snap=snap) for box, port in ports.items()}
         self._frames = {port: [] for port in ports}
 
     def close(self):

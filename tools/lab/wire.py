@@ -1,5 +1,6 @@
 """Frames on a wire: an AF_PACKET socket with the kernel's timestamps, and what we read of them."""
 
+import ctypes
 import dataclasses
 import errno
 import select
@@ -15,7 +16,7 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 _SOL_PACKET = 263
 _PACKET_STATISTICS, _PACKET_AUXDATA, _PACKET_IGNORE_OUTGOING = 6, 8, 23
-_SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
 _VLAN_VALID, _VLAN_TPID_VALID = 1 << 4, 1 << 6
 _TIMESPEC = struct.Struct("@qq")
 _AUXDATA = struct.Struct("@IIIHHHH")
@@ -82,6 +83,14 @@ class Frame:
         return (self.arp_operation() == 1 and self.arp_sender_ip() == address
                 and self.arp_target_ip() == address)
 
+    def ip_source(self):
+        """The source address of IPv4 and of IPv6, or None."""
+        if self.ethertype == IPV4 and len(self.payload) >= 20:
+            return socket.inet_ntoa(self.payload[12:16])
+        if self.ethertype == IPV6 and len(self.payload) >= 40:
+            return socket.inet_ntop(socket.AF_INET6, self.payload[8:24])
+        return None
+
     def ip_protocol(self):
         """Of IPv4 and of IPv6."""
         p = self.payload
@@ -141,9 +150,12 @@ class Tap:
     that box sent: frames that the bridge sends out of the port are left out.
     """
 
-    def __init__(self, namespace, iface, buffer_bytes=128 << 20):
+    def __init__(self, namespace, iface, buffer_bytes=128 << 20, snap=None):
+        """snap: of each frame only so many bytes are kept."""
         with netns.inside(namespace):
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        if snap:
+            _cut(self._socket, snap)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
@@ -203,6 +215,13 @@ class Tap:
             select.select([self._socket], [], [], left)
             out += [frame for frame in self.frames() if wanted(frame)]
         return out
+
+
+def _cut(sock, length):
+    """A packet filter (BPF) of one instruction: return length."""
+    program = ctypes.create_string_buffer(struct.pack("@HBBI", 0x06, 0, 0, length), 8)
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER,
+                    struct.pack("@HP", 1, ctypes.addressof(program)))
 
 
 def _frame(data, ancillary):

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <poll.h>
 #include <string>
 #include <sys/stat.h>
@@ -23,7 +24,8 @@ class ControlSocketTest : public ::testing::Test {
     auto opened = ControlSocket::open(path, [this](const std::string& line, uid_t uid) {
       asker = uid;
       requests.push_back(line);
-      return "<" + line + ">";
+      if (line != "wait") return Answer("<" + line + ">");
+      return Answer(Later([this] { return news; }));
     });
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     server = std::make_unique<ControlSocket>(std::move(opened).value());
@@ -37,6 +39,7 @@ class ControlSocketTest : public ::testing::Test {
   test::TemporaryFolder folder;
   const std::string path = folder / "koid.sock";
   std::vector<std::string> requests;
+  std::optional<std::string> news;  // what those that say "wait" wait for
   uid_t asker = static_cast<uid_t>(-1);
   std::unique_ptr<ControlSocket> server;
 };
@@ -124,6 +127,61 @@ TEST_F(ControlSocketTest, MoreClientsThanItTakesAreTurnedAway) {
   peers.back()->write("first\n");
   serve();
   EXPECT_EQ(peers.back()->line(), "<first>");
+}
+
+TEST_F(ControlSocketTest, AParkedReplyComesInItsTurnAndHoldsUpNobodyElse) {
+  open();
+  SocketPeer waiting(path);
+  SocketPeer other(path);
+  ASSERT_TRUE(waiting.write("wait\nafter\n"));
+  serve();
+  server->serve_parked();
+  ASSERT_TRUE(waiting.write("later\n"));
+  ASSERT_TRUE(other.write("one\n"));
+  serve();
+  EXPECT_EQ(other.line(), "<one>");
+  EXPECT_EQ(requests, (std::vector<std::string>{"wait", "one"}));
+  news = "news";
+  server->serve_parked();
+  serve();
+  EXPECT_EQ(waiting.line(), "news");
+  EXPECT_EQ(waiting.line(), "<after>");
+  EXPECT_EQ(waiting.line(), "<later>");
+}
+
+TEST_F(ControlSocketTest, AClientThatEndedAndWaitsGetsItsReply) {
+  open();
+  SocketPeer peer(path);
+  ASSERT_TRUE(peer.write("wait\none\n"));
+  peer.end();
+  serve();
+  news = "news";
+  server->serve_parked();
+  EXPECT_EQ(peer.line(), "news");
+  EXPECT_EQ(peer.line(), "<one>");
+  serve();
+  EXPECT_EQ(peer.line(), "");
+}
+
+TEST_F(ControlSocketTest, HalfOfTheClientsMayWaitAndOnesThatGoAwayAreForgotten) {
+  open();
+  for (std::size_t round = 0; round < 2; ++round) {
+    std::vector<std::unique_ptr<SocketPeer>> peers;
+    for (std::size_t i = 0; i < ControlSocket::kMaxParked; ++i) {
+      peers.push_back(std::make_unique<SocketPeer>(path));
+      ASSERT_TRUE(peers.back()->write("wait\n"));
+      server->serve();
+    }
+    serve();
+    SocketPeer one_more(path);
+    ASSERT_TRUE(one_more.write("wait\nstatus\n"));
+    serve();
+    EXPECT_NE(one_more.line().find("too many clients wait"), std::string::npos);
+    EXPECT_EQ(one_more.line(), "<status>");
+    peers.clear();
+    serve();
+    server->serve_parked();
+  }
 }
 
 TEST_F(ControlSocketTest, AnotherKoidIsNotPushedAside) {

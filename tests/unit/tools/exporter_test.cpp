@@ -107,6 +107,9 @@ koi_port_up{port="wan"} 0
 # HELP koi_demotion Demotion of this box, by its cause; 0 is none.
 # TYPE koi_demotion gauge
 koi_demotion{cause="command"} 240
+# HELP koi_agent_up 1 if koi-agent is there, else 0; only where the configuration needs it.
+# TYPE koi_agent_up gauge
+koi_agent_up 0
 # HELP koi_control_late_seconds How late the turns of the control thread began.
 # TYPE koi_control_late_seconds histogram
 koi_control_late_seconds_count 100
@@ -135,6 +138,7 @@ TEST(Metrics, SurviveAKoidOfAnotherVersion) {
   for (const char* reply :
        {R"({"ok":true})", R"({"ok":true,"version":1,"ports":null,"slots":"x","workers":{"a":1}})",
         R"({"ok":true,"ports":[1,{}],"slots":[[],{"group":"a"},{"vhid":1,"master":true}]})",
+        R"({"ok":true,"agent":{"needed":false,"present":true}})", R"({"ok":true,"agent":7})",
         R"({"ok":true,"demotion":[1],"takeover":{"count":-1,"sum":0},"control_late":{"count":1}})",
         R"({"ok":true,"slots":[{"group":"a","vhid":1,"master":1,"adverts_sent":{"ipv4":"x"},
             "transitions":[{"count":1,"from":"INIT"}]}],"demotion":{"":1}})"}) {

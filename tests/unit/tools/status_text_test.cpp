@@ -107,6 +107,21 @@ MASTER    gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg
   expect_narrow(page);
 }
 
+TEST_F(StatusText, AnAgentThatIsNeededAndNotThere) {
+  Json status = Json::parse(kHealthy);
+  const std::string without = status_text(status, kNow, false);
+  status["agent"] = {{"needed", true}, {"present", true}, {"since", "2026-01-02T05:14:09.000Z"}};
+  EXPECT_EQ(status_text(status, kNow, false), without);
+  status["agent"]["present"] = false;
+  const std::string page = status_text(status, kNow, false);
+  EXPECT_NE(page.find("!!        koi-agent IS NOT THERE since 2026-01-02 05:14:09 (1m 0s ago)"),
+            std::string::npos)
+      << page;
+  expect_narrow(page);
+  status["agent"]["needed"] = false;
+  EXPECT_EQ(status_text(status, kNow, false), without);
+}
+
 TEST_F(StatusText, EachCauseWithWhoAndSinceWhenAndForHowLong) {
   Json status = Json::parse(kHealthy);
   status["demotion"] = Json::parse(R"({"total":1,"causes":{"command":0,"upgrade":1,

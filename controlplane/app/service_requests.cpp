@@ -1,0 +1,85 @@
+// What the control socket is asked.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "controlplane/app/agent_note.h"
+#include "controlplane/app/events_request.h"
+#include "controlplane/app/explain.h"
+#include "controlplane/app/host_json.h"
+#include "controlplane/app/service.h"
+
+namespace koi::app {
+namespace {
+
+using nlohmann::json;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kWarnEvery{1};
+constexpr Duration kControlHangs = 1s;
+
+std::string refuse(const std::string& why) { return json{{"ok", false}, {"error", why}}.dump(); }
+
+}  // namespace
+
+Answer Service::handle(const std::string& line, uid_t uid) {
+  const json request = json::parse(line, nullptr, false);
+  if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
+    warn_of_request("no JSON object with a \"command\"");
+    return refuse(R"(a request is a JSON object with a "command")");
+  }
+  if (const auto agent = request.find("agent"); agent != request.end() && *agent == true) {
+    agent_->heard(steady_now());
+  }
+  receive_reports();
+  const auto name = request["command"].get<std::string>();
+  if (name == "status") return status_json(setup_.snapshot).dump();
+  if (name == "counters") return counters_json(setup_.snapshot).dump();
+  if (name == "explain") return explain_json(setup_.snapshot, request).dump();
+  if (name == "checks") return json{{"ok", true}, {"checks", demotions_->checks()}}.dump();
+  if (name == "events") return answer_events(journal_.recorder(), request);
+  if (name == "host") return host_json(setup_.snapshot, journal_.recorder()).dump();
+  if (name == "note") {
+    Result<Event> event = event_of_note(request);
+    if (!event) return refuse(event.error().message);
+    journal_.add(std::move(event).value());
+    return json{{"ok", true}}.dump();
+  }
+  if (name == "check") {
+    const Status taken = demotions_->check(request, steady_now());
+    return taken ? json{{"ok", true}}.dump() : refuse(taken.error().message);
+  }
+  if (name == "demote" || name == "undemote" || name == "maintenance") {
+    return handle_demotion(name, request, fmt::format("koictl by uid {}", uid));
+  }
+  warn_of_request("an unknown command");
+  return refuse(
+      "unknown command; known are check, checks, counters, demote, events, explain, host, "
+      "maintenance, note, status, undemote");
+}
+
+void Service::warn_of_request(const char* what) {
+  if (steady_clock::now() - request_logged_ < kWarnEvery) return;
+  request_logged_ = steady_clock::now();
+  spdlog::warn("control socket: a request that is {}", what);
+}
+
+std::string Service::handle_demotion(const std::string& name, const json& request,
+                                     const std::string& owner) {
+  if (setup_.snapshot.control_age() > kControlHangs) {
+    return refuse(
+        "the control thread hangs: nothing can be changed; this box is silent once its "
+        "leases are over");
+  }
+  const Status done = name == "demote"     ? demotions_->demote(request, owner, steady_now())
+                      : name == "undemote" ? demotions_->undemote(request)
+                                           : demotions_->maintenance(request, owner);
+  if (!done) return refuse(done.error().message);
+  publish_demotion();
+  return json{
+      {"ok", true},
+      {"demotion", demotion_json(demotions_->ledger(), *setup_.snapshot.config, steady_now())}}
+      .dump();
+}
+
+}  // namespace koi::app

@@ -1,0 +1,180 @@
+"""Two firewalls, and a user's connections through them that notice nothing but a pause.
+
+A paced TCP transfer, a stream of datagrams and an idle connection, each over IPv4 with NAT and over
+IPv6 without, go on over every change of box; nobody is told that a connection is over, and what
+arrives is what was sent. Both hosts' routes say rto_min: TCP's own timer, 200 ms by default, would
+be nearly all of what is allowed here to a planned change.
+"""
+
+import re
+import socket
+import statistics
+import subprocess
+
+import pytest
+from scapy.all import IP, UDP, Ether
+
+from boxes import OVERLAP_ALLOWED_MS
+from lab import Tap, netns, until, virtual_mac
+from lab.firewallbox import SYNC
+from lab.firewalls import SERVER, SERVER6, Firewalls
+
+TRIALS = 5
+PLANNED_MS = 250      # the most that a planned change may cost
+REPEATED_MS = 300     # beside the protocol's timer: until TCP has repeated what was lost
+RTO_MIN_MS = 50
+FLOOD = 5000
+
+
+@pytest.fixture(scope="module")
+def firewalls(module_lab):
+    return Firewalls(module_lab, rto_min_ms=RTO_MIN_MS).up()
+
+
+class Trial:
+    """A user's flows over several changes."""
+
+    def __init__(self, firewalls):
+        self.f, self.changes = firewalls, []
+        self.resets = firewalls.resets()
+
+    def __enter__(self):
+        self.flows = self.f.flows().start()
+        self.speak()
+        return self
+
+    def speak(self):
+        for address, said in self.flows.speak().items():
+            assert None not in said.values(), f"{address}: no answer: {said}"
+
+    def change(self, kind, act, heir, most_ms, stale=False):
+        """stale: the heir's driver may hold frames of long ago."""
+        change = self.f.change(kind, act, heir, self.flows)
+        self.changes.append(change)
+        print(change)
+        assert max(change.udp, change.tcp) <= most_ms, f"more than {most_ms:.0f} ms: {change}"
+        assert change.overlap <= OVERLAP_ALLOWED_MS
+        assert stale or not change.stale
+        self.speak()
+
+    def __exit__(self, failure, *_):
+        if failure:
+            self.flows.close()
+            return
+        assert self.f.resets() == self.resets, "the client or the server was told something"
+        for address, seen in self.flows.finish().items():
+            assert not seen["errors"] and seen["whole"], f"{address}: {seen}"
+        for kind in dict.fromkeys(c.kind for c in self.changes):
+            same = [c for c in self.changes if c.kind == kind]
+            print(kind, "median (largest) ms:", ", ".join(
+                f"{what} {statistics.median(v):.1f} ({max(v):.1f})" for what in (
+                    "udp", "tcp", "silent", "forwarding")
+                if (v := [getattr(c, what) for c in same])))
+
+
+def timer_ms(box):
+    return box.groups[0].master_down_ms()
+
+
+def test_the_master_is_killed_and_returns(firewalls):
+    f = firewalls
+    with Trial(f) as trial:
+        for _ in range(TRIALS):
+            trial.change("kill", f.a.kill, f.b, timer_ms(f.b) + REPEATED_MS)
+            trial.change("return", f.a.start, f.a, PLANNED_MS)
+
+
+def test_a_cable_is_pulled_and_both_sides_move(firewalls):
+    """What net_af_packet had when the cable was pulled and the kernel refused, it keeps and sends
+    when the cable is back: a few frames, once, before the box has any role again."""
+    f = firewalls
+    with Trial(f) as trial:
+        for side in ("lan", "wan", "lan", "wan", "lan")[:TRIALS]:
+            trial.change(f"no {side}", lambda s=side: f.a.plug(False, s), f.b,
+                         timer_ms(f.b) + REPEATED_MS)
+            trial.change(f"{side} back", lambda s=side: f.a.plug(True, s), f.a, PLANNED_MS,
+                         stale=True)
+
+
+def test_planned_hand_over(firewalls):
+    f = firewalls
+    with Trial(f) as trial:
+        for _ in range(TRIALS):
+            trial.change("demote", f.a.demote, f.b, PLANNED_MS)
+            trial.change("undemote", f.a.undemote, f.a, PLANNED_MS)
+
+
+def test_a_backup_gives_its_kernel_nothing_of_the_virtual_mac(firewalls):
+    """A flood of what is the MASTER's to forward: its own kernel gets all of it, the BACKUP's none,
+    and the counters say so."""
+    f = firewalls
+    frame = bytes(Ether(src=f.lab.client.mac, dst=virtual_mac(1))
+                  / IP(src="192.0.2.100", dst="203.0.113.77") / UDP(sport=4000, dport=9))
+    for box, passes in ((f.a, True), (f.b, False)):
+        tap = f.lab.keep_open(Tap(f.lab.switch, box.name))
+        drops, given = box.drops().get("not_master", 0), box.host_received("lan")
+        count = FLOOD // 50 if passes else FLOOD
+        for _ in range(count):
+            tap.send(frame)
+        if passes:
+            until("its kernel to get them", lambda b=box, g=given, n=count: b.host_received("lan")
+                  >= g + n, within=2)
+            continue
+        until("the drops to be counted", lambda b=box, d=drops: b.drops().get("not_master", 0)
+              >= d + FLOOD, within=2)
+        # Apart from a group's traffic now and then, which is for every host.
+        assert box.host_received("lan") - given < 10
+
+
+def test_what_the_kernel_sends_queues_no_signals(firewalls):
+    """A TAP's driver receives after a signal. That they pile up while koid has no time for them
+    costs every process of the user (timer_create); that they merge loses nothing."""
+    box, count = firewalls.b, 300
+
+    def from_host():
+        return box.counters()["ports"][0]["packets"]["from_host"]
+
+    def queued():
+        with open(f"/proc/{box.process.pid}/status", encoding="ascii") as f:
+            return next(int(re.split(r"[\s/]+", line)[1]) for line in f if line.startswith("SigQ"))
+    box.run("ip", "neigh", "replace", "192.0.2.77", "lladdr", "02:00:00:00:00:77", "dev", "koi-lan")
+    with netns.inside(box.namespace), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        received, before = from_host(), queued()
+        box.freeze()
+        try:
+            for _ in range(count):
+                sender.sendto(b"", ("192.0.2.77", 9))
+            assert queued() - before < count / 2
+        finally:
+            box.thaw()
+        until("koid to receive them", lambda: from_host() >= received + count, within=2)
+
+
+def test_a_backup_that_hears_nothing_of_the_other_box_says_so(firewalls):
+    """koi-sync's waiting ends, and does not end the demotion."""
+    box = firewalls.b
+    netns.set_link(box.namespace, SYNC, False)
+    try:
+        done = subprocess.run(
+            ["ip", "netns", "exec", box.namespace, "env", "KOI_OLD_ROLE=INIT",
+             "KOI_NEW_ROLE=BACKUP", f"KOI_SOCKET={box.socket}", "KOI_SYNC_WAIT=1", box.hook],
+            capture_output=True, text=True, timeout=10, check=False)
+    finally:
+        netns.set_link(box.namespace, SYNC, True)
+    assert done.returncode == 0
+    assert "not settled within 1 s: 0 messages from the other box" in done.stderr
+
+
+def test_without_the_synchronisation_connections_are_lost(lab):
+    """The same, without conntrackd: neither the transfer nor the idle connection goes on, over NAT
+    or not. So the tests above can fail."""
+    f = Firewalls(lab, rto_min_ms=RTO_MIN_MS).up(sync=False)
+    flows = f.flows().start()
+    assert all(None not in said.values() for said in flows.speak().values())
+    f.a.demote()
+    f.owned_by(f.b)
+    said = flows.speak()  # half a dozen repetitions long
+    assert {a: s["idle"] for a, s in said.items()} == {SERVER: None, SERVER6: None}
+    assert all(s["new"] is not None for s in said.values())
+    seen = flows.finish(within=1)
+    assert not any(s["whole"] for s in seen.values())
