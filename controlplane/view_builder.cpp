@@ -162,6 +162,9 @@ class Builder {
         SlotView{.port = port,
                  .vlan = group.vlan,
                  .vhid = member.vhid,
+                 .mac = {},  // these three: set_macs()
+                 .told = {},
+                 .sends_from = {},
                  .first = shape.first,
                  .members = shape.members,
                  .families = config::families_of(group),

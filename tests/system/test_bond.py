@@ -64,7 +64,7 @@ def test_a_bond_by_lacp_bears_the_loss_of_either_cable(bond):
     for cable in CABLES:
         times = [when for when, _ in switch.heard[cable]][1:]  # the first asks who is there
         for before, after in itertools.pairwise(times):
-            assert 0.4e9 <= after - before <= 1.2e9
+            assert 0.4e9 <= after - before <= 2e9  # the timers are of a thread like any other
         said = switch.heard[cable][-1][1]
         assert said.actor_system == box.mac  # the first member's
         assert not said.actor_state & DISTRIBUTING
