@@ -11,6 +11,8 @@ import pytest
 from boxes import OWN, SHARED, SHARED6, TIMERS
 from lab import netns, until
 
+pytestmark = pytest.mark.alone
+
 HOST = "koi-lan"
 LINK_LOCAL = "fe80::6b:6fff:fe69:2"  # RFC 4291 appendix A, of the MAC 02:6b:6f:69:00:02
 FOLLOWS_WITHIN_MS = 100
