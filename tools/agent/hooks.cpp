@@ -53,9 +53,12 @@ void Hooks::add_to(std::vector<pollfd>& fds) const {
 }
 
 void Hooks::ready(std::span<const pollfd> fds) {
-  std::size_t i = 0;
+  // By descriptor: a queue may have been made since they were polled, by what koid said meanwhile.
   for (auto& [group, queue] : queues_) {
-    if (fds[i++].revents != 0) queue.ready(now_is());
+    const bool ended = std::any_of(fds.begin(), fds.end(), [&queue](const pollfd& polled) {
+      return polled.fd >= 0 && polled.fd == queue.fd() && polled.revents != 0;
+    });
+    if (ended) queue.ready(now_is());
   }
 }
 
