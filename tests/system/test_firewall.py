@@ -170,7 +170,7 @@ def test_a_backup_that_hears_nothing_of_the_other_box_says_so(firewalls):
 def test_without_the_synchronisation_connections_are_lost(lab):
     """The same, without conntrackd: neither the transfer nor the idle connection goes on, over NAT
     or not. So the tests above can fail."""
-    f = Firewalls(lab, rto_min_ms=RTO_MIN_MS).up(sync=False)
+    f = Firewalls(lab, rto_min_ms=RTO_MIN_MS, sync=False).up()
     flows = f.flows().start()
     assert all(None not in said.values() for said in flows.speak().values())
     f.a.demote()

@@ -18,7 +18,7 @@ SYNC, SYNC_ADDRESSES = "sync", {"a": "198.51.100.1", "b": "198.51.100.2"}
 _TOOLS = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 
 
-def example(name):
+def _example(name):
     path = os.path.join(_TOOLS, "..", "config", "examples", "firewall", name)
     with open(path, encoding="utf-8") as f:
         return f.read()
@@ -27,43 +27,55 @@ def example(name):
 class FirewallBox(KoiBox):
     """Made by Firewalls. Both sides are one: the groups lan and wan are tied."""
 
-    def __init__(self, lab, name, number, _address, *, outside, node_id, timers):
-        self.hook = os.path.join(lab.folder, name, "hook")
+    def __init__(self, lab, name, number, _address, *, outside, node_id, timers, sync):
+        """sync: the connections go along with the addresses."""
+        self.sync, self.hook = sync, os.path.join(lab.folder, name, "hook")
+        along = {"sync-wait": "10s", "hooks": [{"program": self.hook}]} if sync else {}
         super().__init__(
             lab, name, number, None, own=OWN[name]["lan"][0], own6=OWN[name]["lan"][1],
             node_id=node_id, host="tap", ports={"wan": (outside, *OWN[name]["wan"])},
-            groups=[self._group("lan", 1, "wan", timers, hooks=[{"program": self.hook}]),
-                    self._group("wan", 2, "lan", timers)])
-        self.run("sysctl", "-q", "-p", "-", stdin=example("sysctl.conf"))
+            groups=[Group(name=side, port=side, vhid=vhid, preempt=True, addresses=SHARED[side],
+                          extra={"tie": [other]} | extra, **timers)
+                    for vhid, side, other, extra in ((1, "lan", "wan", along),
+                                                     (2, "wan", "lan", {}))])
+        self.run("sysctl", "-q", "-p", "-", stdin=_example("sysctl.conf"))
         # The TAPs are to be: IPv6 at once, not held up by a search for duplicates.
         for setting in ("disable_ipv6=0", "accept_dad=0", "accept_ra=0"):
             self.run("sysctl", "-q", f"net.ipv6.conf.default.{setting}")
-        self.run("nft", "-f", "-", stdin=example("nftables.conf"))
+        self.run("nft", "-f", "-", stdin=_example("nftables.conf"))
 
-    @staticmethod
-    def _group(side, vhid, other, timers, **extra):
-        return Group(name=side, port=side, vhid=vhid, preempt=True, addresses=SHARED[side],
-                     extra={"tie": [other], "preempt-delay": "500ms"} | extra, **timers)
+    def settings(self):
+        settings = super().settings()
+        for port in settings["ports"].values():
+            port["configure"] = True
+        return settings
 
     def run(self, *command, stdin=None):
         """A command in the box's namespace."""
         return netns.run("ip", "netns", "exec", self.namespace, *command, stdin=stdin)
 
+    def start_programs(self):
+        """What runs beside koid, and outlives it; the cable to the other box must be there."""
+        if self.sync:
+            self._start_conntrackd()
+            self._write_hook()
+        self.spawn([os.path.join(self.lab.build, "koi-agent"), "--socket", self.socket],
+                   log="agent.log")
+
     def start(self, within=10):
-        """The kernel's addresses follow by hand."""
+        """koid; returns once the kernel has its addresses too."""
         seconds = super().start(within)
-        for side, own in OWN[self.name].items():
-            for address in prefixed(*own):
-                netns.add_address(self.namespace, f"koi-{side}", address)
+        until(f"koi-agent to give {self.name} its addresses", self._has_addresses, within)
         return seconds
 
-    # The connections' way to the other box.
+    def _has_addresses(self):
+        there = netns.run("ip", "-n", self.namespace, "-oneline", "addr")
+        return all(f"koi-{side} " in there and all(f" {a} " in there for a in prefixed(*own))
+                   for side, own in OWN[self.name].items())
 
-    def start_sync(self, within=5):
-        """conntrackd, and koi-agent with the hook; the cable to the other box must be there. They
-        outlive koid."""
+    def _start_conntrackd(self, within=5):
         config, control = self.path("conntrackd.conf"), self.path("conntrackd.sock")
-        text = example("conntrackd.conf")
+        text = _example("conntrackd.conf")
         for old, new in ((SYNC_ADDRESSES["a"] + " ", SYNC_ADDRESSES[self.name] + " "),
                          ("/run/conntrackd.sock", control),
                          ("/run/conntrackd.lock", self.path("conntrackd.lock")),
@@ -75,9 +87,6 @@ class FirewallBox(KoiBox):
             f.write(text)
         self.spawn(["conntrackd", "-C", config], log="conntrackd.out")
         until(f"conntrackd of {self.name}", lambda: os.path.exists(control), within)
-        self._write_hook()
-        self.spawn([os.path.join(self.lab.build, "koi-agent"), "--socket", self.socket],
-                   log="agent.log")
 
     def _write_hook(self):
         """koi-sync, told where this box's things are."""

@@ -60,13 +60,14 @@ class Change:
 class Firewalls:
     """`a` is preferred and owns both sides once up() returns."""
 
-    def __init__(self, lab, timers=QUICK, rto_min_ms=None):
+    def __init__(self, lab, timers=QUICK, rto_min_ms=None, sync=True):
         """rto_min_ms: the shortest TCP waits before it repeats, on either host; default: Linux's,
-        200."""
+        200. sync: the boxes tell each other their connections."""
         self.lab = lab
         outside = lab.segment("wan")
         self.server = lab.station("server", SERVER, Client, address6=SERVER6, bridge=outside)
-        self.boxes = [lab.station(name, kind=FirewallBox, outside=outside, node_id=i, timers=t)
+        self.boxes = [lab.station(name, kind=FirewallBox, outside=outside, node_id=i, timers=t,
+                                  sync=sync)
                       for i, (name, t) in enumerate(zip("ab", timers), 1)]
         self.a, self.b = self.boxes
         self.observers = {s: lab.observer(*self.boxes, port=s, snap=_SNAP) for s in SHARED}
@@ -85,10 +86,9 @@ class Firewalls:
         for station in (lab.client, self.server):
             netns.run("ip", "netns", "exec", station.namespace, "nft", "-f", "-", stdin=_RESETS)
 
-    def up(self, sync=True):
-        if sync:
-            for box in self.boxes:
-                box.start_sync()
+    def up(self):
+        for box in self.boxes:
+            box.start_programs()
         for box in self.boxes:
             box.start()
         self.owned_by(self.a)
