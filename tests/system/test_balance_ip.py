@@ -163,7 +163,12 @@ class Sending:
         self._shared.sent.clear()
         self._shared.taken.clear()
         self._work = self._pool.submit(self._run)
+        until("a packet of each slot to be taken", self._all_go_through, within=5)
         return self
+
+    def _all_go_through(self):
+        taken = list(self._shared.taken)
+        return {vhid_of(self._shared.sent[number][0]) for number in taken} == set(VHIDS)
 
     def __exit__(self, *_):
         self._stop.set()
