@@ -1,0 +1,213 @@
+#include "tests/sim/faults.h"
+
+#include <algorithm>
+
+namespace koi::sim {
+namespace {
+
+enum class Fault : std::uint8_t {
+  pause_thread,
+  pause_box,
+  kill,
+  shut_down,
+  demote,
+  wall_clock,
+  full_rings,
+  nic_refuses,
+  crowd_of_questions,
+  kill_foreigner,
+  // Only where advertisements may be lost:
+  link_flap,
+  one_way,
+  partition,
+  trunk,
+  loss,
+  jitter
+};
+constexpr std::uint64_t kLossless = 10;
+constexpr std::uint64_t kAll = 16;
+
+class Disturber {
+ public:
+  Disturber(World& world, const Scenario& scenario, Random& random, Moment end)
+      : world_(world), scenario_(scenario), random_(random), end_(end), healed_(end) {
+    interval_ = scenario.fast ? Duration(50ms) : Duration(1s);
+  }
+
+  Moment run() {
+    const auto count = static_cast<unsigned>(random_.between(3, 14));
+    for (unsigned i = 0; i < count; ++i) one(some_moment());
+    world_.at(healed_, [&world = world_, quality = scenario_.quality] { heal(world, quality); });
+    return healed_;
+  }
+
+ private:
+  Moment some_moment() {
+    return world_.now() + Duration(random_.between(0, (end_ - world_.now()).count()));
+  }
+  /// From far below what anybody notices to well beyond every timer.
+  Duration some_length() { return Duration(random_.log_between(50'000, 8 * interval_.count())); }
+  std::size_t some_box() { return random_.below(world_.boxes()); }
+
+  void one(Moment at) {
+    const bool lossy = scenario_.world.oracle.lossy;
+    const auto fault = static_cast<Fault>(random_.below(lossy ? kAll : kLossless));
+    const std::size_t b = some_box();
+    const Duration length = some_length();
+    const Moment until = std::min(at + length, end_);
+    World& world = world_;
+    switch (fault) {
+      case Fault::pause_thread:
+      case Fault::pause_box:
+        return pause(b, at, length, fault == Fault::pause_box);
+      case Fault::kill:
+        world.at(at, [&world, b] { world.box(b).kill(); });
+        return restart(b, at);
+      case Fault::shut_down:
+        world.at(at, [&world, b] { world.box(b).shut_down(); });
+        return restart(b, at + 2s);
+      case Fault::demote: {
+        const auto count = static_cast<std::uint8_t>(random_.between(1, 3));
+        world.at(at, [&world, b, count] { world.box(b).demote(count); });
+        world.at(until, [&world, b] { world.box(b).demote(0); });
+        return;
+      }
+      case Fault::wall_clock: {
+        const Duration by = Duration(1s) * random_.between(-3600 * 24, 3600 * 24);
+        world.at(at, [&world, b, by] { world.box(b).step_wall_clock(by); });
+        return;
+      }
+      case Fault::full_rings:
+        return on_process(b, at, until, [](Process& p, bool on) { p.fill_rings(on); });
+      case Fault::nic_refuses:
+        return on_process(b, at, until, [](Process& p, bool on) { p.refuse(on); });
+      case Fault::crowd_of_questions:
+        for (unsigned i = 0; i < 40; ++i) {
+          const std::size_t client = random_.below(world.clients());
+          world.at(at + Duration(random_.between(0, 2'000'000)),
+                   [&world, client] { world.ask(client); });
+        }
+        return;
+      case Fault::kill_foreigner: {
+        if (world.foreigners() == 0) return;
+        const std::size_t f = random_.below(world.foreigners());
+        world.at(at, [&world, f] { world.foreigner(f).kill(); });
+        world.at(until, [&world, f] { world.foreigner(f).start(); });
+        return;
+      }
+      case Fault::link_flap:
+        world.at(at, [&world, b] { world.box(b).link(false); });
+        world.at(until, [&world, b] { world.box(b).link(true); });
+        return;
+      case Fault::one_way:
+        return cut(b, random_.below(world.oracle_boxes()), at, until);
+      case Fault::partition:
+        for (std::size_t other = 0; other < world.oracle_boxes(); ++other) {
+          if (other == b || random_.chance(0.3)) continue;  // partial
+          cut(b, other, at, until);
+          cut(other, b, at, until);
+        }
+        return;
+      case Fault::trunk:
+        world.at(at, [&world] { world.network().cut_trunk(true); });
+        world.at(until, [&world] { world.network().cut_trunk(false); });
+        return;
+      case Fault::loss: {
+        const double loss = random_.chance(0.3) ? random_.unit() * 0.9 : random_.unit() * 0.2;
+        world.at(at, [&world, loss] { world.network().quality.loss = loss; });
+        world.at(until, [&world] { world.network().quality.loss = 0; });
+        return;
+      }
+      case Fault::jitter: {
+        const Duration jitter(random_.log_between(10'000, 3 * interval_.count()));
+        world.at(at, [&world, jitter] {
+          world.network().quality.jitter = jitter;
+          world.oracle().wire(world.network().wire());
+        });
+        // What is on its way comes late all the same: the bound stays until all is well.
+        world.at(until, [&world, before = scenario_.quality.jitter] {
+          world.network().quality.jitter = before;
+        });
+        healed_ = std::max(healed_, until + jitter + 1ms);
+        return;
+      }
+    }
+  }
+
+  void pause(std::size_t b, Moment at, Duration length, bool whole) {
+    World& world = world_;
+    const Moment until = at + length;
+    healed_ = std::max(healed_, until + 100ms);
+    const std::size_t threads = scenario_.world.boxes[b].workers + 1;
+    std::optional<std::size_t> who;
+    if (!whole) who = random_.below(threads);
+    const auto skip = static_cast<unsigned>(random_.below(12));
+    // Known a little before, so that everybody looks closely.
+    world.at(at - 5ms, [&world, b, who, at, skip, length] {
+      world.box(b).pause(who, {at, skip, length});
+      world.oracle().disturbed(at + length + 50ms);
+    });
+  }
+
+  void restart(std::size_t b, Moment at) {
+    World& world = world_;
+    world.at(std::min(end_, at + Duration(random_.log_between(10'000'000, 10 * interval_.count()))),
+             [&world, b] { world.box(b).start(); });
+  }
+
+  void cut(std::size_t from, std::size_t to, Moment at, Moment until) {
+    World& world = world_;
+    if (from == to) return;
+    world.at(at, [&world, from, to] {
+      world.trace().note("is no longer heard by", from, to);
+      world.network().cut(from, to, true);
+    });
+    world.at(until, [&world, from, to] {
+      world.trace().note("is heard again by", from, to);
+      world.network().cut(from, to, false);
+    });
+  }
+
+  /// Something about the process that runs then, if one does, and still does later.
+  template <class Set>
+  void on_process(std::size_t b, Moment at, Moment until, Set set) {
+    World& world = world_;
+    for (const bool on : {true, false}) {
+      world.at(on ? at : until, [&world, b, on, until, set] {
+        if (!world.box(b).alive()) return;
+        world.trace().note(on ? "cannot send or tell" : "can send and tell again", b);
+        world.oracle().disturbed(on ? until : world.now());
+        set(*world.box(b).process(), on);
+      });
+    }
+  }
+
+  static void heal(World& world, const Network::Quality& quality) {
+    world.trace().remark("all is well again");
+    world.network().heal();
+    world.network().quality = quality;
+    world.oracle().wire(world.network().wire());
+    for (std::size_t b = 0; b < world.boxes(); ++b) {
+      world.box(b).link(true);
+      world.box(b).demote(0);
+      world.box(b).start();
+    }
+    for (std::size_t f = 0; f < world.foreigners(); ++f) world.foreigner(f).start();
+    world.oracle().disturbed(world.now());
+  }
+
+  World& world_;
+  const Scenario& scenario_;
+  Random& random_;
+  const Moment end_;
+  Moment healed_;
+  Duration interval_{};
+};
+
+}  // namespace
+
+Moment disturb(World& world, const Scenario& scenario, Random& random, Moment end) {
+  return Disturber(world, scenario, random, end).run();
+}
+
+}  // namespace koi::sim
