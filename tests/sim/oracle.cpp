@@ -198,6 +198,7 @@ void Oracle::heard(std::size_t box, const VerifiedAdvert& advert) {
   const Duration theirs = election::interval_of(advert);
   if (election::is_bow_out(advert)) {
     s.bow_out = true;
+    s.worse = s.worse || !setup_.koi_dialect;  // elsewhere it is one more worse master
     return;
   }
   if (setup_.koi_dialect && advert.demote > s.demotion) {

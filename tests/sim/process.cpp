@@ -145,7 +145,9 @@ void Process::run_next() {
   if (!control.paused()) {
     control.done = std::max(control.done, control.grid.first_from(now_ + Duration(1)));
   }
-  if (&actor == &control && !actor.paused()) control_due_ = time_.when(loop_->next_due());
+  if (&actor == &control && !actor.paused()) {
+    control_due_ = std::min(time_.when(loop_->next_due()), control.grid.at(control.done + kTurnsLeftOut));
+  }
   plan_next();
 }
 
@@ -215,8 +217,7 @@ void Process::plan_next() {
   };
   const bool asked = commands_->size() != 0 || std::any_of(workers.begin(), workers.end(),
                          [](const auto& worker) { return worker->up.size() != 0; });
-  consider(control, asked,
-           std::min(control_due_, control.grid.at(control.done + kTurnsLeftOut)));
+  consider(control, asked, control_due_);
   for (auto& worker : workers) consider(worker->actor, worker->busy(), worker->next_frame());
 }
 
