@@ -34,6 +34,7 @@ bool Box::always_closely() const { return world_.setup().closely; }
 void Box::start() {
   if (alive()) return;
   world_.trace().note("starts", index_);
+  world_.oracle().disturbed(world_.now());
   ++life_;
   noticed_.clear();
   // app/state_file.h: above every earlier ceiling, and never below the wall clock.

@@ -103,6 +103,7 @@ void Foreign::start() {
   if (alive_) return;
   world_.trace().note("starts", index_);
   alive_ = true;
+  world_.oracle().disturbed(world_.now());
   const auto address = static_cast<std::uint32_t>(0xc0000201U + index_);
   switch (setup_.kind) {
     case Kind::openbsd:

@@ -1,6 +1,7 @@
 #include "tests/sim/oracle.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "common/auth/replay.h"
 #include "controlplane/election/compare.h"
@@ -39,6 +40,7 @@ void Oracle::fail(const std::string& text) {
 // ---- I1: what could be answered ----------------------------------------------------------------
 
 void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, Moment to) {
+  if (getenv("SIMDBG") != nullptr) trace_.remark("covers " + std::to_string(box) + " term " + std::to_string(term.value()) + " from " + std::to_string(from.time_since_epoch().count()) + " to " + std::to_string(to.time_since_epoch().count()));
   Slot& s = at(box, slot);
   if (!s.reigned || s.term != term) {
     close(box, slot);
@@ -196,12 +198,15 @@ void Oracle::heard(std::size_t box, const VerifiedAdvert& advert) {
     highest = advert.counter;
   }
   const Duration theirs = election::interval_of(advert);
+  const bool more_demoted = setup_.counts_demotion && advert.demote > s.demotion;
   if (election::is_bow_out(advert)) {
     s.bow_out = true;
-    s.worse = s.worse || !setup_.koi_dialect;  // elsewhere it is one more worse master
+    if (setup_.koi_dialect) return;
+    s.worse = true;  // elsewhere it is one more worse master
+    s.peer_demoted = more_demoted;
     return;
   }
-  if (setup_.koi_dialect && advert.demote > s.demotion) {
+  if (more_demoted) {
     s.peer_demoted = true;
     if (theirs > member(box, advert.slot.value()).interval) s.worse = true;
     return;

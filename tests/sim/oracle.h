@@ -33,6 +33,7 @@ class Oracle {
     std::size_t boxes = 0;
     std::size_t slots = 1;
     bool koi_dialect = true;
+    bool counts_demotion = true;  // byte 4 counts: koi and OpenBSD
     bool lossy = false;  // some advertisements are lost: I1's second form
   };
 

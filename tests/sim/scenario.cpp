@@ -119,6 +119,8 @@ Scenario scenario_of(std::uint64_t seed) {
   s.world.oracle.boxes = boxes + foreigners;
   s.world.oracle.slots = std::max(1U, common.members);
   s.world.oracle.koi_dialect = s.koi_dialect;
+  s.world.oracle.counts_demotion =
+      s.koi_dialect || common.dialect == config::Dialect::openbsd;
   s.world.oracle.lossy = random.chance(0.5);
   s.quality = draw_quality(random);
   s.two_switches = random.chance(0.4);

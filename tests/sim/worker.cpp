@@ -1,6 +1,7 @@
 #include "tests/sim/worker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/classify.h"
 #include "dataplane/frame.h"
@@ -55,6 +56,7 @@ void Worker::catch_up(Moment until) {
   while (round + kStride < last) idle(round += kStride);
   idle(last);
   actor.done = last + 1;
+  idled_ = true;
 }
 
 void Worker::idle(std::uint64_t round) {
@@ -65,7 +67,7 @@ void Worker::idle(std::uint64_t round) {
 }
 
 void Worker::note_coverage() {
-  if (actor.paused()) return;
+  if (!std::exchange(idled_, false)) return;  // poll() has seen to it
   for (std::size_t s = 0; s < able_at_.size(); ++s) {
     if (view_->terms[s] == Term{} && able_at_[s] == kNotAble) continue;
     const SlotIndex slot(static_cast<std::uint16_t>(s));

@@ -78,6 +78,7 @@ class Worker {
   bool missed_ = false;         // the queue was full since the last gap
   bool worked_ = true;          // the last round found something: the next one is looked at, too
   bool flushed_ = true;
+  bool idled_ = false;          // since note_coverage()
   std::vector<Moment> able_at_;  // by slot: when it last could have answered, if that goes on
   std::vector<Term> able_in_;
   Moment polled_at_{};
