@@ -29,6 +29,7 @@ class Box {
   std::size_t index() const { return index_; }
   const config::Config& config() const { return setup_.config; }
   bool alive() const { return process_ != nullptr; }
+  bool connected() const { return link_up_; }
   Process* process() { return process_.get(); }
   controlplane::PortFacts facts(std::uint8_t receivers) const;
   bool always_closely() const;

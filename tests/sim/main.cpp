@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,6 +106,9 @@ int main_with(int argc, char** argv) {
       return usage();
     }
   }
+  // A board has a megabyte, and boxes often start anew: keep what they leave behind.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, -1);
   if (options.jobs == 0) return usage();
   return options.replay ? replay(options) : run_all(options);
 }

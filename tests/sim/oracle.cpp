@@ -1,7 +1,6 @@
 #include "tests/sim/oracle.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "common/auth/replay.h"
 #include "controlplane/election/compare.h"
@@ -40,7 +39,6 @@ void Oracle::fail(const std::string& text) {
 // ---- I1: what could be answered ----------------------------------------------------------------
 
 void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, Moment to) {
-  if (getenv("SIMDBG") != nullptr) trace_.remark("covers " + std::to_string(box) + " term " + std::to_string(term.value()) + " from " + std::to_string(from.time_since_epoch().count()) + " to " + std::to_string(to.time_since_epoch().count()));
   Slot& s = at(box, slot);
   if (!s.reigned || s.term != term) {
     close(box, slot);
@@ -89,8 +87,10 @@ void Oracle::check_double(std::size_t box, std::size_t other, std::size_t slot) 
     const Moment through = pair(box, other, slot).through;
     if (through < began || through > ended) return;
     began = through;
-    // Others than koi do not reply to a worse advertisement: the better one's next one decides.
-    if (!setup_.koi_dialect) allowed += std::max(member(box, slot).interval, member(other, slot).interval);
+  }
+  // Others than koi do not reply to a worse advertisement: the better one's next one decides.
+  if (!setup_.koi_dialect) {
+    allowed += std::max(member(box, slot).interval, member(other, slot).interval);
   }
   longest_double_ = std::max(longest_double_, ended - began);
   if (ended - began <= allowed) return;
@@ -284,6 +284,8 @@ void Oracle::check_step_down(std::size_t box, const Slot& s,
       lawful = s.heard >= s.promoted;
       break;
     case Cause::lease_expired:
+      // Control may have been paused after it had dated its promotion.
+      if (undisturbed_since_ >= now_) return;
       lawful = s.advertised < s.promoted ? unsent >= 900us
                                          : unsent >= member(box, change.slot.value()).interval;
       break;

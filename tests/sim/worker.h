@@ -61,7 +61,7 @@ class Worker {
   static constexpr std::uint32_t kBurst = 64;
   static constexpr std::uint32_t kHeldBack = kBurst + 32;
   static constexpr unsigned kDownPerTurn = 64;
-  static constexpr std::uint64_t kStride = 14;  // idle rounds that one may stand for: under 1 ms
+  static constexpr Duration kGlance = 990us;  // more often than a gap is long
 
   Process& process_;
   const WorkerIndex index_;

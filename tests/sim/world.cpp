@@ -1,5 +1,7 @@
 #include "tests/sim/world.h"
 
+#include <algorithm>
+
 #include "tests/support/lab_config.h"
 
 namespace koi::sim {
@@ -89,6 +91,8 @@ bool World::step(Moment end) {
 void World::run_until(Moment end) {
   while (!oracle_.failed() && step(end)) {
     if (!oracle_.suspicious()) continue;
+    const auto well = [](const auto& box) { return box->alive() && box->connected(); };
+    if (std::none_of(boxes_.begin(), boxes_.end(), well)) oracle_.disturbed(now_);
     catch_up();
     oracle_.settle_suspicion();
   }
