@@ -21,6 +21,7 @@ struct Options {
   unsigned jobs = 1;
   bool replay = false;
   bool closely = false;
+  bool brief = false;
 };
 
 double cpu_seconds() {
@@ -31,8 +32,9 @@ double cpu_seconds() {
 
 int replay(const Options& options) {
   const Outcome outcome =
-      run_seed(options.seed, {.trace = stdout, .closely = options.closely});
-  std::printf("seed %llu: %s\n", static_cast<unsigned long long>(options.seed),
+      run_seed(options.seed, {.trace = stdout, .closely = options.closely, .brief = options.brief});
+  std::printf("seed %llu, trace %016llx: %s\n", static_cast<unsigned long long>(options.seed),
+              static_cast<unsigned long long>(outcome.trace),
               outcome.violation.empty() ? "every invariant held" : outcome.violation.c_str());
   return outcome.violation.empty() ? 0 : 1;
 }
@@ -44,7 +46,7 @@ int run_share(const Options& options, unsigned job) {
   unsigned seeds = 0, failures = 0, takeovers = 0;
   Duration longest{};
   for (std::uint64_t seed = options.seed + job; simulated < share; seed += options.jobs) {
-    const Outcome outcome = run_seed(seed, {.closely = options.closely});
+    const Outcome outcome = run_seed(seed, {.closely = options.closely, .brief = options.brief});
     simulated += static_cast<double>(outcome.simulated.count()) * 1e-9;
     takeovers += outcome.takeovers;
     longest = std::max(longest, outcome.longest_double);
@@ -89,8 +91,8 @@ int main_with(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view name = argv[i];
-    if (name == "--closely") {
-      options.closely = true;
+    if (name == "--closely" || name == "--brief") {
+      (name == "--closely" ? options.closely : options.brief) = true;
       continue;
     }
     if (i + 1 == argc) return usage();

@@ -15,8 +15,11 @@ using election::Role;
 
 class Run {
  public:
-  Run(const Scenario& scenario, std::FILE* trace)
-      : scenario_(scenario), random_(scenario.seed), world_(scenario.world, trace) {
+  Run(const Scenario& scenario, const RunOptions& options)
+      : scenario_(scenario),
+        brief_(options.brief),
+        random_(scenario.seed),
+        world_(scenario.world, options.trace) {
     world_.trace().remark(describe(scenario));
     describe_members();
     world_.network().quality = scenario.quality;
@@ -29,13 +32,14 @@ class Run {
 
   Outcome run() {
     cold_start();
-    for (unsigned round = 0; round < scenario_.rounds && !failed(); ++round) {
+    const unsigned rounds = brief_ ? 1 : scenario_.rounds;
+    for (unsigned round = 0; round < rounds && !failed(); ++round) {
       const Duration length = scenario_.fast ? Duration(2s) : Duration(40s);
       const Moment healed = disturb(world_, scenario_, random_, world_.now() + length);
       ask_until(healed, length / 20);
       world_.run_until(healed);
       be_well();
-      for (unsigned death = 0; death < 2 && !failed(); ++death) take_over();
+      for (unsigned death = 0; death < (brief_ ? 1 : 2) && !failed(); ++death) take_over();
     }
     world_.catch_up();
     world_.oracle().finish();
@@ -98,7 +102,7 @@ class Run {
     expect_one_master();
     expect_clients_served();
     const Duration quiet =
-        scenario_.fast ? Duration(1s) : Duration(1s) * random_.between(60, 500);
+        scenario_.fast || brief_ ? Duration(1s) : Duration(1s) * random_.between(60, 500);
     const std::uint64_t changes = world_.oracle().role_changes();
     ask_until(world_.now() + quiet, 15s);
     world_.run_until(world_.now() + quiet);
@@ -220,6 +224,7 @@ class Run {
   }
 
   const Scenario& scenario_;
+  const bool brief_;
   Random random_;
   World world_;
   unsigned takeovers_ = 0;
@@ -230,7 +235,7 @@ class Run {
 Outcome run_seed(std::uint64_t seed, const RunOptions& options) {
   Scenario scenario = scenario_of(seed);
   scenario.world.closely = options.closely;
-  return Run(scenario, options.trace).run();
+  return Run(scenario, options).run();
 }
 
 }  // namespace koi::sim

@@ -20,6 +20,7 @@ struct Outcome {
 struct RunOptions {
   std::FILE* trace = nullptr;  // what happens, for a person
   bool closely = false;        // leave no idle round out
+  bool brief = false;          // less of it: for tests of the simulator itself
 };
 
 /// Safety mode and liveness mode in turns: things go wrong, and I1, I3 and I4 are judged at every
