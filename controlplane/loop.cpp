@@ -79,7 +79,10 @@ void ControlLoop::turn() {
 }
 
 Instant ControlLoop::next_due() const {
-  if (!inputs_drained_ || outbox_.announcements() != 0 || !views_.is_with_all()) return Instant{};
+  const bool ending = shutting_down_ && !all_down_reported_;
+  if (ending || !inputs_drained_ || outbox_.announcements() != 0 || !views_.is_with_all()) {
+    return Instant{};
+  }
   Instant due = segments_.next_due();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (glances_[i].stepping_down || glances_[i].report_due) return Instant{};
