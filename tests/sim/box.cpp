@@ -130,7 +130,7 @@ void Box::reports(const controlplane::Report& report) {
 }
 
 void Box::on(const controlplane::RoleChange& change) {
-  world_.oracle().role(index_, change);
+  world_.oracle().role(index_, change, process_->time().when(change.at));
 }
 
 void Box::on(const controlplane::SelfNoticed& noticed) {
@@ -197,6 +197,7 @@ void Box::transmit(const TransmitFrame& frame) {
                                                       "sends as itself"};
   world_.trace().note(kKinds[static_cast<std::size_t>(frame.kind)], index_, frame.slot.value());
   world_.network().send(index_, packet, world_.now());
+  if (packet.advertisement && world_.on_advertisement) world_.on_advertisement();
 }
 
 }  // namespace koi::sim

@@ -1,6 +1,8 @@
 #include "tests/sim/faults.h"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 
 namespace koi::sim {
 namespace {
@@ -13,6 +15,7 @@ enum class Fault : std::uint8_t {
   demote,
   wall_clock,
   full_rings,
+  contest,
   nic_refuses,
   crowd_of_questions,
   kill_foreigner,
@@ -24,8 +27,39 @@ enum class Fault : std::uint8_t {
   loss,
   jitter
 };
-constexpr std::uint64_t kLossless = 10;
-constexpr std::uint64_t kAll = 16;
+constexpr std::uint64_t kLossless = 11;
+constexpr std::uint64_t kAll = 17;
+
+/// Stops threads when it hurts: just after an advertisement, which may be the one that another box
+/// takes the addresses over for. The moment is not before the victim has gone round once more, so
+/// that it is the same whether or not idle rounds are left out.
+class Ambush {
+ public:
+  Ambush(World& world, const Scenario& scenario, std::uint64_t seed, double probability, Moment end)
+      : world_(world), scenario_(scenario), random_(seed), probability_(probability), end_(end) {}
+
+  void advertised() {
+    if (world_.now() >= end_ || !random_.chance(probability_)) return;
+    const std::size_t victim = random_.below(world_.boxes());
+    if (!world_.box(victim).alive()) return;
+    for (std::uint64_t stops = random_.between(1, 3); stops > 0; --stops) {
+      const Moment from = world_.now() + Duration(random_.between(450'000, 1'800'000));
+      const Duration length(random_.chance(0.4) ? random_.between(300'000, 1'100'000)
+                                                : random_.log_between(1'000'000, 40'000'000));
+      std::optional<std::size_t> who;
+      if (!random_.chance(0.1)) who = random_.below(scenario_.world.boxes[victim].workers + 1);
+      world_.box(victim).pause(who, {from, static_cast<unsigned>(random_.below(8)), length});
+      world_.oracle().disturbed(from + 3 * length + 50ms);
+    }
+  }
+
+ private:
+  World& world_;
+  const Scenario& scenario_;
+  Random random_;
+  const double probability_;
+  const Moment end_;
+};
 
 class Disturber {
  public:
@@ -37,6 +71,11 @@ class Disturber {
   Moment run() {
     const auto count = static_cast<unsigned>(random_.between(3, 14));
     for (unsigned i = 0; i < count; ++i) one(some_moment());
+    const double ambushes = random_.chance(0.5) ? 0.4 * random_.unit() : 0;
+    const auto ambush = std::make_shared<Ambush>(world_, scenario_, random_.next(),
+                                                 scenario_.fast ? ambushes / 20 : ambushes, end_);
+    world_.on_advertisement = [ambush] { ambush->advertised(); };
+    healed_ = std::max(healed_, end_ + 250ms);
     world_.at(healed_, [&world = world_, quality = scenario_.quality] { heal(world, quality); });
     return healed_;
   }
@@ -77,8 +116,25 @@ class Disturber {
         world.at(at, [&world, b, by] { world.box(b).step_wall_clock(by); });
         return;
       }
-      case Fault::full_rings:
-        return on_process(b, at, until, [](Process& p, bool on) { p.fill_rings(on); });
+      case Fault::full_rings: {
+        const bool up = random_.chance(0.5);
+        const bool down = !up || random_.chance(0.3);
+        return on_process(b, at, until,
+                          [up, down](Process& p, bool on) { p.fill_rings(up && on, down && on); });
+      }
+      case Fault::contest:  // somebody always wants it, or has to give it away
+        for (unsigned i = 0; i < 6; ++i) {
+          const Moment from = some_moment();
+          const std::size_t who = some_box();
+          const Duration hold(random_.log_between(2'000'000, interval_.count()));
+          world.at(from, [&world, who] { world.box(who).demote(1); });
+          world.at(from + hold, [&world, who] { world.box(who).demote(0); });
+          if (random_.chance(0.5)) {
+            pause(some_box(), from + Duration(random_.between(-1'000'000, 1'500'000)),
+                  Duration(random_.log_between(300'000, 30'000'000)), false);
+          }
+        }
+        return;
       case Fault::nic_refuses:
         return on_process(b, at, until, [](Process& p, bool on) { p.refuse(on); });
       case Fault::crowd_of_questions:
@@ -143,7 +199,7 @@ class Disturber {
     if (!whole) who = random_.below(threads);
     const auto skip = static_cast<unsigned>(random_.below(12));
     // Known a little before, so that everybody looks closely.
-    world.at(at - 5ms, [&world, b, who, at, skip, length] {
+    world.at(at - 6ms, [&world, b, who, at, skip, length] {
       world.box(b).pause(who, {at, skip, length});
       world.oracle().disturbed(at + length + 50ms);
     });
@@ -184,6 +240,7 @@ class Disturber {
 
   static void heal(World& world, const Network::Quality& quality) {
     world.trace().remark("all is well again");
+    world.on_advertisement = nullptr;
     world.network().heal();
     world.network().quality = quality;
     world.oracle().wire(world.network().wire());

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/sim/mutants.h"
 #include "tests/sim/run.h"
 
 /// koi-sim: runs seeds until so much time of a cluster has passed, or replays one with its trace.
@@ -22,6 +23,8 @@ struct Options {
   bool replay = false;
   bool closely = false;
   bool brief = false;
+  bool mutants = false;
+  std::uint64_t most = 400;  // seeds for each mutant
 };
 
 double cpu_seconds() {
@@ -66,6 +69,23 @@ int run_share(const Options& options, unsigned job) {
   return failures == 0 ? 0 : 1;
 }
 
+/// How many seeds it takes until each rule that is broken on purpose is found.
+int run_mutants(const Options& options) {
+  for (std::size_t m = 1; m < kMutantTexts.size(); ++m) {
+    current_mutant = static_cast<Mutant>(m);
+    std::uint64_t tried = 0;
+    std::string found;
+    while (found.empty() && tried < options.most) {
+      found = run_seed(options.seed + tried++, {.brief = true}).violation;
+    }
+    std::printf("%-70s %s %llu seeds: %s\n", std::string(kMutantTexts[m]).c_str(),
+                found.empty() ? "not found in" : "found after",
+                static_cast<unsigned long long>(tried), found.c_str());
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
 int run_all(const Options& options) {
   int failed = 0;
   for (unsigned job = 0; job < options.jobs; ++job) {
@@ -91,8 +111,10 @@ int main_with(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view name = argv[i];
-    if (name == "--closely" || name == "--brief") {
-      (name == "--closely" ? options.closely : options.brief) = true;
+    if (name == "--closely" || name == "--brief" || name == "--mutants") {
+      if (name == "--closely") options.closely = true;
+      if (name == "--brief") options.brief = true;
+      if (name == "--mutants") options.mutants = true;
       continue;
     }
     if (i + 1 == argc) return usage();
@@ -100,6 +122,7 @@ int main_with(int argc, char** argv) {
     if (name == "--days") options.days = std::strtod(value, nullptr);
     else if (name == "--years") options.days = 365 * std::strtod(value, nullptr);
     else if (name == "--jobs") options.jobs = static_cast<unsigned>(std::strtoul(value, nullptr, 10));
+    else if (name == "--most") options.most = std::strtoull(value, nullptr, 10);
     else if (name == "--seed") options.seed = std::strtoull(value, nullptr, 10);
     else if (name == "--replay") {
       options.seed = std::strtoull(value, nullptr, 10);
@@ -112,6 +135,7 @@ int main_with(int argc, char** argv) {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, -1);
   if (options.jobs == 0) return usage();
+  if (options.mutants) return run_mutants(options);
   return options.replay ? replay(options) : run_all(options);
 }
 

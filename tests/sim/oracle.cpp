@@ -50,6 +50,10 @@ void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, M
              " in term " + std::to_string(term.value());
     });
   }
+  if (s.left != Moment::max() && to > s.left + kTolerance + 100us) {
+    fail("I3: box " + std::to_string(box) + " can answer for slot " + std::to_string(slot) +
+         ", but has been " + std::string(to_string(s.role)) + " for " + us(to - s.left));
+  }
   const Moment since = std::max(last_any_[slot], undisturbed_since_);
   if (from - since > longest_wait()) suspicion_ = {slot, last_any_[slot], from};
   s.last = std::max(s.last, to);
@@ -104,6 +108,11 @@ void Oracle::through(std::size_t from, std::size_t to, std::size_t slot, Moment 
   Moment& known = pair(from, to, slot).through;
   const Moment began = std::max(at(from, slot).first, at(to, slot).first);
   if (known < began) known = arrival;
+}
+
+void Oracle::arrives(std::size_t box, std::size_t slot, Moment arrival) {
+  Slot& s = at(box, slot);
+  s.arrived[s.arrivals++ % s.arrived.size()] = arrival;
 }
 
 void Oracle::lost(std::size_t from, std::size_t to) {
@@ -226,7 +235,7 @@ void Oracle::commanded(std::size_t box, const controlplane::Command& command) {
   }
 }
 
-void Oracle::role(std::size_t box, const controlplane::RoleChange& change) {
+void Oracle::role(std::size_t box, const controlplane::RoleChange& change, Moment decided) {
   Slot& s = at(box, change.slot.value());
   ++role_changes_;
   trace_.note(to_string(change.to), box, static_cast<std::uint64_t>(change.cause), now_, [&] {
@@ -237,26 +246,39 @@ void Oracle::role(std::size_t box, const controlplane::RoleChange& change) {
   });
   if (change.from != s.role) fail("I4: box " + std::to_string(box) + " changed from another role");
   if (change.to == Role::master) {
-    check_promotion(box, s, change);
+    check_promotion(box, s, change, decided);
     s.promoted = now_;
+    s.left = Moment::max();
   } else if (change.from == Role::master) {
     check_step_down(box, s, change);
   }
-  if (change.from == Role::master) s.told = false;
+  if (change.from == Role::master) {
+    s.told = false;
+    s.left = now_;
+  }
   s.role = change.to;
   s.bow_out = s.peer_demoted = s.worse = s.frames_lost = false;
   if (change.to == Role::backup) s.backup_since = now_;
 }
 
 void Oracle::check_promotion(std::size_t box, const Slot& s,
-                             const controlplane::RoleChange& change) {
+                             const controlplane::RoleChange& change, Moment decided) {
   const Member& m = member(box, change.slot.value());
+  const Duration least = m.master_down - drift(m.master_down) - kTolerance;
   const Duration silence = now_ - std::max(s.ordinary, s.backup_since);
   bool lawful = false;
   switch (change.cause) {
     case Cause::master_down:
     case Cause::deaf:
-      lawful = silence >= m.master_down - drift(m.master_down) - kTolerance;
+      lawful = silence >= least;
+      // L9: what came in time has been heard, however late control looks.
+      for (const Moment arrived : s.arrived) {
+        const bool waited = arrived < decided - kTolerance && arrived > s.backup_since;
+        if (!waited || decided - arrived >= least) continue;
+        fail("I4: box " + std::to_string(box) + " became MASTER by " +
+             std::string(to_string(change.cause)) + " over an advertisement that came " +
+             us(decided - arrived) + " before");
+      }
       break;
     case Cause::bow_out:
       lawful = s.bow_out || !setup_.koi_dialect;

@@ -47,12 +47,15 @@ class Oracle {
   // What happens.
   void covers(std::size_t box, std::size_t slot, Term term, Moment from, Moment to);
   void through(std::size_t from, std::size_t to, std::size_t slot, Moment arrival);
+  /// An ordinary advertisement, not overtaken, will be in the box's queue then.
+  void arrives(std::size_t box, std::size_t slot, Moment arrival);
   void lost(std::size_t from, std::size_t to);
   void sent(std::size_t box, const TransmitFrame& frame);
   void answered(std::size_t box, std::size_t slot);
   void learnt(std::size_t box, const UpMessage& message);
   void commanded(std::size_t box, const controlplane::Command& command);
-  void role(std::size_t box, const controlplane::RoleChange& change);
+  /// decided: the moment it is dated with, of a promotion before the inputs (L6).
+  void role(std::size_t box, const controlplane::RoleChange& change, Moment decided);
   void gone(std::size_t box);
   /// Something that may cost an answer: from now on promise 2 counts anew.
   void disturbed(Moment until);
@@ -85,7 +88,10 @@ class Oracle {
     Moment first{};
     Moment last = Moment::min();
     bool reigned = false;
-    // What control has learnt (I4).
+    Moment left = Moment::max();  // MASTER
+    // What has come to the box, and what control has learnt (I4).
+    std::array<Moment, 8> arrived{};  // a few of the last ones
+    std::size_t arrivals = 0;
     Moment heard = Moment::min();
     Moment ordinary = Moment::min();  // an advertisement that is no bow-out and not demoted
     Moment backup_since = Moment::min();
@@ -115,7 +121,8 @@ class Oracle {
   void frames_lost(std::size_t box);
   void check_silence(std::size_t slot, Moment from, Moment until);
   void check_double(std::size_t box, std::size_t other, std::size_t slot);
-  void check_promotion(std::size_t box, const Slot& s, const controlplane::RoleChange& change);
+  void check_promotion(std::size_t box, const Slot& s, const controlplane::RoleChange& change,
+                       Moment decided);
   void check_step_down(std::size_t box, const Slot& s, const controlplane::RoleChange& change);
 
   Setup setup_;

@@ -253,10 +253,10 @@ void Process::command(const controlplane::Command& command) {
   plan_next();
 }
 
-void Process::fill_rings(bool full) {
+void Process::fill_rings(bool up, bool down) {
   for (auto& worker : workers) {
-    worker->up.capacity = full ? 0 : 8192;
-    worker->down.capacity = full ? 0 : 1024;
+    worker->up.capacity = up ? 0 : 8192;
+    worker->down.capacity = down ? 0 : 1024;
   }
 }
 

@@ -54,7 +54,9 @@ class Process {
   void receive(std::size_t worker, const Packet& packet);
   void command(const controlplane::Command& command);
   void refuse(bool on) { nic_refuses_ = on; }
-  void fill_rings(bool full);
+  /// A full ring takes nothing.
+  void fill_rings(bool up, bool down);
+  bool up_rings_full() const { return workers[0]->up.capacity == 0; }
   /// From then to then every round is done, although most of them do nothing: somebody looks at how
   /// far they are apart.
   void look_closely(Moment from, Moment to);

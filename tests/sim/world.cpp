@@ -10,6 +10,7 @@ World::World(const Setup& setup, std::FILE* trace)
     : setup_(setup),
       trace_(now_),
       oracle_(setup.oracle, trace_, now_),
+      newest_(setup.oracle.boxes * setup.oracle.boxes),
       network_(mix(setup.seed), setup.boxes.size() + setup.foreigners.size() + setup.clients) {
   trace_.print_to(trace);
   for (const Box::Setup& box : setup.boxes) {
@@ -40,7 +41,10 @@ void World::deliver(Node from, Node to, const Packet& packet) {
   if (to < all && packet.decides && packet.advertisement) {
     oracle_.through(from, to, packet.slot.value(), packet.arrival);
   }
-  if (to < boxes_.size()) return boxes_[to]->receive(from, packet);
+  if (to < boxes_.size()) {
+    note_arrival(from, to, packet);
+    return boxes_[to]->receive(from, packet);
+  }
   if (to < all) {
     Foreign& foreigner = *foreigners_[to - boxes_.size()];
     return at(packet.arrival, [&foreigner, packet] { foreigner.receive(packet); });
@@ -49,6 +53,17 @@ void World::deliver(Node from, Node to, const Packet& packet) {
   if (!arp) return;
   Client& client = *clients_[to - all];
   at(packet.arrival, [this, &client, packet] { client.receive(packet, now_); });
+}
+
+/// One that starts the master-down time of a box anew: not a duplicate, and nobody is demoted.
+void World::note_arrival(Node from, Node to, const Packet& packet) {
+  Moment& newest = newest_[from * oracle_boxes() + to];
+  constexpr std::size_t kDemote = 14 + 20 + 4;  // in the frame: protocol.md §1
+  if (!packet.advertisement || !packet.decides || packet.arrival <= newest) return;
+  newest = packet.arrival;
+  Box& box = *boxes_[to];
+  if (!box.alive() || box.process()->up_rings_full() || packet.bytes[kDemote] != std::byte{0}) return;
+  oracle_.arrives(to, packet.slot.value(), packet.arrival);
 }
 
 void World::ask(std::size_t client) {

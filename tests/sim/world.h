@@ -46,6 +46,9 @@ class World {
   Client& client(std::size_t i) { return *clients_[i]; }
   std::size_t clients() const { return clients_.size(); }
 
+  /// Called when a koi box has sent an advertisement; may be empty.
+  std::function<void()> on_advertisement;
+
   /// That is to happen then, before anything else of that moment.
   void at(Moment moment, std::function<void()> what);
   /// Ends early when an invariant is broken.
@@ -64,12 +67,14 @@ class World {
     }
   };
   void deliver(Node from, Node to, const Packet& packet);
+  void note_arrival(Node from, Node to, const Packet& packet);
   bool step(Moment end);
 
   const Setup setup_;
   Moment now_{};
   Trace trace_;
   Oracle oracle_;
+  std::vector<Moment> newest_;  // arrival of an advertisement, by sender and receiver
   Network network_;
   std::vector<std::unique_ptr<Box>> boxes_;
   std::vector<std::unique_ptr<Foreign>> foreigners_;
