@@ -197,7 +197,9 @@ void Box::transmit(const TransmitFrame& frame) {
                                                       "sends as itself"};
   world_.trace().note(kKinds[static_cast<std::size_t>(frame.kind)], index_, frame.slot.value());
   world_.network().send(index_, packet, world_.now());
-  if (packet.advertisement && world_.on_advertisement) world_.on_advertisement();
+  if (packet.advertisement && world_.on_advertisement) {
+    world_.on_advertisement(index_, frame.slot.value());
+  }
 }
 
 }  // namespace koi::sim

@@ -30,20 +30,26 @@ enum class Fault : std::uint8_t {
 constexpr std::uint64_t kLossless = 11;
 constexpr std::uint64_t kAll = 17;
 
-/// Stops threads when it hurts: just after an advertisement, which may be the one that another box
-/// takes the addresses over for. The moment is not before the victim has gone round once more, so
-/// that it is the same whether or not idle rounds are left out.
+/// Stops threads when it hurts: about when the next advertisement of a MASTER is due, which may be
+/// the one that a better box takes the addresses over for.
 class Ambush {
  public:
   Ambush(World& world, const Scenario& scenario, std::uint64_t seed, double probability, Moment end)
       : world_(world), scenario_(scenario), random_(seed), probability_(probability), end_(end) {}
 
-  void advertised() {
-    if (world_.now() >= end_ || !random_.chance(probability_)) return;
-    const std::size_t victim = random_.below(world_.boxes());
+  /// Nearly each time from then to then.
+  void expect(Moment from, Moment to) { expected_.emplace_back(from, to); }
+
+  void advertised(std::size_t box, std::size_t slot) {
+    const Moment next = world_.now() + world_.oracle().member(box, slot).interval;
+    const bool expected = std::any_of(expected_.begin(), expected_.end(), [&](const auto& span) {
+      return span.first <= world_.now() && world_.now() < span.second;
+    });
+    if (next >= end_ || !random_.chance(expected ? 0.7 : probability_)) return;
+    const std::size_t victim = random_.chance(0.7) ? box : random_.below(world_.boxes());
     if (!world_.box(victim).alive()) return;
-    for (std::uint64_t stops = random_.between(1, 3); stops > 0; --stops) {
-      const Moment from = world_.now() + Duration(random_.between(450'000, 1'800'000));
+    for (std::int64_t stops = random_.between(1, 3); stops > 0; --stops) {
+      const Moment from = next + Duration(random_.between(-200'000, 1'500'000));
       const Duration length(random_.chance(0.4) ? random_.between(300'000, 1'100'000)
                                                 : random_.log_between(1'000'000, 40'000'000));
       std::optional<std::size_t> who;
@@ -59,6 +65,7 @@ class Ambush {
   Random random_;
   const double probability_;
   const Moment end_;
+  std::vector<std::pair<Moment, Moment>> expected_;
 };
 
 class Disturber {
@@ -70,11 +77,13 @@ class Disturber {
 
   Moment run() {
     const auto count = static_cast<unsigned>(random_.between(3, 14));
-    for (unsigned i = 0; i < count; ++i) one(some_moment());
     const double ambushes = random_.chance(0.5) ? 0.4 * random_.unit() : 0;
-    const auto ambush = std::make_shared<Ambush>(world_, scenario_, random_.next(),
-                                                 scenario_.fast ? ambushes / 20 : ambushes, end_);
-    world_.on_advertisement = [ambush] { ambush->advertised(); };
+    ambush_ = std::make_shared<Ambush>(world_, scenario_, random_.next(),
+                                       scenario_.fast ? ambushes / 20 : ambushes, end_);
+    world_.on_advertisement = [ambush = ambush_](std::size_t box, std::size_t slot) {
+      ambush->advertised(box, slot);
+    };
+    for (unsigned i = 0; i < count; ++i) one(some_moment());
     healed_ = std::max(healed_, end_ + 250ms);
     world_.at(healed_, [&world = world_, quality = scenario_.quality] { heal(world, quality); });
     return healed_;
@@ -122,19 +131,8 @@ class Disturber {
         return on_process(b, at, until,
                           [up, down](Process& p, bool on) { p.fill_rings(up && on, down && on); });
       }
-      case Fault::contest:  // somebody always wants it, or has to give it away
-        for (unsigned i = 0; i < 6; ++i) {
-          const Moment from = some_moment();
-          const std::size_t who = some_box();
-          const Duration hold(random_.log_between(2'000'000, interval_.count()));
-          world.at(from, [&world, who] { world.box(who).demote(1); });
-          world.at(from + hold, [&world, who] { world.box(who).demote(0); });
-          if (random_.chance(0.5)) {
-            pause(some_box(), from + Duration(random_.between(-1'000'000, 1'500'000)),
-                  Duration(random_.log_between(300'000, 30'000'000)), false);
-          }
-        }
-        return;
+      case Fault::contest:
+        return contest(at);
       case Fault::nic_refuses:
         return on_process(b, at, until, [](Process& p, bool on) { p.refuse(on); });
       case Fault::crowd_of_questions:
@@ -205,6 +203,28 @@ class Disturber {
     });
   }
 
+  /// The best box gives it away again and again and, if it may, takes it back with the next
+  /// advertisement of the other one.
+  void contest(Moment at) {
+    World& world = world_;
+    std::size_t best = 0;
+    for (std::size_t b = 1; b < world.boxes(); ++b) {
+      const auto& member = world.oracle().member(b, 0);
+      if (member.preempt && (!world.oracle().member(best, 0).preempt ||
+                             member.interval < world.oracle().member(best, 0).interval)) {
+        best = b;
+      }
+    }
+    const Duration each = world.oracle().member(best, 0).interval * 5 / 2;
+    const Moment until = std::min(at + 8 * each, end_);
+    ambush_->expect(at, until);
+    for (Moment from = at; from < until; from += each) {
+      const Duration hold(random_.log_between(2'000'000, each.count() / 4));
+      world.at(from, [&world, best] { world.box(best).demote(1); });
+      world.at(from + hold, [&world, best] { world.box(best).demote(0); });
+    }
+  }
+
   void restart(std::size_t b, Moment at) {
     World& world = world_;
     world.at(std::min(end_, at + Duration(random_.log_between(10'000'000, 10 * interval_.count()))),
@@ -259,6 +279,7 @@ class Disturber {
   const Moment end_;
   Moment healed_;
   Duration interval_{};
+  std::shared_ptr<Ambush> ambush_;
 };
 
 }  // namespace

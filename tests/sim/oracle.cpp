@@ -258,7 +258,7 @@ void Oracle::role(std::size_t box, const controlplane::RoleChange& change, Momen
   }
   s.role = change.to;
   s.bow_out = s.peer_demoted = s.worse = s.frames_lost = false;
-  if (change.to == Role::backup) s.backup_since = now_;
+  if (change.to == Role::backup) s.backup_since = decided;  // its timers count from there
 }
 
 void Oracle::check_promotion(std::size_t box, const Slot& s,

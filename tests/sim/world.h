@@ -47,7 +47,7 @@ class World {
   std::size_t clients() const { return clients_.size(); }
 
   /// Called when a koi box has sent an advertisement; may be empty.
-  std::function<void()> on_advertisement;
+  std::function<void(std::size_t box, std::size_t slot)> on_advertisement;
 
   /// That is to happen then, before anything else of that moment.
   void at(Moment moment, std::function<void()> what);
