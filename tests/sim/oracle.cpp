@@ -1,6 +1,7 @@
 #include "tests/sim/oracle.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "common/auth/replay.h"
 #include "controlplane/election/compare.h"
@@ -12,6 +13,9 @@ using election::Cause;
 using election::Role;
 
 constexpr Duration kTolerance = 1ms;  // promise 1
+/// A worker's round, a turn of control, a round again: what lies between an advertisement of a worse
+/// MASTER and the reply to it. Promise 1 does not mention it.
+constexpr Duration kReply = 400us;
 constexpr Duration kPromptly = 5ms;   // promise 2
 /// How far apart two boxes' clocks may drift over a time.
 Duration drift(Duration time) { return time / 1000; }
@@ -40,7 +44,8 @@ void Oracle::fail(const std::string& text) {
 
 void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, Moment to) {
   Slot& s = at(box, slot);
-  if (!s.reigned || s.term != term) {
+  // Who stood still and could not answer meanwhile begins anew, in the same term.
+  if (!s.reigned || s.term != term || from > s.last + kTolerance) {
     close(box, slot);
     s.reigned = true;
     s.term = term;
@@ -88,9 +93,10 @@ void Oracle::check_double(std::size_t box, std::size_t other, std::size_t slot) 
   Duration allowed = 2 * wire_ + kTolerance;
   if (setup_.lossy) {
     // Until an advertisement has come through, with none lost after it, there is no promise.
-    const Moment through = pair(box, other, slot).through;
-    if (through < began || through > ended) return;
-    began = through;
+    const Pair& known = pair(box, other, slot);
+    if (known.through < began || known.through > ended) return;
+    began = known.through;
+    if (known.of_worse) allowed += kReply;
   }
   // Others than koi do not reply to a worse advertisement: the better one's next one decides.
   if (!setup_.koi_dialect) {
@@ -105,9 +111,17 @@ void Oracle::check_double(std::size_t box, std::size_t other, std::size_t slot) 
 }
 
 void Oracle::through(std::size_t from, std::size_t to, std::size_t slot, Moment arrival) {
-  Moment& known = pair(from, to, slot).through;
+  Pair& known = pair(from, to, slot);
   const Moment began = std::max(at(from, slot).first, at(to, slot).first);
-  if (known < began) known = arrival;
+  if (known.through < began) known = {arrival, !is_better(from, to, slot)};
+}
+
+/// Dialect koi: fewer demotions, then the shorter interval, then the higher address.
+bool Oracle::is_better(std::size_t box, std::size_t other, std::size_t slot) const {
+  const auto key = [&](std::size_t b) {
+    return std::tuple(at(b, slot).demotion, member(b, slot).interval, setup_.boxes - b);
+  };
+  return key(box) < key(other);
 }
 
 void Oracle::arrives(std::size_t box, std::size_t slot, Moment arrival) {

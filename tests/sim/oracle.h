@@ -21,7 +21,7 @@ namespace koi::sim {
 ///
 /// I1 is about what could be answered: at each poll of each worker it is asked whether it may
 /// answer, for each slot (in a balanced group each client has its slot, the same on every box). A
-/// reign lasts from the first to the last such moment of one term.
+/// reign lasts from the first to the last such moment of one term, without a hole of over 1 ms.
 class Oracle {
  public:
   struct Member {  // what is configured of a slot on a box
@@ -40,6 +40,9 @@ class Oracle {
   Oracle(const Setup& setup, Trace& trace, const Moment& now);
 
   Member& member(std::size_t box, std::size_t slot) {
+    return members_[box * setup_.slots + slot];
+  }
+  const Member& member(std::size_t box, std::size_t slot) const {
     return members_[box * setup_.slots + slot];
   }
   void wire(Duration one_way) { wire_ = one_way; }
@@ -107,6 +110,7 @@ class Oracle {
   };
   struct Pair {
     Moment through = Moment::min();  // the first advertisement that came, since one was lost last
+    bool of_worse = false;           // it was the worse box's: the better one has to reply
   };
 
   Slot& at(std::size_t box, std::size_t slot) { return slots_[box * setup_.slots + slot]; }
@@ -119,6 +123,7 @@ class Oracle {
   void close(std::size_t box, std::size_t slot);
   void heard(std::size_t box, const VerifiedAdvert& advert);
   void frames_lost(std::size_t box);
+  bool is_better(std::size_t box, std::size_t other, std::size_t slot) const;
   void check_silence(std::size_t slot, Moment from, Moment until);
   void check_double(std::size_t box, std::size_t other, std::size_t slot);
   void check_promotion(std::size_t box, const Slot& s, const controlplane::RoleChange& change,
