@@ -214,6 +214,14 @@ void Oracle::frames_lost(std::size_t box) {
 void Oracle::heard(std::size_t box, const VerifiedAdvert& advert) {
   Slot& s = at(box, advert.slot.value());
   s.heard = now_;
+  if (trace_.wanted()) {
+    trace_.remark("box " + std::to_string(box) + " learns of " + std::to_string(advert.advbase) +
+                  "/" + std::to_string(advert.advskew) + ", demoted " +
+                  std::to_string(advert.demote) + ", " +
+                  (advert.family == Family::ipv4 ? "IPv4" : "IPv6") + ", number " +
+                  std::to_string(advert.counter >> auth::kNodeIdBits) + " of node " +
+                  std::to_string(auth::node_of(advert.counter).value()));
+  }
   if (setup_.koi_dialect) {  // one that came to two workers decides nothing the second time
     auto& highest = s.highest[static_cast<std::size_t>(advert.family)]
                              [auth::node_of(advert.counter).value() % s.highest[0].size()];
