@@ -42,7 +42,7 @@ class Actor {
   void abandon();
 
   Grid grid;
-  std::uint64_t done = 0;  // steps so far; the next one has this number, or a later one
+  std::uint64_t done = 0;   // steps so far; the next one has this number, or a later one
   Moment next = kNoMoment;  // of the next step that may do something
 
  private:

@@ -39,16 +39,16 @@ void Box::start() {
   noticed_.clear();
   // app/state_file.h: above every earlier ceiling, and never below the wall clock.
   const auto utc = (world_.now().time_since_epoch() + wall_clock_).count() / 1000;
-  const std::uint64_t first = std::max(ceiling_ + 1, static_cast<std::uint64_t>(std::max(utc, decltype(utc){1})));
+  const std::uint64_t first =
+      std::max(ceiling_ + 1, static_cast<std::uint64_t>(std::max(utc, decltype(utc){1})));
   ceiling_ = first + Process::kReservedSequences;
-  process_ = std::make_unique<Process>(
-      Process::Setup{.config = setup_.config,
-                     .workers = setup_.workers,
-                     .with_ears = setup_.with_ears,
-                     .ppm = setup_.ppm,
-                     .first_sequence = first,
-                     .seed = mix(setup_.seed ^ life_)},
-      *this, world_.now_reference());
+  process_ = std::make_unique<Process>(Process::Setup{.config = setup_.config,
+                                                      .workers = setup_.workers,
+                                                      .with_ears = setup_.with_ears,
+                                                      .ppm = setup_.ppm,
+                                                      .first_sequence = first,
+                                                      .seed = mix(setup_.seed ^ life_)},
+                                       *this, world_.now_reference());
   world_.network().plug(index_, link_up_);
   if (link_up_) command(controlplane::SetLink{kPort, true});
   if (demoted_ != 0) tell_demotion();
@@ -97,7 +97,9 @@ void Box::pause(std::optional<std::size_t> who, const Pause& pause) {
     (thread == 0 ? process_->control : process_->workers[thread - 1]->actor).pause(pause);
   }
   world_.trace().note(who ? "thread pauses" : "pauses", index_, who.value_or(0), pause.from, [&] {
-    const std::string thread = !who ? "all threads" : *who == 0 ? "control" : "worker " + std::to_string(*who - 1);
+    const std::string thread = !who        ? "all threads"
+                               : *who == 0 ? "control"
+                                           : "worker " + std::to_string(*who - 1);
     return "box " + std::to_string(index_) + ": " + thread + " will stop for " +
            std::to_string(pause.length.count() / 1000) + " us";
   });
@@ -111,7 +113,10 @@ void Box::command(const controlplane::Command& command) {
 }
 
 void Box::soon(std::function<void()> what) {
-  const Duration later(static_cast<std::int64_t>(1'000'000 + mix(setup_.seed ^ static_cast<std::uint64_t>(world_.now().time_since_epoch().count())) % 9'000'000));
+  const Duration later(static_cast<std::int64_t>(
+      1'000'000 +
+      mix(setup_.seed ^ static_cast<std::uint64_t>(world_.now().time_since_epoch().count())) %
+          9'000'000));
   world_.at(world_.now() + later, [this, life = life_, what = std::move(what)] {
     if (alive() && life_ == life) what();
   });
@@ -121,7 +126,8 @@ void Box::tell_demotion() {
   const std::size_t sum = demoted_ + noticed_.size();
   world_.oracle().disturbed(world_.now());
   for (std::size_t g = 0; g < setup_.config.groups.size(); ++g) {
-    command(controlplane::SetDemotion{static_cast<std::uint16_t>(g), static_cast<std::uint8_t>(std::min<std::size_t>(sum, 255))});
+    command(controlplane::SetDemotion{static_cast<std::uint16_t>(g),
+                                      static_cast<std::uint8_t>(std::min<std::size_t>(sum, 255))});
   }
 }
 
@@ -177,8 +183,8 @@ void Box::answer(Packet& packet) {
   const auto arp = wire::parse_arp(packet.frame().subspan(wire::kEthernetLength));
   if (arp && arp->sender_mac.bytes[0] == std::byte{0}) {  // not for our own address
     const Topology& topology = process_->topology();
-    const SlotView* slot =
-        topology.find_slot(kPort, VlanId(0), Vhid(std::to_integer<std::uint8_t>(arp->sender_mac.bytes[5])));
+    const SlotView* slot = topology.find_slot(
+        kPort, VlanId(0), Vhid(std::to_integer<std::uint8_t>(arp->sender_mac.bytes[5])));
     if (slot != nullptr) world_.oracle().answered(index_, topology.index_of(*slot).value());
   }
   world_.network().send(index_, packet, world_.now());

@@ -8,8 +8,7 @@ namespace koi::sim {
 Packet Client::request(const Ipv4Address& target) const {
   Packet packet;
   const std::span<std::byte> out(packet.bytes);
-  const std::size_t at =
-      wire::write_ethernet(out, kBroadcastMac, mac_, VlanId(0), wire::kEtherArp);
+  const std::size_t at = wire::write_ethernet(out, kBroadcastMac, mac_, VlanId(0), wire::kEtherArp);
   wire::write_arp({.operation = wire::kArpRequest,
                    .sender_mac = mac_,
                    .sender_ip = address_,

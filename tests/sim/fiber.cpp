@@ -4,8 +4,7 @@
 
 namespace koi::sim {
 
-Fiber::Fiber(std::function<void()> work)
-    : work_(std::move(work)), stack_(new std::byte[kStack]) {
+Fiber::Fiber(std::function<void()> work) : work_(std::move(work)), stack_(new std::byte[kStack]) {
   getcontext(&inside_);
   inside_.uc_stack.ss_sp = stack_.get();
   inside_.uc_stack.ss_size = kStack;

@@ -163,11 +163,11 @@ void Foreign::catch_up() {
 void Foreign::send_advertisement() {
   // protocol.md §5: OpenBSD's counter stays the same, the others' grows.
   if (setup_.kind != Kind::openbsd) ++counter_;
-  const TransmitFrame frame = frames_->advertisement(
-      Family::ipv4, {.advbase = setup_.advbase,
-                     .advskew = static_cast<std::uint8_t>(model_->advskew()),
-                     .demote = static_cast<std::uint8_t>(model_->demote()),
-                     .counter = counter_});
+  const TransmitFrame frame =
+      frames_->advertisement(Family::ipv4, {.advbase = setup_.advbase,
+                                            .advskew = static_cast<std::uint8_t>(model_->advskew()),
+                                            .demote = static_cast<std::uint8_t>(model_->demote()),
+                                            .counter = counter_});
   Packet packet;
   packet.length = frame.length;
   std::copy_n(frame.bytes.begin(), frame.length, packet.bytes.begin());
@@ -200,7 +200,8 @@ void Foreign::reply(const Packet& request) {
   Packet answer = request;
   const std::span<std::byte> bytes = answer.frame();
   const auto arp = wire::parse_arp(bytes.subspan(wire::kEthernetLength));
-  if (!arp || arp->operation != wire::kArpRequest || arp->target_ip != test::ip4("192.0.2.10")) return;
+  if (!arp || arp->operation != wire::kArpRequest || arp->target_ip != test::ip4("192.0.2.10"))
+    return;
   const MacAddress own = virtual_mac(Vhid(1));
   wire::put_mac(bytes, 0, arp->sender_mac);
   wire::put_mac(bytes, 6, own);

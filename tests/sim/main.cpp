@@ -2,10 +2,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <malloc.h>
 #include <string>
 #include <string_view>
-
-#include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,16 +54,16 @@ int run_share(const Options& options, unsigned job) {
     longest = std::max(longest, outcome.longest_double);
     ++seeds;
     if (outcome.violation.empty()) continue;
-    std::printf("seed %llu: %s\n  tools/sim --replay %llu\n",
-                static_cast<unsigned long long>(seed), outcome.violation.c_str(),
-                static_cast<unsigned long long>(seed));
+    std::printf("seed %llu: %s\n  tools/sim --replay %llu\n", static_cast<unsigned long long>(seed),
+                outcome.violation.c_str(), static_cast<unsigned long long>(seed));
     if (++failures == 10) break;
   }
   const double cpu = cpu_seconds();
-  std::printf("%u seeds, %.2f cluster-days, %u takeovers measured, %u violations; longest double "
-              "answer %.3f ms; %.0f simulated s per CPU s\n",
-              seeds, simulated / 86400, takeovers, failures,
-              static_cast<double>(longest.count()) * 1e-6, simulated / cpu);
+  std::printf(
+      "%u seeds, %.2f cluster-days, %u takeovers measured, %u violations; longest double "
+      "answer %.3f ms; %.0f simulated s per CPU s\n",
+      seeds, simulated / 86400, takeovers, failures, static_cast<double>(longest.count()) * 1e-6,
+      simulated / cpu);
   std::fflush(stdout);
   return failures == 0 ? 0 : 1;
 }
@@ -102,8 +101,10 @@ int run_all(const Options& options) {
 }
 
 int usage() {
-  std::fputs("usage: koi-sim [--days N | --years N] [--seed S] [--jobs J] [--closely]\n"
-             "       koi-sim --replay S [--closely]\n", stderr);
+  std::fputs(
+      "usage: koi-sim [--days N | --years N] [--seed S] [--jobs J] [--closely]\n"
+      "       koi-sim --replay S [--closely]\n",
+      stderr);
   return 2;
 }
 
@@ -119,11 +120,16 @@ int main_with(int argc, char** argv) {
     }
     if (i + 1 == argc) return usage();
     const char* value = argv[++i];
-    if (name == "--days") options.days = std::strtod(value, nullptr);
-    else if (name == "--years") options.days = 365 * std::strtod(value, nullptr);
-    else if (name == "--jobs") options.jobs = static_cast<unsigned>(std::strtoul(value, nullptr, 10));
-    else if (name == "--most") options.most = std::strtoull(value, nullptr, 10);
-    else if (name == "--seed") options.seed = std::strtoull(value, nullptr, 10);
+    if (name == "--days")
+      options.days = std::strtod(value, nullptr);
+    else if (name == "--years")
+      options.days = 365 * std::strtod(value, nullptr);
+    else if (name == "--jobs")
+      options.jobs = static_cast<unsigned>(std::strtoul(value, nullptr, 10));
+    else if (name == "--most")
+      options.most = std::strtoull(value, nullptr, 10);
+    else if (name == "--seed")
+      options.seed = std::strtoull(value, nullptr, 10);
     else if (name == "--replay") {
       options.seed = std::strtoull(value, nullptr, 10);
       options.replay = true;

@@ -60,7 +60,8 @@ void mutate(controlplane::Plan& plan, std::size_t box) {
     if (mutated(Mutant::kSlowMasterDown)) p.dead_ratio = 6;
     if (mutated(Mutant::kUnaskedPreempt)) p.preempt = true;
     // Each takes itself for the higher address.
-    if (mutated(Mutant::kEqualBothStay)) p.source = Ipv4Address::from_u32(0xfffffff0U - static_cast<unsigned>(box));
+    if (mutated(Mutant::kEqualBothStay))
+      p.source = Ipv4Address::from_u32(0xfffffff0U - static_cast<unsigned>(box));
   }
 }
 

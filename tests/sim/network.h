@@ -37,10 +37,10 @@ struct Packet {
 class Network {
  public:
   struct Quality {
-    Duration delay = 10us;   // least
-    Duration jitter = 0us;   // at most so much more; enough of it reorders
-    double loss = 0;         // probability for each receiver
-    double duplicates = 0;   // likewise
+    Duration delay = 10us;  // least
+    Duration jitter = 0us;  // at most so much more; enough of it reorders
+    double loss = 0;        // probability for each receiver
+    double duplicates = 0;  // likewise
   };
   /// A frame reaches a node, at its arrival.
   using Deliver = std::function<void(Node from, Node to, const Packet& packet)>;

@@ -13,10 +13,10 @@ using election::Cause;
 using election::Role;
 
 constexpr Duration kTolerance = 1ms;  // promise 1
-/// A worker's round, a turn of control, a round again: what lies between an advertisement of a worse
-/// MASTER and the reply to it. Promise 1 does not mention it.
+/// A worker's round, a turn of control, a round again: what lies between an advertisement of a
+/// worse MASTER and the reply to it. Promise 1 does not mention it.
 constexpr Duration kReply = 400us;
-constexpr Duration kPromptly = 5ms;   // promise 2
+constexpr Duration kPromptly = 5ms;  // promise 2
 /// How far apart two boxes' clocks may drift over a time.
 Duration drift(Duration time) { return time / 1000; }
 
@@ -262,9 +262,8 @@ void Oracle::role(std::size_t box, const controlplane::RoleChange& change, Momen
   ++role_changes_;
   trace_.note(to_string(change.to), box, static_cast<std::uint64_t>(change.cause), now_, [&] {
     return "box " + std::to_string(box) + " slot " + std::to_string(change.slot.value()) + ": " +
-           std::string(to_string(change.from)) + " to " + std::string(to_string(change.to)) +
-           ", " + std::string(to_string(change.cause)) + ", term " +
-           std::to_string(change.term.value());
+           std::string(to_string(change.from)) + " to " + std::string(to_string(change.to)) + ", " +
+           std::string(to_string(change.cause)) + ", term " + std::to_string(change.term.value());
   });
   if (change.from != s.role) fail("I4: box " + std::to_string(box) + " changed from another role");
   if (change.to == Role::master) {
@@ -283,8 +282,8 @@ void Oracle::role(std::size_t box, const controlplane::RoleChange& change, Momen
   if (change.to == Role::backup) s.backup_since = decided;  // its timers count from there
 }
 
-void Oracle::check_promotion(std::size_t box, const Slot& s,
-                             const controlplane::RoleChange& change, Moment decided) {
+void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane::RoleChange& change,
+                             Moment decided) {
   const Member& m = member(box, change.slot.value());
   const Duration least = m.master_down - drift(m.master_down) - kTolerance;
   const Duration silence = now_ - std::max(s.ordinary, s.backup_since);

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,14 +34,12 @@ class Oracle {
     std::size_t slots = 1;
     bool koi_dialect = true;
     bool counts_demotion = true;  // byte 4 counts: koi and OpenBSD
-    bool lossy = false;  // some advertisements are lost: I1's second form
+    bool lossy = false;           // some advertisements are lost: I1's second form
   };
 
   Oracle(const Setup& setup, Trace& trace, const Moment& now);
 
-  Member& member(std::size_t box, std::size_t slot) {
-    return members_[box * setup_.slots + slot];
-  }
+  Member& member(std::size_t box, std::size_t slot) { return members_[box * setup_.slots + slot]; }
   const Member& member(std::size_t box, std::size_t slot) const {
     return members_[box * setup_.slots + slot];
   }

@@ -146,7 +146,8 @@ void Process::run_next() {
     control.done = std::max(control.done, control.grid.first_from(now_ + Duration(1)));
   }
   if (&actor == &control && !actor.paused()) {
-    control_due_ = std::min(time_.when(loop_->next_due()), control.grid.at(control.done + kTurnsLeftOut));
+    control_due_ =
+        std::min(time_.when(loop_->next_due()), control.grid.at(control.done + kTurnsLeftOut));
   }
   plan_next();
 }
@@ -192,9 +193,8 @@ void Process::look_closely(Moment from, Moment to) {
 
 void Process::plan_next() {
   while (!close_looks_.empty() && close_looks_.front().second < now_) close_looks_.pop_front();
-  const bool some_paused = std::any_of(workers.begin(), workers.end(), [](const auto& worker) {
-    return worker->actor.paused();
-  });
+  const bool some_paused = std::any_of(workers.begin(), workers.end(),
+                                       [](const auto& worker) { return worker->actor.paused(); });
   const bool closely = box_.always_closely() || some_paused || control.paused() ||
                        (!close_looks_.empty() && close_looks_.front().first <= now_);
   const Moment look = close_looks_.empty() || closely ? kNoMoment : close_looks_.front().first;
@@ -215,8 +215,9 @@ void Process::plan_next() {
     next_ = when;
     next_actor_ = &actor;
   };
-  const bool asked = commands_->size() != 0 || std::any_of(workers.begin(), workers.end(),
-                         [](const auto& worker) { return worker->up.size() != 0; });
+  const bool asked = commands_->size() != 0 ||
+                     std::any_of(workers.begin(), workers.end(),
+                                 [](const auto& worker) { return worker->up.size() != 0; });
   consider(control, asked, control_due_);
   for (auto& worker : workers) consider(worker->actor, worker->busy(), worker->next_frame());
 }

@@ -38,7 +38,7 @@ class Ring final : public Sender<T>, public Receiver<T> {
   std::size_t capacity;  // a fault may make it 0: full
 
  private:
-  Actor* sender_;    // not owned, as the other
+  Actor* sender_;  // not owned, as the other
   Actor* receiver_;
   std::vector<T> messages_;
   std::size_t first_ = 0;

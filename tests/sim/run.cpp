@@ -88,8 +88,7 @@ class Run {
   }
 
   void ask_until(Moment end, Duration each) {
-    for (Moment at = world_.now(); at < end;
-         at += Duration(random_.between(1, 2 * each.count()))) {
+    for (Moment at = world_.now(); at < end; at += Duration(random_.between(1, 2 * each.count()))) {
       const std::size_t client = random_.below(world_.clients());
       world_.at(at, [this, client] { world_.ask(client); });
     }

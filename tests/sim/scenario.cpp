@@ -33,7 +33,8 @@ Common draw_common(Random& random, bool koi_dialect) {
   }
   if (koi_dialect) {
     c.dual_stack = random.chance(0.25);
-    if (!c.dual_stack && random.chance(0.2)) c.members = static_cast<unsigned>(random.between(2, 4));
+    if (!c.dual_stack && random.chance(0.2))
+      c.members = static_cast<unsigned>(random.between(2, 4));
   }
   c.preempt = random.chance(0.5);
   if (koi_dialect && random.chance(0.1)) c.preempt_delay = Duration(1s) * random.between(1, 10);
@@ -61,8 +62,7 @@ config::Config config_of(Random& random, const Common& c, std::uint8_t node, boo
   if (c.members != 0) {
     config::Balance balance;
     for (unsigned m = 0; m < c.members; ++m) {
-      balance.members.push_back(
-          {Vhid(static_cast<std::uint8_t>(m + 1)), draw_advskew(random, c)});
+      balance.members.push_back({Vhid(static_cast<std::uint8_t>(m + 1)), draw_advskew(random, c)});
     }
     group.balance = balance;
   }
@@ -85,7 +85,9 @@ Scenario scenario_of(std::uint64_t seed) {
   s.seed = random.next();
   s.koi_dialect = !random.chance(0.15);
   Common common = draw_common(random, s.koi_dialect);
-  const std::size_t boxes = random.chance(0.5) ? 3 : random.chance(0.5) ? 2 : static_cast<std::size_t>(random.between(4, 8));
+  const std::size_t boxes = random.chance(0.5)   ? 3
+                            : random.chance(0.5) ? 2
+                                                 : static_cast<std::size_t>(random.between(4, 8));
   std::size_t foreigners = 0;
   if (!s.koi_dialect) {
     const auto kind = static_cast<Foreign::Kind>(random.below(3));
@@ -95,10 +97,11 @@ Scenario scenario_of(std::uint64_t seed) {
     foreigners = static_cast<std::size_t>(random.between(1, 2));
     // Of two equal boxes both may step down beside others than koi: each has its own advskew.
     for (std::size_t f = 0; f < foreigners; ++f) {
-      s.world.foreigners.push_back({.kind = kind,
-                                    .advbase = common.advbase,
-                                    .advskew = static_cast<std::uint8_t>(4 + 8 * f + 40 * random.below(4)),
-                                    .preempt = random.chance(0.5)});
+      s.world.foreigners.push_back(
+          {.kind = kind,
+           .advbase = common.advbase,
+           .advskew = static_cast<std::uint8_t>(4 + 8 * f + 40 * random.below(4)),
+           .preempt = random.chance(0.5)});
     }
   }
   for (std::size_t b = 0; b < boxes; ++b) {
@@ -119,8 +122,7 @@ Scenario scenario_of(std::uint64_t seed) {
   s.world.oracle.boxes = boxes + foreigners;
   s.world.oracle.slots = std::max(1U, common.members);
   s.world.oracle.koi_dialect = s.koi_dialect;
-  s.world.oracle.counts_demotion =
-      s.koi_dialect || common.dialect == config::Dialect::openbsd;
+  s.world.oracle.counts_demotion = s.koi_dialect || common.dialect == config::Dialect::openbsd;
   s.world.oracle.lossy = random.chance(0.5);
   s.quality = draw_quality(random);
   s.two_switches = random.chance(0.4);

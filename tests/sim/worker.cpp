@@ -36,9 +36,8 @@ void Worker::start(const View* first_view) {
 }
 
 void Worker::receive(const Packet& packet) {
-  const auto place = std::find_if(coming_.rbegin(), coming_.rend(), [&](const Packet& p) {
-    return p.arrival > packet.arrival;
-  });
+  const auto place = std::find_if(coming_.rbegin(), coming_.rend(),
+                                  [&](const Packet& p) { return p.arrival > packet.arrival; });
   coming_.insert(place.base(), packet);
 }
 
@@ -199,9 +198,9 @@ void Worker::transmit(const TransmitFrame& frame) {
   actor.pause_point();
   // From here on the frame is past its check: no promise covers a pause here.
   const Instant now = process_.local();
-  const bool unchecked = mutated(Mutant::kFramesUnchecked) ||
-                         (mutated(Mutant::kAnnouncesUnchecked) &&
-                          frame.kind == FrameKind::announcement);
+  const bool unchecked =
+      mutated(Mutant::kFramesUnchecked) ||
+      (mutated(Mutant::kAnnouncesUnchecked) && frame.kind == FrameKind::announcement);
   if (!unchecked && lease_.refusal(*view_, frame, now)) return;
   if (process_.nic_refuses()) {
     if (frame.kind != FrameKind::advertisement) return;

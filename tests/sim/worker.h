@@ -57,7 +57,7 @@ class Worker {
   void judge(std::array<bool, 32>& able);
   void cover(std::size_t slot, bool able);
 
-  static constexpr std::size_t kDepth = 512;    // frames the NIC's queue holds
+  static constexpr std::size_t kDepth = 512;  // frames the NIC's queue holds
   static constexpr std::uint32_t kBurst = 64;
   static constexpr std::uint32_t kHeldBack = kBurst + 32;
   static constexpr unsigned kDownPerTurn = 64;
@@ -78,7 +78,7 @@ class Worker {
   bool missed_ = false;         // the queue was full since the last gap
   bool worked_ = true;          // the last round found something: the next one is looked at, too
   bool flushed_ = true;
-  bool idled_ = false;          // since note_coverage()
+  bool idled_ = false;           // since note_coverage()
   std::vector<Moment> able_at_;  // by slot: when it last could have answered, if that goes on
   std::vector<Term> able_in_;
   Moment polled_at_{};

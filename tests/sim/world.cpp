@@ -23,8 +23,7 @@ World::World(const Setup& setup, std::FILE* trace)
   }
   for (std::size_t c = 0; c < setup.clients; ++c) {
     const auto last = static_cast<std::uint8_t>(c + 101);
-    clients_.push_back(std::make_unique<Client>(first_client + c,
-                                                mac_from({2, 0, 0, 0, 1, last}),
+    clients_.push_back(std::make_unique<Client>(first_client + c, mac_from({2, 0, 0, 0, 1, last}),
                                                 Ipv4Address::from_u32(0xc0000200U | last)));
   }
   network_.deliver = [this](Node from, Node to, const Packet& p) { deliver(from, to, p); };
@@ -62,13 +61,13 @@ void World::note_arrival(Node from, Node to, const Packet& packet) {
   if (!packet.advertisement || !packet.decides || packet.arrival <= newest) return;
   newest = packet.arrival;
   Box& box = *boxes_[to];
-  if (!box.alive() || box.process()->up_rings_full() || packet.bytes[kDemote] != std::byte{0}) return;
+  if (!box.alive() || box.process()->up_rings_full() || packet.bytes[kDemote] != std::byte{0})
+    return;
   oracle_.arrives(to, packet.slot.value(), packet.arrival);
 }
 
 void World::ask(std::size_t client) {
-  network_.send(clients_[client]->node(), clients_[client]->request(test::ip4("192.0.2.10")),
-                now_);
+  network_.send(clients_[client]->node(), clients_[client]->request(test::ip4("192.0.2.10")), now_);
 }
 
 void World::at(Moment moment, std::function<void()> what) {
