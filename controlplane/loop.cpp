@@ -78,6 +78,20 @@ void ControlLoop::turn() {
   push_reports();
 }
 
+Instant ControlLoop::next_due() const {
+  const bool ending = shutting_down_ && !all_down_reported_;
+  if (ending || !inputs_drained_ || outbox_.announcements() != 0 || !views_.is_with_all()) {
+    return Instant{};
+  }
+  Instant due = segments_.next_due();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (glances_[i].stepping_down || glances_[i].report_due) return Instant{};
+    due = std::min(due, glances_[i].next_timer);
+    if (glances_[i].master) due = std::min(due, deadline_of(slots_[i], turn_started_));
+  }
+  return due;
+}
+
 // ---- L6 ----------------------------------------------------------------------------------------
 
 Instant ControlLoop::deadline_of(const Slot& slot, Instant now) const {

@@ -55,6 +55,12 @@ class ControlLoop {
   /// go out, and what was decided is acknowledged. Call at least every 200 µs.
   void turn();
 
+  /// The moment before which further turns would do nothing, if nothing comes in and no worker
+  /// moves meanwhile: of the earliest timer, end of a lease or frame of our own. Past, or
+  /// Instant{}: the next turn has work. Leaves out how long turns are apart, which SelfWatch
+  /// judges.
+  Instant next_due() const;
+
  private:
   struct Slot {
     explicit Slot(SlotPlan p) : plan(std::move(p)) {}

@@ -78,6 +78,14 @@ std::vector<TransmitFrame> Segments::due(Instant now) {
   return frames;
 }
 
+Instant Segments::next_due() const {
+  Instant next = neighbors_.next_deadline();
+  for (const Membership& membership : memberships_) {
+    next = std::min(next, membership.next_deadline());
+  }
+  return next;
+}
+
 std::uint32_t Segments::next_random() {
   random_ ^= random_ << 13;  // xorshift: only to spread answers, nothing rests on it
   random_ ^= random_ >> 17;

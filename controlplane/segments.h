@@ -40,6 +40,8 @@ class Segments {
 
   /// What is due now, at most kFramesPerTurn; the rest stays due.
   std::vector<TransmitFrame> due(Instant now);
+  /// When due() has something, if nothing comes in until then.
+  Instant next_due() const;
 
  private:
   std::uint32_t next_random();

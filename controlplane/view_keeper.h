@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -37,6 +38,10 @@ class ViewKeeper {
   /// by it.
   bool is_with(WorkerIndex worker) const {
     return pushed_[worker.value()] == views_.back()->number;
+  }
+  bool is_with_all() const {
+    return std::all_of(pushed_.begin(), pushed_.end(),
+                       [&](ViewNumber pushed) { return pushed == views_.back()->number; });
   }
   /// True iff every worker uses this view or a later one.
   bool adopted_by_all(ViewNumber number) const;

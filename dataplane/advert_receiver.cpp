@@ -104,7 +104,7 @@ Verdict AdvertReceiver::verify(const SlotView& slot, SlotIndex index,
     return is_own_source(slot, source) ? Verdict::own : Verdict::accepted;
   }
   // design.md, dialect koi: strictly growing per sender; our own range is our own.
-  switch (replay_[index.value()].check(header.counter, topology.node_id,
+  switch (replay_[index.value()].check(header.counter, source.family(), topology.node_id,
                                        board_.own_counter.load(std::memory_order_acquire))) {
     case auth::ReplayGuard::Result::own:
       return Verdict::own;

@@ -7,7 +7,9 @@
 #include "common/strong_types.h"
 
 /// The counter between koi boxes (design.md, dialect koi): 52 bits that only grow, then 12 bits of
-/// the sender's node-id. So a counter tells its sender, and an older one is a replay.
+/// the sender's node-id. So a counter tells its sender, and an older one is a replay, but for the
+/// other half of a pair: the advertisements of one tick, one in each family, have consecutive
+/// sequences and may overtake each other (C6.3).
 namespace koi::auth {
 
 inline constexpr unsigned kNodeIdBits = 12;
@@ -24,20 +26,25 @@ constexpr NodeId node_of(std::uint64_t counter) {
 class ReplayGuard {
  public:
   enum class Result : std::uint8_t {
-    fresh,    // above everything this sender has sent; remembered
+    fresh,    // above everything heard of this sender, or the other half of its last; remembered
     own,      // in our own range: our advertisement came back
     node_id,  // in our own range, but above all we ever sent: another box has our node-id
     replayed  // not above the sender's last
   };
 
   /// own_highest: the highest counter this node has ever sent.
-  Result check(std::uint64_t counter, NodeId own, std::uint64_t own_highest);
+  Result check(std::uint64_t counter, Family family, NodeId own, std::uint64_t own_highest);
 
  private:
   /// A group has a handful of boxes. When more senders than this are heard, the one that was
   /// silent the longest (lowest counter) is forgotten.
   static constexpr std::size_t kSenders = 8;
   std::array<std::uint64_t, kSenders> highest_{};  // 0: free
+  struct Last {
+    Family family = Family::ipv4;  // of the highest
+    bool follows = false;          // the one just before it was heard as well
+  };
+  std::array<Last, kSenders> last_{};
 };
 
 }  // namespace koi::auth

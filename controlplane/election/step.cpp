@@ -264,7 +264,7 @@ class Machine {
 
   bool is_duplicate(const VerifiedAdvert& ad) {
     if (!p_.is_koi()) return false;
-    return s_.guards[index_of(ad.family)].check(ad.counter, p_.node, UINT64_MAX) !=
+    return s_.guards[index_of(ad.family)].check(ad.counter, ad.family, p_.node, UINT64_MAX) !=
            auth::ReplayGuard::Result::fresh;
   }
 

@@ -13,9 +13,10 @@ constexpr std::uint64_t kOwnHighest = 500 * 4096 + 11;
 
 class ReplayTest : public ::testing::Test {
  protected:
-  Result hear(std::uint64_t sequence, NodeId node = kPeer) {
-    return guard.check(make_counter(sequence, node), kOwn, kOwnHighest);
+  Result hear(std::uint64_t sequence, NodeId node = kPeer, Family family = Family::ipv4) {
+    return guard.check(make_counter(sequence, node), family, kOwn, kOwnHighest);
   }
+  Result hear6(std::uint64_t sequence) { return hear(sequence, kPeer, Family::ipv6); }
   ReplayGuard guard;
 };
 
@@ -37,6 +38,30 @@ TEST_F(ReplayTest, OnlyGrowingIsFresh) {
   EXPECT_EQ(hear(101), Result::fresh);
   EXPECT_EQ(hear((1ULL << 52) - 1), Result::fresh);
   EXPECT_EQ(hear((1ULL << 52) - 2), Result::replayed);
+}
+
+// C6.3 kept
+TEST_F(ReplayTest, FamiliesOfOneTickMayOvertakeEachOther) {
+  EXPECT_EQ(hear6(101), Result::fresh);
+  EXPECT_EQ(hear(100), Result::fresh);  // the first one ever of this family
+  EXPECT_EQ(hear6(103), Result::fresh);
+  EXPECT_EQ(hear(102), Result::fresh);
+  EXPECT_EQ(hear(105), Result::fresh);  // either one
+  EXPECT_EQ(hear6(104), Result::fresh);
+}
+
+// C6.3 refused
+TEST_F(ReplayTest, OtherHalfOfThePairComesOnceAndInTheOtherFamily) {
+  EXPECT_EQ(hear6(101), Result::fresh);
+  EXPECT_EQ(hear6(100), Result::replayed);  // in the same family nothing overtakes
+  EXPECT_EQ(hear(100), Result::fresh);
+  EXPECT_EQ(hear(100), Result::replayed);
+  EXPECT_EQ(hear6(100), Result::replayed);
+  EXPECT_EQ(hear(101), Result::replayed);  // what was heard in one family is a replay in the other
+  EXPECT_EQ(hear(102), Result::fresh);
+  EXPECT_EQ(hear6(101), Result::replayed);  // heard before
+  EXPECT_EQ(hear(104), Result::fresh);
+  EXPECT_EQ(hear6(102), Result::replayed);  // a tick ago
 }
 
 // C6.6 kept
@@ -69,7 +94,7 @@ TEST_F(ReplayTest, OwnRangeToTheBoundary) {
 }
 
 TEST_F(ReplayTest, BeforeWeSentAnythingOurRangeIsAnothers) {
-  EXPECT_EQ(guard.check(make_counter(1, kOwn), kOwn, 0), Result::node_id);
+  EXPECT_EQ(guard.check(make_counter(1, kOwn), Family::ipv4, kOwn, 0), Result::node_id);
 }
 
 // C6.7 kept

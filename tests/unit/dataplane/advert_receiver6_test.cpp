@@ -182,6 +182,14 @@ TEST(AdvertReceiver6, KoiCountsOnInBothFamilies) {
   EXPECT_EQ(world.verdict_on(frame6(with_counter(counter_of(3)))), "carp_replay");
 }
 
+// C6.3 kept, C6.3 refused
+TEST(AdvertReceiver6, TheFamiliesOfOneTickMayOvertakeEachOther) {
+  World world;
+  EXPECT_EQ(world.verdict_on(frame6(with_counter(counter_of(2)))), "taken");
+  EXPECT_EQ(world.verdict_on(frame(with_counter(counter_of(1)))), "taken");
+  EXPECT_EQ(world.verdict_on(frame(with_counter(counter_of(1)))), "carp_replay");
+}
+
 // C6.8 kept, C6.8 refused
 TEST(AdvertReceiver6, OtherDialectsOwnSourceAddressIsOurOwn) {
   World world;

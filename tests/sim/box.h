@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "controlplane/view_builder.h"
+#include "tests/sim/process.h"
+
+namespace koi::sim {
+
+class World;
+
+/// A koi box: its machine, which lives on when koid dies, and koid when it runs. The service thread
+/// is modelled here: it hands on commands, and demotes the box for what control notices of itself.
+class Box {
+ public:
+  struct Setup {
+    config::Config config;
+    unsigned workers = 1;
+    bool with_ears = false;
+    std::int64_t ppm = 0;
+    std::uint64_t seed = 0;
+  };
+  Box(World& world, std::size_t index, const Setup& setup);
+
+  std::size_t index() const { return index_; }
+  const config::Config& config() const { return setup_.config; }
+  bool alive() const { return process_ != nullptr; }
+  bool connected() const { return link_up_; }
+  Process* process() { return process_.get(); }
+  controlplane::PortFacts facts(std::uint8_t receivers) const;
+  bool always_closely() const;
+
+  // Faults.
+  void start();
+  void kill();
+  void shut_down();  // steps down first (L10), then ends
+  void demote(std::uint8_t count);
+  void link(bool up);
+  void step_wall_clock(Duration by) { wall_clock_ += by; }
+  /// who: 0 control, then workers; none: all of them, the whole box.
+  void pause(std::optional<std::size_t> who, const Pause& pause);
+
+  /// A frame of that node is on its way.
+  void receive(std::size_t from, const Packet& packet);
+
+  // What its process tells.
+  void learns(const UpMessage& message);
+  void reports(const controlplane::Report& report);
+  void covers(std::size_t slot, Term term, Moment from, Moment to);
+  void answer(Packet& packet);
+  void transmit(const TransmitFrame& frame);
+
+ private:
+  void on(const controlplane::RoleChange& change);
+  void on(const controlplane::SelfNoticed& noticed);
+  void on(const controlplane::NeedCounters&);
+  void on(const controlplane::AllDown&);
+  template <class Other>
+  void on(const Other&) {}
+  void command(const controlplane::Command& command);
+  /// Some milliseconds later, if the process still lives then.
+  void soon(std::function<void()> what);
+  void tell_demotion();
+
+  World& world_;
+  const std::size_t index_;
+  const Setup setup_;
+  std::unique_ptr<Process> process_;
+  std::uint64_t life_ = 0;
+  std::uint64_t ceiling_ = 0;  // in the state file
+  Duration wall_clock_{};
+  std::uint8_t demoted_ = 0;  // on command
+  std::set<std::pair<controlplane::SelfCause, std::uint16_t>> noticed_;
+  bool link_up_ = true;
+};
+
+}  // namespace koi::sim

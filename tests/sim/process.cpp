@@ -1,0 +1,271 @@
+#include "tests/sim/process.h"
+
+#include <algorithm>
+
+#include "controlplane/view_builder.h"
+#include "tests/sim/box.h"
+#include "tests/sim/mutants.h"
+#include "tests/sim/random.h"
+
+namespace koi::sim {
+namespace {
+
+/// Control starts a turn at least every 200 µs (design.md), a sleeping worker a round about every
+/// 70 µs. Rounds are further apart than WorkerLease::kPublishEvery, so that each one publishes.
+constexpr Duration kTurn = 176us;
+constexpr Duration kTurnJitter = 24us;
+constexpr Duration kRound = 64us;
+constexpr Duration kRoundJitter = 12us;
+/// Turns that do nothing are left out, but no more of them than SelfWatch::kLate takes for an
+/// ordinary night's sleep.
+constexpr std::uint64_t kTurnsLeftOut = 220;
+
+/// The first instant that is_after() is not true of; it counts in units of 2^14 ns.
+Instant end_of(const Stamp& deadline, Instant from) {
+  const std::int64_t units = deadline.left(from) / Duration(1 << 14) + 1;
+  return Instant(Duration(((from.time_since_epoch().count() >> 14) + units) << 14));
+}
+
+}  // namespace
+
+/// Two pause points around every look at the clock.
+class Process::ActorClock final : public Clock {
+ public:
+  explicit ActorClock(Process& process) : process_(process) {}
+  Instant now() override {
+    process_.control.pause_point();
+    const Instant read = process_.local();
+    process_.control.pause_point();
+    return read;
+  }
+
+ private:
+  Process& process_;
+};
+
+/// The receiving end of an up ring, where the oracle sees what control learns.
+class Process::UpTap final : public Receiver<UpMessage> {
+ public:
+  UpTap(Process& process, Ring<UpMessage>& ring, WorkerIndex worker)
+      : process_(process), ring_(ring), worker_(worker) {}
+  bool try_receive(UpMessage& message) override {
+    if (!ring_.try_receive(message)) return false;
+    if (!process_.dead_) process_.box_.learns(message);
+    if (!mutated(Mutant::kMasterIgnoresBetter)) return true;
+    const auto* advert = std::get_if<VerifiedAdvert>(&message);
+    if (advert == nullptr || process_.board_->slot(advert->slot).term.load() == 0) return true;
+    process_.board_->slot(advert->slot).acknowledged[worker_.value()].store(advert->heard_number);
+    return try_receive(message);
+  }
+
+ private:
+  Process& process_;
+  Ring<UpMessage>& ring_;
+  WorkerIndex worker_;
+};
+
+/// The service thread's end of the report ring, emptied at once.
+class Process::ReportTap final : public Sender<controlplane::Report> {
+ public:
+  explicit ReportTap(Process& process) : process_(process) {}
+  bool try_send(const controlplane::Report& report) override {
+    if (!process_.dead_) process_.box_.reports(report);
+    return true;
+  }
+
+ private:
+  Process& process_;
+};
+
+Process::Process(const Setup& setup, Box& box, const Moment& now)
+    : control(now, [this] { turn(); }),
+      box_(box),
+      now_(now),
+      time_(now - Duration(static_cast<std::int64_t>(mix(setup.seed) % 5'000'000)), setup.ppm) {
+  const auto receivers = static_cast<std::uint8_t>((1U << setup.workers) - 1);
+  controlplane::Plan plan = controlplane::make_plan(setup.config, {box.facts(receivers)});
+  // No reports of membership: nobody here listens to them. Probes and unicast peers need places.
+  if (!setup.with_ears) plan.places.clear();
+  mutate(plan, box.index());
+  slots_ = plan.slots.size();
+  topology_ = plan.topology;
+  clock_ = std::make_unique<ActorClock>(*this);
+  counters_ = std::make_unique<controlplane::ControlCounters>(slots_);
+  commands_ = std::make_unique<Ring<controlplane::Command>>(nullptr, &control, 4096);
+  reports_ = std::make_unique<ReportTap>(*this);
+
+  control.grid = Grid(now, kTurn, kTurnJitter, mix(setup.seed ^ 1));
+  control.done = 1;
+  controlplane::ControlLoop::Setup loop;
+  loop.clock = clock_.get();
+  loop.board = board_.get();
+  loop.counters = counters_.get();
+  loop.commands = commands_.get();
+  loop.reports = reports_.get();
+  loop.node = setup.config.node_id;
+  loop.first_sequence = setup.first_sequence;
+  loop.sequence_ceiling = setup.first_sequence + kReservedSequences;
+  for (unsigned w = 0; w < setup.workers; ++w) {
+    const WorkerIndex index(static_cast<std::uint8_t>(w));
+    workers.push_back(std::make_unique<Worker>(*this, index));
+    Worker& worker = *workers.back();
+    worker.actor.grid = Grid(now, kRound, kRoundJitter, mix(setup.seed ^ (2 + w)));
+    worker.actor.done = 1;
+    taps_.push_back(std::make_unique<UpTap>(*this, worker.up, index));
+    loop.workers.push_back(
+        {taps_.back().get(), &worker.down, setup.with_ears ? &worker.counters : nullptr});
+  }
+  loop_ = std::make_unique<controlplane::ControlLoop>(loop, std::move(plan));
+  for (auto& worker : workers) worker->start(loop_->first_view());
+  control_due_ = now;
+  caught_up_ = now;
+  plan_next();
+}
+
+Process::~Process() = default;
+
+// ---- threads -----------------------------------------------------------------------------------
+
+void Process::turn() {
+  if (mutated(Mutant::kListenedAlways)) {
+    for (std::size_t w = 0; w < workers.size(); ++w) {
+      board_->worker(WorkerIndex(static_cast<std::uint8_t>(w)))
+          .emptied.store(local().time_since_epoch().count());
+    }
+  }
+  loop_->turn();
+}
+
+void Process::run_next() {
+  Actor& actor = *next_actor_;
+  catch_up(now_);
+  actor.run();
+  // Whoever went round at this very moment has done so before.
+  if (!actor.paused()) actor.done = actor.grid.first_from(now_ + Duration(1));
+  if (!control.paused()) {
+    control.done = std::max(control.done, control.grid.first_from(now_ + Duration(1)));
+  }
+  if (&actor == &control && !actor.paused()) {
+    control_due_ =
+        std::min(time_.when(loop_->next_due()), control.grid.at(control.done + kTurnsLeftOut));
+  }
+  plan_next();
+}
+
+/// When the first lease ends that lasts at all.
+Moment Process::lease_end() const {
+  Moment first = kNoMoment;
+  for (std::size_t s = 0; s < slots_; ++s) {
+    const SlotIndex slot(static_cast<std::uint16_t>(s));
+    const std::uint64_t term = board_->slot(slot).term.load();
+    if (term == 0) continue;
+    for (const Family family : election::kFamilies) {
+      const Stamp deadline = board_->deadline(slot, family);
+      const Instant from = time_.at(caught_up_);
+      if (!deadline.is_number_of(term) || !deadline.is_after(from)) continue;
+      first = std::min(first, time_.when(end_of(deadline, from)));
+    }
+  }
+  return first;
+}
+
+void Process::catch_up(Moment until) {
+  if (until <= caught_up_) return;
+  const auto to = [&](Moment moment) {
+    for (auto& worker : workers) worker->catch_up(moment);
+    for (auto& worker : workers) worker->note_coverage();
+  };
+  // Nothing but the end of a lease changes what idle rounds could answer.
+  const Moment end = lease_end();
+  if (end > caught_up_ && end < until) to(end);
+  to(until);
+  caught_up_ = until;
+}
+
+// ---- which thread is next ----------------------------------------------------------------------
+
+void Process::look_closely(Moment from, Moment to) {
+  const auto later = std::find_if(close_looks_.begin(), close_looks_.end(),
+                                  [&](const auto& look) { return look.first > from; });
+  close_looks_.insert(later, {from, to});
+  plan_next();
+}
+
+void Process::plan_next() {
+  while (!close_looks_.empty() && close_looks_.front().second < now_) close_looks_.pop_front();
+  const bool some_paused = std::any_of(workers.begin(), workers.end(),
+                                       [](const auto& worker) { return worker->actor.paused(); });
+  const bool closely = box_.always_closely() || some_paused || control.paused() ||
+                       (!close_looks_.empty() && close_looks_.front().first <= now_);
+  const Moment look = close_looks_.empty() || closely ? kNoMoment : close_looks_.front().first;
+
+  next_ = kNoMoment;
+  const auto consider = [&](Actor& actor, bool at_once, Moment needed) {
+    Moment when = actor.resumes();
+    if (!actor.paused()) {
+      const Moment wanted = at_once || closely ? now_ : std::max(now_, std::min(needed, look));
+      if (wanted == kNoMoment) return;
+      if (actor.grid.at(actor.done) < wanted) {
+        when = actor.grid.at(actor.grid.first_from(wanted));
+      } else {
+        when = actor.grid.at(actor.done);
+      }
+    }
+    if (when >= next_) return;
+    next_ = when;
+    next_actor_ = &actor;
+  };
+  const bool asked = commands_->size() != 0 ||
+                     std::any_of(workers.begin(), workers.end(),
+                                 [](const auto& worker) { return worker->up.size() != 0; });
+  consider(control, asked, control_due_);
+  for (auto& worker : workers) consider(worker->actor, worker->busy(), worker->next_frame());
+}
+
+// ---- from and to the outside -------------------------------------------------------------------
+
+void Process::covers(std::size_t slot, Term term, Moment from, Moment to) {
+  if (!dead_) box_.covers(slot, term, from, to);
+}
+
+void Process::answer(Packet& packet) {
+  if (!dead_) box_.answer(packet);
+}
+
+void Process::transmit(const TransmitFrame& frame) {
+  if (!dead_) box_.transmit(frame);
+}
+
+void Process::acknowledge_all(WorkerIndex worker) {
+  for (std::size_t s = 0; s < slots_; ++s) {
+    SlotWords& words = board_->slot(SlotIndex(static_cast<std::uint16_t>(s)));
+    words.acknowledged[worker.value()].store(
+        Stamp::from_word(words.heard[worker.value()].load()).number());
+  }
+}
+
+void Process::receive(std::size_t worker, const Packet& packet) {
+  workers[worker]->receive(packet);
+  plan_next();
+}
+
+void Process::command(const controlplane::Command& command) {
+  commands_->try_send(command);
+  plan_next();
+}
+
+void Process::fill_rings(bool up, bool down) {
+  for (auto& worker : workers) {
+    worker->up.capacity = up ? 0 : 8192;
+    worker->down.capacity = down ? 0 : 1024;
+  }
+}
+
+void Process::kill() {
+  catch_up(now_);
+  dead_ = true;
+  control.abandon();
+  for (auto& worker : workers) worker->actor.abandon();
+}
+
+}  // namespace koi::sim

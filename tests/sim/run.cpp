@@ -1,0 +1,240 @@
+#include "tests/sim/run.h"
+
+#include <algorithm>
+
+#include "config/derived.h"
+#include "controlplane/election/types.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/scenario.h"
+#include "tests/support/lab_config.h"
+
+namespace koi::sim {
+namespace {
+
+using election::Role;
+
+class Run {
+ public:
+  Run(const Scenario& scenario, const RunOptions& options)
+      : scenario_(scenario),
+        brief_(options.brief),
+        random_(scenario.seed),
+        world_(scenario.world, options.trace) {
+    world_.trace().remark(describe(scenario));
+    describe_members();
+    world_.network().quality = scenario.quality;
+    world_.oracle().wire(world_.network().wire());
+    const std::size_t nodes = world_.boxes() + world_.foreigners() + world_.clients();
+    for (Node node = 0; node < nodes; ++node) {
+      world_.network().attach(node, scenario.two_switches ? random_.below(2) : 0);
+    }
+  }
+
+  Outcome run() {
+    cold_start();
+    const unsigned rounds = brief_ ? 1 : scenario_.rounds;
+    for (unsigned round = 0; round < rounds && !failed(); ++round) {
+      const Duration length = scenario_.fast ? Duration(2s) : Duration(40s);
+      const Moment healed = disturb(world_, scenario_, random_, world_.now() + length);
+      ask_until(healed, length / 20);
+      world_.run_until(healed);
+      be_well();
+      for (unsigned death = 0; death < (brief_ ? 1 : 2) && !failed(); ++death) take_over();
+    }
+    world_.catch_up();
+    world_.oracle().finish();
+    return {.violation = world_.oracle().violation(),
+            .simulated = world_.now().time_since_epoch(),
+            .longest_double = world_.oracle().longest_double(),
+            .trace = world_.trace().number(),
+            .takeovers = takeovers_};
+  }
+
+ private:
+  bool failed() { return world_.oracle().failed(); }
+
+  void describe_members() {
+    for (std::size_t b = 0; b < world_.boxes(); ++b) {
+      const config::Group& group = world_.box(b).config().groups[0];
+      for (std::size_t slot = 0; slot < slots(); ++slot) {
+        const std::uint8_t advskew = config::members_of(group)[slot].advskew;
+        Oracle::Member& member = world_.oracle().member(b, slot);
+        member.master_down = election::master_down_interval(group.advbase, advskew, 3);
+        member.interval = election::send_interval(group.advbase, advskew);
+        member.preempt = group.preempt;
+      }
+    }
+    for (std::size_t f = 0; f < world_.foreigners(); ++f) {
+      const Foreign::Setup& other = scenario_.world.foreigners[f];
+      Oracle::Member& member = world_.oracle().member(world_.boxes() + f, 0);
+      member.master_down = election::master_down_interval(other.advbase, other.advskew, 3);
+      member.interval = election::send_interval(other.advbase, other.advskew);
+      member.preempt = other.preempt;
+    }
+  }
+
+  std::size_t slots() const { return scenario_.world.oracle.slots; }
+  Duration patience() { return world_.oracle().longest_wait(); }
+
+  void cold_start() {
+    world_.oracle().disturbed(world_.now() + 60ms);
+    for (std::size_t b = 0; b < world_.boxes(); ++b) {
+      world_.at(world_.now() + Duration(random_.between(0, 50'000'000)),
+                [this, b] { world_.box(b).start(); });
+    }
+    for (std::size_t f = 0; f < world_.foreigners(); ++f) world_.foreigner(f).start();
+    world_.run_until(world_.now() + 60ms);
+    be_well();
+  }
+
+  void ask_until(Moment end, Duration each) {
+    for (Moment at = world_.now(); at < end; at += Duration(random_.between(1, 2 * each.count()))) {
+      const std::size_t client = random_.below(world_.clients());
+      world_.at(at, [this, client] { world_.ask(client); });
+    }
+  }
+
+  /// All is well now: the boxes come to agree, and then nothing changes for a good while.
+  void be_well() {
+    // What a box noticed of itself counts for up to 10 s, a preempt may wait for as long.
+    settle(2 * patience() + 4 * longest_interval() + (scenario_.fast ? 12s : 24s));
+    expect_one_master();
+    expect_clients_served();
+    const Duration quiet =
+        scenario_.fast || brief_ ? Duration(1s) : Duration(1s) * random_.between(60, 500);
+    const std::uint64_t changes = world_.oracle().role_changes();
+    ask_until(world_.now() + quiet, 15s);
+    world_.run_until(world_.now() + quiet);
+    if (!failed() && world_.oracle().role_changes() != changes) {
+      world_.oracle().fail("a role changed although all was well");
+    }
+  }
+
+  void settle(Duration time) { world_.run_until(world_.now() + time); }
+
+  Duration longest_interval() {
+    Duration longest{};
+    for (std::size_t box = 0; box < world_.oracle_boxes(); ++box) {
+      longest = std::max(longest, world_.oracle().member(box, 0).interval);
+    }
+    return longest;
+  }
+
+  bool is_master(std::size_t box, std::size_t slot) {
+    if (box < world_.boxes()) return world_.oracle().role_of(box, slot) == Role::master;
+    return world_.foreigner(box - world_.boxes()).master();
+  }
+
+  void expect_one_master() {
+    if (failed()) return;
+    world_.catch_up();
+    for (std::size_t slot = 0; slot < slots(); ++slot) {
+      std::size_t masters = 0;
+      for (std::size_t box = 0; box < world_.oracle_boxes(); ++box) {
+        if (!is_master(box, slot)) continue;
+        ++masters;
+        if (!world_.oracle().answering(box, slot)) {
+          world_.oracle().fail("box " + std::to_string(box) + " is MASTER and does not answer");
+        }
+      }
+      if (masters == 1) continue;
+      world_.oracle().fail("all is well, and slot " + std::to_string(slot) + " has " +
+                           std::to_string(masters) + " masters");
+    }
+  }
+
+  /// Each client asks, gets one answer, and what it sends to that MAC goes to a master.
+  void expect_clients_served() {
+    if (failed()) return;
+    for (std::size_t c = 0; c < world_.clients(); ++c) {
+      world_.client(c).forget_answers();
+      world_.ask(c);
+    }
+    world_.run_until(world_.now() + 2 * world_.network().wire() + 1ms);
+    const Ipv4Address shared = test::ip4("192.0.2.10");
+    for (std::size_t c = 0; c < world_.clients() && !failed(); ++c) {
+      Client& client = world_.client(c);
+      const auto mac = client.knows(shared, world_.now());
+      // A duplicate of a question is answered, a duplicate of the answer is one more.
+      const bool once = client.answers() == 1 ||
+                        (client.answers() > 1 && world_.network().quality.duplicates > 0);
+      if (!once || !mac) {
+        world_.oracle().fail("client " + std::to_string(c) + " got " +
+                             std::to_string(client.answers()) + " answers");
+        continue;
+      }
+      const Node owner = world_.network().owner(client.node(), *mac);
+      const auto slot = static_cast<std::size_t>(std::to_integer<unsigned>(mac->bytes[5]) - 1);
+      if (owner < world_.oracle_boxes() && slot < slots() && is_master(owner, slot)) continue;
+      world_.oracle().fail("what client " + std::to_string(c) +
+                           " sends to the address goes to node " + std::to_string(owner));
+    }
+  }
+
+  // ---- I2 ---------------------------------------------------------------------------------------
+
+  /// The master of a slot dies or hangs: somebody answers in time, and after it is back they agree.
+  void take_over() {
+    const std::size_t slot = random_.below(slots());
+    std::size_t dying = 0;
+    while (dying < world_.boxes() && !is_master(dying, slot)) ++dying;
+    settle(Duration(random_.between(0, 2 * longest_interval().count())));
+    if (dying == world_.boxes() || world_.boxes() < 2 || failed()) return;
+    const Moment died = world_.now();
+    const auto way = random_.below(3);
+    if (way == 0) world_.box(dying).kill();
+    if (way == 1) world_.box(dying).pause(std::nullopt, {died, 0, 3 * patience()});
+    if (way == 2) world_.box(dying).pause(0, {died, 0, 3 * patience()});
+    settle(world_.network().wire() + 1ms);
+    const Moment by = latest_answer(dying, slot);
+    world_.oracle().disturbed(by);
+    world_.run_until(by);
+    world_.catch_up();
+    ++takeovers_;
+    if (!failed() && !answered_by_another(dying, slot)) {
+      world_.oracle().fail("I2: box " + std::to_string(dying) + " has gone, and after " +
+                           std::to_string((by - died).count() / 1000) +
+                           " us nobody answers for slot " + std::to_string(slot));
+    }
+    settle(Duration(random_.between(0, 5'000'000'000)));
+    world_.box(dying).start();
+    world_.oracle().disturbed(died + 3 * patience() + 50ms);
+    world_.run_until(died + 3 * patience() + 100ms);
+    be_well();
+  }
+
+  /// Promise 2: of each healthy box, its own master-down time and 5 ms after it heard the last one.
+  Moment latest_answer(std::size_t but, std::size_t slot) {
+    Moment by = kNoMoment;
+    for (std::size_t box = 0; box < world_.boxes(); ++box) {
+      if (box == but || !world_.box(box).alive()) continue;
+      const Duration wait = world_.oracle().member(box, slot).master_down;
+      const Moment heard = world_.oracle().heard_at(box, slot);
+      by = std::min(by, heard + wait + wait / 4000 + 5ms);
+    }
+    return by;
+  }
+
+  bool answered_by_another(std::size_t but, std::size_t slot) {
+    for (std::size_t box = 0; box < world_.oracle_boxes(); ++box) {
+      if (box != but && world_.oracle().answering(box, slot)) return true;
+    }
+    return false;
+  }
+
+  const Scenario& scenario_;
+  const bool brief_;
+  Random random_;
+  World world_;
+  unsigned takeovers_ = 0;
+};
+
+}  // namespace
+
+Outcome run_seed(std::uint64_t seed, const RunOptions& options) {
+  Scenario scenario = scenario_of(seed);
+  scenario.world.closely = options.closely;
+  return Run(scenario, options).run();
+}
+
+}  // namespace koi::sim
