@@ -86,6 +86,8 @@ int run_mutants(const Options& options) {
 }
 
 int run_all(const Options& options) {
+  std::printf("seed %llu and on\n", static_cast<unsigned long long>(options.seed));
+  std::fflush(stdout);
   int failed = 0;
   for (unsigned job = 0; job < options.jobs; ++job) {
     const pid_t child = fork();
