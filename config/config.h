@@ -85,11 +85,11 @@ struct Member {
 
 struct Balance {
   BalanceMode mode = BalanceMode::arp;
-  BalanceHash hash = BalanceHash::siphash;
+  BalanceHash hash = BalanceHash::siphash;  // mode arp, as what follows
   HashBy by = HashBy::mac;
   std::string hash_key_file{};    // empty: the group's key at start
   Secret hash_key{};              // read from hash_key_file
-  std::vector<Member> members{};  // 1..32, ascending vhid
+  std::vector<Member> members{};  // 1..32 (the ip modes: 2..32), ascending vhid
 
   bool operator==(const Balance&) const = default;
 };

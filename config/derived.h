@@ -18,6 +18,9 @@ inline std::string kernel_interface(const Port& port) { return "koi-" + port.nam
 /// The families in which the group has shared addresses, and so advertises.
 FamilySet families_of(const Group& group);
 
+/// Iff every box gets each packet and keeps its share, instead of telling each asker one box's MAC.
+inline bool is_by_packet(const Balance& balance) { return balance.mode != BalanceMode::arp; }
+
 /// The group's virtual hosts, one slot each: the members of a balanced group, by ascending vhid;
 /// else one, of the group's own vhid and advskew. Never empty.
 std::vector<Member> members_of(const Group& group);

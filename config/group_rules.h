@@ -62,15 +62,16 @@ class AddressBook {
 void check_timing(const Group& group, GroupReport& report);
 /// protocol.md §16, but for peers and balancing.
 void check_dialect(const Group& group, GroupReport& report);
-/// Which hash whom, and the members among themselves.
+/// Which mode and hash for whom, and the members among themselves.
 void check_balance(const Group& group, GroupReport& report);
 /// REQUIRES: all groups' addresses are in the book.
 void check_peers(const Group& group, const AddressBook& book, GroupReport& report);
 /// All groups' ties and checks, for they name each other and ports.
 void check_ties(const Config& config, Report& report);
 void check_tracks(const Config& config, Report& report);
-/// A kernel interface for the groups whose addresses it is to have.
-void check_assign(const Config& config, Report& report);
+/// A host for the groups that are balanced by packet; a kernel interface for those whose addresses
+/// it is to have.
+void check_hosts(const Config& config, Report& report);
 
 /// The key below the group at which a member's advskew or the group's own stands.
 std::string advskew_key(const Group& group, std::size_t member);

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "config/derived.h"
 #include "config/sections.h"
-#include "config/unsupported.h"
 #include "config/words.h"
 
 namespace koi::config {
@@ -40,6 +40,15 @@ void load_hash(YamlMap& map, const LoadOptions& options, const Group& group, Bal
   }
 }
 
+/// By packet nobody chooses: every box folds the same addresses.
+void refuse_hash(YamlMap& map) {
+  for (const char* key : {"hash", "by", "hash-key-file"}) {
+    if (const auto node = map.find(key)) {
+      node->error("means nothing where each packet's addresses decide; allowed: with mode: arp");
+    }
+  }
+}
+
 /// A wrong member leaves a placeholder, so that the positions stay those of the file.
 Member load_member(const YamlNode& node) {
   Member member;
@@ -73,14 +82,14 @@ void load_balance(const YamlNode& node, const LoadOptions& options, Group& group
   auto map = node.map();
   if (!map) return;
   if (const auto mode = map->find("mode")) {
-    const auto chosen =
-        mode->choice<BalanceMode>(kBalanceModeWords, unsupported::kBalanceModesAllowed);
-    if (chosen) {
-      balance.mode = *chosen;
-      unsupported::check_balance_mode(*mode, *chosen);
-    }
+    balance.mode = mode->choice<BalanceMode>(kBalanceModeWords, "arp, ip, ip-stealth, ip-unicast")
+                       .value_or(balance.mode);
   }
-  load_hash(*map, options, group, balance);
+  if (is_by_packet(balance)) {
+    refuse_hash(*map);
+  } else {
+    load_hash(*map, options, group, balance);
+  }
   load_members(*map, balance.members);
   map->finish();
 }

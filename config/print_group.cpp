@@ -45,8 +45,10 @@ void print_track(Printer& out, const std::vector<Track>& tracks) {
 void print_balance(Printer& out, const Balance& balance) {
   out.line(4, "balance:");
   out.line(6, "mode: {}", word(balance.mode));
-  out.line(6, "hash: {}", word(balance.hash));
-  if (balance.hash == BalanceHash::siphash) out.line(6, "by: {}", word(balance.by));
+  if (!is_by_packet(balance)) out.line(6, "hash: {}", word(balance.hash));
+  if (!is_by_packet(balance) && balance.hash == BalanceHash::siphash) {
+    out.line(6, "by: {}", word(balance.by));
+  }
   if (!balance.hash_key_file.empty()) {
     out.line(6, "hash-key-file: {}", scalar(balance.hash_key_file));
   }

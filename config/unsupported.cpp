@@ -21,10 +21,6 @@ void check_protocol(const YamlNode& node, Protocol protocol) {
   if (protocol != Protocol::carp) refuse(node, "VRRP", kProtocolsAllowed);
 }
 
-void check_balance_mode(const YamlNode& node, BalanceMode mode) {
-  if (mode != BalanceMode::arp) refuse(node, "balancing of IP packets", kBalanceModesAllowed);
-}
-
 void check_trailer(YamlMap& group) {
   static constexpr std::array<std::pair<std::string_view, TrailerMode>, 4> kModes = {
       {{"off", TrailerMode::off},

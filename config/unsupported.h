@@ -12,10 +12,8 @@ namespace koi::config::unsupported {
 
 inline constexpr std::string_view kProtocolsAllowed = "carp";
 inline constexpr std::string_view kTrailerModesAllowed = "off";
-inline constexpr std::string_view kBalanceModesAllowed = "arp";
 
 void check_protocol(const YamlNode& node, Protocol protocol);
-void check_balance_mode(const YamlNode& node, BalanceMode mode);
 
 /// The key of a group that has no field in Group yet: trailer.
 void check_trailer(YamlMap& group);

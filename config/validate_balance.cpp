@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "config/derived.h"
 #include "config/group_rules.h"
 #include "config/words.h"
 
@@ -24,10 +25,6 @@ bool knows(Dialect dialect, BalanceHash hash) {
 void check_hash(const Group& group, GroupReport& report) {
   if (!report.clean({"dialect", "balance.mode", "balance.hash"})) return;
   const BalanceHash hash = group.balance->hash;
-  if (group.dialect == Dialect::ucarp) {
-    report.error("balance", "is unknown to a UCarp; allowed with dialect koi, openbsd or freebsd");
-    return;
-  }
   if (!knows(group.dialect, hash)) {
     report.error("balance.hash", fmt::format("{} is unknown to dialect {}; allowed with it: {}, or "
                                              "one of the dialects {}",
@@ -44,11 +41,38 @@ void check_hash(const Group& group, GroupReport& report) {
   }
 }
 
+/// protocol.md §11: only OpenBSD has these modes, and one member is no balancing to it.
+void check_by_packet(const Group& group, GroupReport& report) {
+  if (!report.clean({"dialect", "balance.mode"})) return;
+  const std::string_view mode = word(group.balance->mode);
+  if (group.dialect == Dialect::freebsd) {
+    report.error("balance.mode", fmt::format("{} is unknown to dialect freebsd; allowed with it: "
+                                             "arp, or one of the dialects koi, openbsd",
+                                             mode));
+  }
+  if (group.balance->members.size() == 1 && report.clean("balance.members")) {
+    report.error(
+        "balance.members",
+        fmt::format("has 1 member, who would share with nobody; allowed with mode {}: 2 to "
+                    "32 members, or no balance",
+                    mode));
+  }
+}
+
 }  // namespace
 
 void check_balance(const Group& group, GroupReport& report) {
   if (!group.balance) return;
-  check_hash(group, report);
+  if (group.dialect == Dialect::ucarp) {
+    if (report.clean({"dialect", "balance.mode", "balance.hash"})) {
+      report.error("balance",
+                   "is unknown to a UCarp; allowed with dialect koi, openbsd or freebsd");
+    }
+  } else if (is_by_packet(*group.balance)) {
+    check_by_packet(group, report);
+  } else {
+    check_hash(group, report);
+  }
   std::map<Vhid, std::size_t> seen;
   for (std::size_t i = 0; i < group.balance->members.size(); ++i) {
     const std::string key = fmt::format("balance.members[{}].vhid", i);

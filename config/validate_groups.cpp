@@ -199,7 +199,7 @@ void validate_groups(const Config& config, Report& all) {
   }
   check_ties(config, all);
   check_tracks(config, all);
-  check_assign(config, all);
+  check_hosts(config, all);
   check_slots(config, all);
 }
 

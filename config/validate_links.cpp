@@ -7,6 +7,7 @@
 
 #include "config/derived.h"
 #include "config/group_rules.h"
+#include "config/words.h"
 
 namespace koi::config {
 
@@ -77,19 +78,27 @@ void check_tracks(const Config& config, Report& all) {
   }
 }
 
-void check_assign(const Config& config, Report& all) {
+void check_hosts(const Config& config, Report& all) {
   for (const Group& group : config.groups) {
     GroupReport report(group, all);
-    if (group.assign == Assign::never || !report.clean({"assign", "port"})) continue;
     const auto port = std::find_if(config.ports.begin(), config.ports.end(),
                                    [&](const Port& p) { return p.name == group.port; });
-    if (port == config.ports.end() || !all.clean("ports." + path_part(port->name) + ".host") ||
-        has_kernel_interface(*port)) {
+    if (!report.clean("port") || port == config.ports.end() ||
+        !all.clean("ports." + path_part(port->name) + ".host")) {
       continue;
     }
-    report.error("assign", fmt::format("port {} has no kernel interface; allowed: with its host: "
-                                       "tap or virtio-user",
-                                       port->name));
+    if (group.assign != Assign::never && report.clean("assign") && !has_kernel_interface(*port)) {
+      report.error("assign", fmt::format("port {} has no kernel interface; allowed: with its host: "
+                                         "tap or virtio-user",
+                                         port->name));
+    }
+    if (group.balance && is_by_packet(*group.balance) && report.clean("balance.mode") &&
+        port->host == HostPort::none) {
+      report.error("balance.mode",
+                   fmt::format("{} shares what goes on to the host, and port {} has none; allowed: "
+                               "arp, or with the port's host: tap, virtio-user or vdev:",
+                               word(group.balance->mode), port->name));
+    }
   }
 }
 

@@ -134,7 +134,7 @@ TransmitFrame FrameMaker::begin(FrameKind kind, Family family) const {
 
 std::size_t FrameMaker::ethernet(TransmitFrame& frame, const MacAddress& to,
                                  std::uint16_t ethertype) const {
-  return wire::write_ethernet(frame.bytes, to, virtual_mac(setup_.vhid), setup_.vlan, ethertype,
+  return wire::write_ethernet(frame.bytes, to, setup_.sends_from, setup_.vlan, ethertype,
                               setup_.pcp);
 }
 

@@ -22,9 +22,9 @@ struct AdvertFields {
 };
 
 /// Makes the frames of one slot: advertisements (protocol.md §1, §2), bow-outs (§8), gratuitous ARP
-/// and unsolicited Neighbor Advertisements (§9). All leave from the virtual MAC, unicast copies
-/// too. It fills kind, family, port, length and bytes; term, slot, not-after, lease and which copy
-/// is the last are the caller's (L3, L4). Control thread.
+/// and unsolicited Neighbor Advertisements (§9). All leave from the same MAC, unicast copies too:
+/// the virtual one, or the port's own (§11). It fills kind, family, port, length and bytes; term,
+/// slot, not-after, lease and which copy is the last are the caller's (L3, L4). Control thread.
 class FrameMaker {
  public:
   /// What is the same in all frames of the slot.
@@ -32,6 +32,7 @@ class FrameMaker {
     PortIndex port;
     VlanId vlan;
     Vhid vhid;
+    MacAddress sends_from;  // SlotView's
     Ipv4Address source;
     Ipv6Address source6;         // of multicast and of copies to link-local peers
     Ipv6Address global_source6;  // of copies to other IPv6 peers; all zero: source6 as well

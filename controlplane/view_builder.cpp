@@ -120,17 +120,38 @@ class Builder {
     Entry entry{
         .kind = EntryKind::shared, .slot = first, .on_host = group.assign != config::Assign::never};
     const std::vector<config::Member> members = config::members_of(group);
-    if (group.balance) {
+    if (group.balance && !config::is_by_packet(*group.balance)) {
       entry.balancer = static_cast<std::uint16_t>(topology_.balancers.size());
       topology_.balancers.push_back(balancer_of(group));
     }
-    for (const config::Member& member : members) add_slot(g, port, member);
-    plan_.groups.push_back({first, static_cast<std::uint16_t>(members.size())});
+    const Shape shape{first, static_cast<std::uint8_t>(members.size()), members[0].vhid};
+    for (const config::Member& member : members) add_slot(g, port, member, shape);
+    plan_.groups.push_back({first, shape.members});
     for (const IpAddress& address : group.addresses) add_entry(port, group.vlan, address, entry);
     add_to_place(group, port);
   }
 
-  void add_slot(std::size_t g, PortIndex port, const config::Member& member) {
+  /// What the slots of a group have in common.
+  struct Shape {
+    SlotIndex first;
+    std::uint8_t members;
+    Vhid first_vhid;
+  };
+
+  /// protocol.md §2, §11: what a slot tells, and where it sends from.
+  void set_macs(const config::Group& group, const Shape& shape, SlotView& slot) const {
+    slot.mac = virtual_mac(slot.vhid);
+    slot.told = slot.mac;
+    slot.sends_from = slot.mac;
+    if (!group.balance || !config::is_by_packet(*group.balance)) return;
+    const config::BalanceMode mode = group.balance->mode;
+    slot.by_packet = true;
+    slot.told = mode == config::BalanceMode::ip ? multicast_virtual_mac(shape.first_vhid)
+                                                : virtual_mac(shape.first_vhid);
+    if (mode != config::BalanceMode::ip_unicast) slot.sends_from = facts_[slot.port.value()].mac;
+  }
+
+  void add_slot(std::size_t g, PortIndex port, const config::Member& member, const Shape& shape) {
     const config::Group& group = config_.groups[g];
     const SlotIndex slot(static_cast<std::uint16_t>(topology_.slots.size()));
     const OwnAddresses& own = own_.at({port, group.vlan});
@@ -141,7 +162,11 @@ class Builder {
         SlotView{.port = port,
                  .vlan = group.vlan,
                  .vhid = member.vhid,
-                 .mac = virtual_mac(member.vhid),
+                 .mac = {},  // these three: set_macs()
+                 .told = {},
+                 .sends_from = {},
+                 .first = shape.first,
+                 .members = shape.members,
                  .families = config::families_of(group),
                  .replay = group.dialect == Dialect::koi ? ReplayRule::strict : ReplayRule::none,
                  .multicast = group.multicast,
@@ -151,6 +176,8 @@ class Builder {
                  .source6 = own.ipv6(),
                  .first_auth = first_auth,
                  .auth_count = static_cast<std::uint32_t>(topology_.auths.size()) - first_auth});
+    SlotView& view = topology_.slots.back();
+    set_macs(group, shape, view);
     vhid_items_.push_back({Topology::vhid_key(port, group.vlan, member.vhid), slot.value()});
     plan_.slots.push_back(SlotPlan{.group = group.name,
                                    .group_index = static_cast<std::uint16_t>(g),
@@ -159,25 +186,26 @@ class Builder {
                                    .vlan = group.vlan,
                                    .parameters = parameters_of(group, member, own),
                                    .transmitter = transmitter,
-                                   .frames = frames_of(group, member, port, own, first_auth),
+                                   .frames = frames_of(group, view, own),
                                    .multicast = group.multicast,
                                    .peers = group.peers,
                                    .probes = probes_of(group)});
   }
 
-  FrameMaker frames_of(const config::Group& group, const config::Member& member, PortIndex port,
-                       const OwnAddresses& own, std::uint32_t auth) const {
-    const config::Port& settings = config_.ports[port.value()];
-    return FrameMaker({.port = port,
-                       .vlan = group.vlan,
-                       .vhid = member.vhid,
+  FrameMaker frames_of(const config::Group& group, const SlotView& slot,
+                       const OwnAddresses& own) const {
+    const config::Port& settings = config_.ports[slot.port.value()];
+    return FrameMaker({.port = slot.port,
+                       .vlan = slot.vlan,
+                       .vhid = slot.vhid,
+                       .sends_from = slot.sends_from,
                        .source = own.ipv4,
                        .source6 = own.ipv6(),
                        .global_source6 = own.global,
                        .shared = group.addresses,
                        .traffic = traffic_class(group.dialect, settings.dscp),
                        .pcp = settings.pcp},
-                      topology_.auths[auth]);
+                      topology_.auths[slot.first_auth]);
   }
 
   /// Every accepted key with every accepted address list; the ones in use come first.

@@ -83,6 +83,7 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
   }
   const MacAddress& asker = request->sender_mac;
   const MacAddress* mac = &burst.port_mac();
+  const MacAddress* from = mac;
   if (entry->kind == EntryKind::shared) {
     SlotIndex slot = entry->slot;
     if (entry->is_balanced()) {
@@ -91,7 +92,8 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
       slot = *share;
     }
     if (const auto reason = burst.lease.refusal(burst.view, slot)) return Fate::drop(*reason);
-    mac = &topology.slots[slot.value()].mac;
+    mac = &topology.slots[slot.value()].told;
+    from = &topology.slots[slot.value()].sends_from;
   } else if (entry->on_host) {
     return of_peer ? Fate::noted() : Fate::not_ours(DropReason::kArpNotOurs);
   }
@@ -103,7 +105,7 @@ Fate answer_arp(std::span<std::byte> frame, const wire::EthernetHeader& ethernet
   if (entry->kind == EntryKind::own) hear_peer(request->sender_ip, asker, ethernet, burst);
 
   wire::put_mac(frame, 0, asker);
-  wire::put_mac(frame, 6, *mac);
+  wire::put_mac(frame, 6, *from);
   wire::turn_into_arp_reply(payload, *request, *mac);
   return Fate::answer(AnswerKind::arp, ethernet.payload + wire::kArpLength);
 }

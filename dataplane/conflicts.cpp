@@ -64,6 +64,9 @@ void ConflictWatch::virtual_source(std::span<const std::byte> frame,
   if (slot == nullptr) return;
   const SlotIndex index = topology.index_of(*slot);
   if (burst.view.terms[index.value()] == Term{}) return;
+  // protocol.md §11: in `ip-unicast` an OpenBSD sends all of its share from the first one's.
+  const bool of_all = slot->by_packet && index == slot->first && slot->sends_from == slot->mac;
+  if (of_all) return;
   const std::optional<IpAddress> sender = stranger(frame, ethernet);
   if (sender) report(index, ConflictKind::virtual_mac, *sender, ethernet.source);
 }

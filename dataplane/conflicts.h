@@ -26,13 +26,14 @@ class ConflictWatch {
   explicit ConflictWatch(UpReporter& reporter) : reporter_(reporter), next_(kMaxSlots) {}
 
   /// Somebody said, by ARP or by Neighbor Advertisement, that a shared address is at this MAC: a
-  /// conflict unless the MAC is one of the group's virtual ones. entry: of that address, shared.
+  /// conflict unless the MAC is one of the group's. entry: of that address, shared.
   void claim(const Topology& topology, const Entry& entry, const IpAddress& address,
              const MacAddress& mac);
 
   /// Every frame, before it is changed: a conflict iff its Ethernet source is the virtual MAC of a
   /// slot that this box reigns. Not meant are CARP (the election and digest() judge it, and a
-  /// switch may reflect our own) and what looks like our own announcement, reflected.
+  /// switch may reflect our own) and what looks like our own announcement, reflected; nor, in
+  /// `ip-unicast`, the first slot's, from which any member may send.
   void source(std::span<const std::byte> frame, const wire::EthernetHeader& ethernet,
               const BurstContext& burst) {
     static constexpr MacAddress kPrefix = virtual_mac(Vhid(0));

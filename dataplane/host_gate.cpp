@@ -6,6 +6,7 @@
 #include "common/wire/ipv4.h"
 #include "common/wire/ipv6.h"
 #include "dataplane/host_nd.h"
+#include "dataplane/ip_share.h"
 #include "dataplane/shared_slot.h"
 
 namespace koi::dataplane {
@@ -33,12 +34,15 @@ Fate arp_from_host(std::span<const std::byte> packet, const wire::EthernetHeader
   return claims ? Fate::drop(DropReason::kHostClaim) : Fate::pass();
 }
 
-/// The slot from whose virtual MAC a packet from a shared address leaves; nothing: from the port's
-/// own. The reason: it may not leave.
+/// The slot as which a packet from a shared address leaves; nothing: as the port's own. The reason:
+/// it may not leave.
 Parsed<const SlotView*> sender_slot(const Entry* source, const wire::EthernetHeader& ethernet,
-                                    const IpAddress& destination, const BurstContext& burst) {
+                                    const IpAddress& destination, std::span<const std::byte> packet,
+                                    const BurstContext& burst) {
   if (source == nullptr || source->kind != EntryKind::shared) return nullptr;
   const Topology& topology = burst.topology();
+  const SlotView& first = topology.slots[source->slot.value()];
+  if (first.by_packet) return sender_of_packet(first, ethernet.ethertype, packet, burst);
   // In a balanced group the receiver's own member, for that is what it knows the address by.
   const Parsed<SlotIndex> slot = answering_slot(topology, *source,
                                                 {.link_layer = ethernet.destination,
@@ -58,9 +62,9 @@ Fate ipv4_from_host(std::span<std::byte> frame, const wire::EthernetHeader& ethe
   const Entry* source = burst.topology().find_address(burst.port, ethernet.vlan,
                                                       wire::get_ipv4(packet, kIpv4SourceAt));
   const auto slot =
-      sender_slot(source, ethernet, wire::get_ipv4(packet, kIpv4DestinationAt), burst);
+      sender_slot(source, ethernet, wire::get_ipv4(packet, kIpv4DestinationAt), packet, burst);
   if (!slot) return Fate::drop(slot.reason());
-  if (*slot != nullptr) wire::put_mac(frame, 6, (*slot)->mac);
+  if (*slot != nullptr) wire::put_mac(frame, 6, (*slot)->sends_from);
   return Fate::pass();
 }
 
@@ -83,13 +87,13 @@ Fate ipv6_from_host(std::span<std::byte> frame, const wire::EthernetHeader& ethe
   const Entry* source = burst.topology().find_address(burst.port, ethernet.vlan,
                                                       wire::get_ipv6(packet, kIpv6SourceAt));
   const auto slot =
-      sender_slot(source, ethernet, wire::get_ipv6(packet, kIpv6DestinationAt), burst);
+      sender_slot(source, ethernet, wire::get_ipv6(packet, kIpv6DestinationAt), packet, burst);
   if (!slot) return Fate::drop(slot.reason());
   if (ip && ip->protocol == wire::kProtocolIcmpv6) {
     const auto reason = check_host_nd(packet, *ip, ethernet.vlan, *slot, burst);
     if (reason) return Fate::drop(*reason);
   }
-  if (*slot != nullptr) wire::put_mac(frame, 6, (*slot)->mac);
+  if (*slot != nullptr) wire::put_mac(frame, 6, (*slot)->sends_from);
   return Fate::pass();
 }
 
@@ -102,9 +106,11 @@ Fate to_host(Fate fate, std::span<std::byte> frame, const wire::EthernetHeader& 
   }
   if (is_jumbo(frame, ethernet, burst)) return Fate::drop(DropReason::kJumbo);
   const MacAddress& to = ethernet.destination;
-  if (to.is_multicast() || to == burst.port_mac()) return Fate::pass();
-
   const Topology& topology = burst.topology();
+  if (const SlotView* group = group_by_packet(topology, burst.port, ethernet.vlan, to)) {
+    return share_to_host(frame, ethernet, *group, burst);
+  }
+  if (to.is_multicast() || to == burst.port_mac()) return Fate::pass();
   const Vhid vhid(std::to_integer<std::uint8_t>(to.bytes[5]));
   const SlotView* slot = topology.find_slot(burst.port, ethernet.vlan, vhid);
   if (slot == nullptr || slot->mac != to) return Fate::drop(DropReason::kNotOurMac);

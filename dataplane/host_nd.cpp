@@ -88,7 +88,7 @@ std::optional<DropReason> check_host_nd(std::span<std::byte> packet, const wire:
     default:
       return std::nullopt;
   }
-  if (slot != nullptr) name_source(message, options, slot->mac);
+  if (slot != nullptr) name_source(message, options, slot->told);
   return std::nullopt;
 }
 

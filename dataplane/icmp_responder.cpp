@@ -26,9 +26,9 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
   if (entry->kind == EntryKind::own && entry->on_host) {
     return Fate::not_ours(DropReason::kIpv4NotOurs);
   }
-  if (const auto reason = refusal_at(*entry, ethernet.destination, burst)) {
-    return Fate::drop(*reason);
-  }
+  const std::span<std::byte> packet = frame.subspan(ethernet.payload);
+  const Parsed<MacAddress> from = answering_mac(*entry, ethernet, packet, burst);
+  if (!from) return Fate::drop(from.reason());
   if (ip.protocol != wire::kProtocolIcmp || entry->on_host) {
     return Fate::not_ours(DropReason::kIpv4Protocol);
   }
@@ -38,7 +38,6 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
     return Fate::drop(DropReason::kIpv4Source);
   }
 
-  const std::span<std::byte> packet = frame.subspan(ethernet.payload);
   const std::span<std::byte> message = packet.subspan(wire::kIpv4Length, ip.payload_length);
   const auto echo = wire::parse_icmp_echo_request(message);
   if (!echo) {
@@ -48,7 +47,7 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
   }
 
   wire::put_mac(frame, 0, ethernet.source);
-  wire::put_mac(frame, 6, ethernet.destination);
+  wire::put_mac(frame, 6, *from);
   wire::put_ipv4(packet, kSourceAt, ip.destination);
   wire::put_ipv4(packet, kDestinationAt, ip.source);
   const std::uint16_t old_word = wire::get_be16(packet, kTtlAt);

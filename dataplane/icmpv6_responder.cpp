@@ -24,9 +24,9 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
   if (entry->kind == EntryKind::own && entry->on_host) {
     return Fate::not_ours(DropReason::kIpv6NotOurs);
   }
-  if (const auto reason = refusal_at(*entry, ethernet.destination, burst)) {
-    return Fate::drop(*reason);
-  }
+  const std::span<std::byte> packet = frame.subspan(ethernet.payload);
+  const Parsed<MacAddress> from = answering_mac(*entry, ethernet, packet, burst);
+  if (!from) return Fate::drop(from.reason());
   if (ip.protocol != wire::kProtocolIcmpv6 || entry->on_host) {
     return Fate::not_ours(DropReason::kIpv6Protocol);
   }
@@ -38,7 +38,6 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
   // Extension headers are the sender's, and are not sent back.
   if (ip.payload != wire::kIpv6Length) return Fate::not_ours(DropReason::kIpv6Extensions);
 
-  const std::span<std::byte> packet = frame.subspan(ethernet.payload);
   const std::span<std::byte> message = packet.subspan(wire::kIpv6Length, ip.payload_length);
   const auto echo = wire::parse_icmpv6_echo_request(ip, message);
   if (!echo) {
@@ -48,7 +47,7 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
   }
 
   wire::put_mac(frame, 0, ethernet.source);
-  wire::put_mac(frame, 6, ethernet.destination);
+  wire::put_mac(frame, 6, *from);
   packet[kHopLimitAt] = std::byte{kEchoReplyHopLimit};
   wire::put_ipv6(packet, kSourceAt, ip.destination);
   wire::put_ipv6(packet, kDestinationAt, ip.source);

@@ -22,6 +22,13 @@ Fate judge_claim(const Entry& entry, const IpAddress& address, const MacAddress&
                                                                : DropReason::kNdClaim);
 }
 
+/// Without the option it is at its sender's MAC; but a box of a group that is balanced by packet
+/// sends from its own one, which says nothing.
+bool says_no_mac(const wire::NeighborMessage& said, const Entry& entry, const BurstContext& burst) {
+  return !said.link_layer && entry.kind == EntryKind::shared &&
+         burst.topology().slots[entry.slot.value()].by_packet;
+}
+
 }  // namespace
 
 Fate answer_solicitation(std::span<std::byte> frame, std::size_t room,
@@ -50,6 +57,7 @@ Fate answer_solicitation(std::span<std::byte> frame, std::size_t room,
   // As with ARP, who asks for its own address says where it is.
   if (ip.source == target) return judge_claim(*entry, target, asker, burst);
   const MacAddress* mac = &burst.port_mac();
+  const MacAddress* from = mac;
 
   if (entry->kind == EntryKind::shared) {
     const Parsed<SlotIndex> slot = answering_slot(topology, *entry,
@@ -58,7 +66,8 @@ Fate answer_solicitation(std::span<std::byte> frame, std::size_t room,
                                                    .address = ip.source});
     if (!slot) return Fate::drop(slot.reason());
     if (const auto reason = burst.lease.refusal(burst.view, *slot)) return Fate::drop(*reason);
-    mac = &topology.slots[slot->value()].mac;
+    mac = &topology.slots[slot->value()].told;
+    from = &topology.slots[slot->value()].sends_from;
   }
   const bool detection = ip.source.is_unspecified();
   if (!detection && !ip.source.is_host()) return Fate::drop(DropReason::kIpv6Source);
@@ -84,7 +93,7 @@ Fate answer_solicitation(std::span<std::byte> frame, std::size_t room,
   if (entry->kind == EntryKind::shared) answer.flags |= wire::kNdRouter;
   const std::span<std::byte> out(frame.data(), length);  // into the room, if it has to be
   wire::put_mac(out, 0, to);
-  wire::put_mac(out, 6, *mac);
+  wire::put_mac(out, 6, *from);
   wire::turn_into_advertisement(out.subspan(ethernet.payload), ip, *solicitation, answer);
   return Fate::answer(AnswerKind::nd, length);
 }
@@ -101,7 +110,9 @@ Fate judge_advertisement(std::span<const std::byte> frame, const wire::EthernetH
   if (entry->kind == EntryKind::peer) {
     return take_peer(said->target, mac, ethernet, burst, DropReason::kNdNotOurs);
   }
-  const Fate fate = judge_claim(*entry, said->target, mac, burst);
+  const Fate fate = says_no_mac(*said, *entry, burst)
+                        ? Fate::drop(DropReason::kNdAnnouncement)
+                        : judge_claim(*entry, said->target, mac, burst);
   // What is said of the host's own addresses is for the host; of a shared one, the answer to it.
   const bool for_host = entry->kind == EntryKind::own || !ethernet.destination.is_multicast();
   return for_host ? Fate::not_ours(fate.reason()) : fate;

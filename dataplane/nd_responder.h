@@ -14,10 +14,11 @@
 namespace koi::dataplane {
 
 /// Answers a Neighbor Solicitation in place: for a shared address iff the lease allows (L1), with
-/// the virtual MAC as Ethernet source and target link-layer address; for an own address always,
-/// with the port's MAC. From `::` it is Duplicate Address Detection (RFC 4862 §5.4), answered to
-/// all nodes at most once a second. room: bytes of the buffer after the frame; the answer to a
-/// solicitation without options is 8 bytes longer.
+/// the virtual MAC as Ethernet source and target link-layer address, or those of balancing by
+/// packet (see answer_arp()); for an own address always, with the port's MAC. From `::` it is
+/// Duplicate Address Detection (RFC 4862 §5.4), answered to all nodes at most once a second. room:
+/// bytes of the buffer after the frame; the answer to a solicitation without options is 8 bytes
+/// longer.
 Fate answer_solicitation(std::span<std::byte> frame, std::size_t room,
                          const wire::EthernetHeader& ethernet, const wire::Ipv6Header& ip,
                          const BurstContext& burst);

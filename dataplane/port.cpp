@@ -113,7 +113,7 @@ Port::Port(Port&& other) noexcept
       bond_(std::move(other.bond_)) {}
 
 Status Port::accept(const MacAddress& mac) {
-  if (promiscuous_) return Done{};
+  if (promiscuous_ || mac.is_multicast()) return Done{};  // else start() let all groups in
   rte_ether_addr address{};
   std::memcpy(address.addr_bytes, mac.bytes.data(), 6);
   const int rc = rte_eth_dev_mac_addr_add(id_, &address, 0);

@@ -38,8 +38,8 @@ class Port {
   std::uint16_t rx_descriptors() const { return rx_descriptors_; }
   const std::string& driver() const { return driver_; }
 
-  /// Lets frames to this address in, where the port is not promiscuous and filters. Returns an
-  /// error when the driver has no room for another address.
+  /// Lets frames to this address in, a virtual or a group MAC, where the port is not promiscuous
+  /// and filters. Returns an error when the driver has no room for another address.
   Status accept(const MacAddress& mac);
 
   /// The driver's own word. Those on a kernel interface always say up: see app/kernel_link.h.

@@ -83,8 +83,8 @@ struct Entry {
 
   EntryKind kind = EntryKind::own;
   SlotIndex slot;  // of a shared address: its group's first slot
-  /// Of a balanced shared address: index into Topology::balancers. The group's slots are then
-  /// [slot, slot + members), by ascending vhid.
+  /// Of a shared address whose askers are balanced: index into Topology::balancers. The group's
+  /// slots are then [slot, slot + members), by ascending vhid.
   std::uint16_t balancer = kNoBalancer;
 
   /// The host port's side has the address and answers for it: an own one on a port with a host; a
@@ -105,7 +105,14 @@ struct SlotView {
   PortIndex port;
   VlanId vlan;
   Vhid vhid;
-  MacAddress mac;          // the virtual MAC
+  MacAddress mac;         // the virtual MAC
+  MacAddress told;        // by ARP and ND, of the shared addresses: mac, or the group MAC
+  MacAddress sends_from;  // of all that it sends: mac, or the port's own
+  SlotIndex first;        // of its group
+  std::uint8_t members = 1;
+  /// Every box gets what is sent to the group MAC, and each keeps the packets of its slots
+  /// (protocol.md §11). The first slot answers ARP and ND for the whole group.
+  bool by_packet = false;
   FamilySet families = 0;  // that it advertises in
   ReplayRule replay = ReplayRule::strict;
   bool multicast = true;         // takes advertisements to the group
@@ -131,7 +138,7 @@ struct Topology {
   FlatTable<std::uint64_t> addresses;  // address_key() -> index into entries
   FlatTable<Ipv6Key> addresses6;       // address6_key() -> index into entries
   std::vector<Entry> entries;
-  std::vector<balance::Balancer> balancers;  // one per balanced group
+  std::vector<balance::Balancer> balancers;  // one per group balanced by askers
   FlatTable<std::uint64_t> vhids;            // vhid_key() -> SlotIndex
   NodeId node_id;
 
@@ -163,6 +170,7 @@ struct Topology {
     const std::uint32_t at = vhids.find(vhid_key(port, vlan, vhid));
     return at == FlatTable<std::uint64_t>::kNone ? nullptr : &slots[at];
   }
+  const SlotView& first_of(const SlotView& slot) const { return slots[slot.first.value()]; }
   SlotIndex index_of(const SlotView& slot) const {
     return SlotIndex(static_cast<std::uint16_t>(&slot - slots.data()));
   }

@@ -73,5 +73,12 @@ constexpr bool is_virtual(const MacAddress& mac) {
 constexpr MacAddress virtual_mac(Vhid vhid) {
   return mac_from({0x00, 0x00, 0x5e, 0x00, 0x01, vhid.value()});
 }
+/// Group MAC of balancing `ip` (protocol.md §2, §11), the vhid its first member's: switches send it
+/// to all.
+constexpr MacAddress multicast_virtual_mac(Vhid vhid) {
+  MacAddress mac = virtual_mac(vhid);
+  mac.bytes[0] = std::byte{1};
+  return mac;
+}
 
 }  // namespace koi

@@ -231,7 +231,9 @@ Status Daemon::make_rooms() {
   }
   plan_ = controlplane::make_plan(config_, facts);
   for (const SlotView& slot : plan_.topology->slots) {
-    if (Status s = ports_[slot.port.value()].accept(slot.mac); !s) return s;
+    for (const MacAddress& mac : {slot.mac, slot.told}) {
+      if (Status s = ports_[slot.port.value()].accept(mac); !s) return s;
+    }
   }
   control_counters_ = std::make_unique<controlplane::ControlCounters>(plan_.slots.size());
   controlplane::ControlLoop::Setup setup;

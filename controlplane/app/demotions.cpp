@@ -12,6 +12,7 @@
 
 #include "controlplane/app/clean_text.h"
 #include "controlplane/app/snapshot.h"
+#include "controlplane/state_sync.h"
 
 namespace koi::app {
 namespace {
@@ -62,7 +63,11 @@ Instant steady_now() {
 }
 
 Demotions::Demotions(const config::Config& config, StateFile& state_file, Instant now)
-    : state_file_(state_file), health_(config, now) {
+    : config_(config), state_file_(state_file), health_(config, now) {
+  controlplane::begin_state_sync(config_, ledger_, std::nullopt, now, system_clock::now());
+  for (const DemotionCause& c : ledger_.list()) {
+    spdlog::info("demoted by {}: {} for {:.0f} s", c.count, c.name, seconds(*c.until - now));
+  }
   if (const auto& m = state_file.maintenance()) {
     begin_maintenance(*m);
     spdlog::warn("in maintenance since before this start, set by {}: every group is demoted",
@@ -118,10 +123,13 @@ Status Demotions::undemote(const Json& request) {
   const auto given = cause_in(request);
   if (!given) return given.error();
   const std::optional<std::string>& name = given.value();
-  const auto gone = ledger_.clear_if(
-      [&](const DemotionCause& c) { return c.commanded && (!name || c.name == *name); });
+  const bool synchronised = name == controlplane::kStateSync;
+  const auto gone = ledger_.clear_if([&](const DemotionCause& c) {
+    const bool named = !name || c.name == *name;
+    return named && (c.commanded || synchronised);
+  });
   log_ended(gone, "by command");
-  if (!name || !gone.empty()) return Done{};
+  if (!name || !gone.empty() || synchronised) return Done{};
   std::string there;
   for (const DemotionCause& c : ledger_.list()) {
     if (c.commanded) there += (there.empty() ? "" : ", ") + c.name;
@@ -202,6 +210,10 @@ void Demotions::self_noticed(const std::string& name,
   cause.groups = std::move(groups);
   spdlog::warn("demoted by {}: {} (noticed by koid)", cause.count, name);
   ledger_.set(std::move(cause));
+}
+
+void Demotions::link_is_back(std::size_t port, Instant now) {
+  controlplane::begin_state_sync(config_, ledger_, port, now, system_clock::now());
 }
 
 void Demotions::update(const std::vector<bool>& link_up, Instant now) {

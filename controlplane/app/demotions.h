@@ -28,12 +28,14 @@ class Demotions {
  public:
   using Json = nlohmann::json;
 
-  /// Neither is owned. Maintenance is on at once if the state file says so.
+  /// Neither is owned. Maintenance is on at once if the state file says so; and the groups with a
+  /// sync-wait wait from now on.
   Demotions(const config::Config& config, StateFile& state_file, Instant now);
 
   /// {"cause": NAME = "command", "seconds": N = for ever}
   Status demote(const Json& request, const std::string& owner, Instant now);
-  /// {"cause": NAME = all that were set by demote}
+  /// {"cause": NAME = all that were set by demote}. "state-sync" ends what sync-wait began, too;
+  /// that it has ended by itself is no mistake.
   Status undemote(const Json& request);
   /// {"on": true|false}. On disk before it counts.
   Status maintenance(const Json& request, const std::string& owner);
@@ -46,6 +48,9 @@ class Demotions {
   void self_noticed(const std::string& name, std::optional<std::vector<std::uint16_t>> groups,
                     bool on);
 
+  /// A port has link again: the groups on it that have a sync-wait wait anew.
+  void link_is_back(std::size_t port, Instant now);
+
   /// Ends what is over, and takes in the links (by PortIndex) and the silence of the agent. Logs
   /// each cause that begins or ends. Call it often.
   void update(const std::vector<bool>& link_up, Instant now);
@@ -57,6 +62,7 @@ class Demotions {
  private:
   void begin_maintenance(const StateFile::Maintenance& maintenance);
 
+  const config::Config& config_;
   StateFile& state_file_;
   controlplane::DemotionLedger ledger_;
   controlplane::Health health_;

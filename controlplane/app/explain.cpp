@@ -8,6 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "common/balance/balancer.h"
+#include "common/balance/fold.h"
+#include "config/derived.h"
+#include "config/words.h"
 
 namespace koi::app {
 namespace {
@@ -17,11 +20,21 @@ using nlohmann::json;
 /// What is known of the client: one of the two.
 using Client = std::variant<MacAddress, IpAddress>;
 
+struct Question {
+  std::optional<Client> client;
+  std::optional<IpAddress> from;
+};
+
 json refusal(const std::string& why) { return {{"ok", false}, {"error", why}}; }
 
 std::string text_of(const json& request, const char* key) {
   const auto it = request.find(key);
   return it != request.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+bool is_given(const json& request, const char* key) {
+  const auto it = request.find(key);
+  return it != request.end() && !it->is_null();
 }
 
 std::optional<Client> parse_client(const std::string& text) {
@@ -34,19 +47,8 @@ bool is_unspecified(const IpAddress& address) {
   return address == IpAddress(Ipv4Address{}) || address == IpAddress(Ipv6Address{});
 }
 
-const char* name_of(config::BalanceHash hash) {
-  switch (hash) {
-    case config::BalanceHash::openbsd:
-      return "openbsd";
-    case config::BalanceHash::freebsd:
-      return "freebsd";
-    case config::BalanceHash::siphash:
-      break;
-  }
-  return "siphash";
-}
-
 bool hashes_mac(const config::Balance& balance) {
+  if (config::is_by_packet(balance)) return false;
   return balance.hash == config::BalanceHash::openbsd ||
          (balance.hash == config::BalanceHash::siphash && balance.by == config::HashBy::mac);
 }
@@ -58,7 +60,8 @@ struct Choice {
 };
 
 Choice choose(const config::Balance& balance, const balance::Balancer& balancer,
-              const IpAddress& address, const std::optional<Client>& client) {
+              const IpAddress& address, const Question& question) {
+  const std::optional<Client>& client = question.client;
   if (balance.hash == config::BalanceHash::freebsd && !address.is_v4()) {
     return {{}, "this hash is for IPv4 only: nobody answers Neighbor Solicitations"};
   }
@@ -78,6 +81,15 @@ Choice choose(const config::Balance& balance, const balance::Balancer& balancer,
   return {balancer.member_for(asker), ""};
 }
 
+/// The same of a group balanced by packet: a conversation is between the client and the address, or
+/// whoever else it reaches through it.
+Choice choose_by_packet(unsigned members, const IpAddress& address, const Question& question) {
+  if (!question.client) return {{}, "which member takes a packet depends on the client"};
+  const auto* client = std::get_if<IpAddress>(&*question.client);
+  if (client == nullptr) return {{}, "the packets' addresses decide, give the client's IP address"};
+  return {balance::fold(*client, question.from.value_or(address)) % members, ""};
+}
+
 json slot_json(const Snapshot& s, SlotIndex slot, unsigned member) {
   const controlplane::SlotReport& report = s.slots[slot.value()];
   const SlotView& view = s.view_of(slot);
@@ -86,7 +98,7 @@ json slot_json(const Snapshot& s, SlotIndex slot, unsigned member) {
   json master = nullptr;
   if (is_master) {
     master = {{"address", source_of(view).to_string()},
-              {"mac", view.mac.to_string()},
+              {"mac", view.sends_from.to_string()},
               {"this_box", true}};
   } else if (report.master_known) {
     master = {{"address", report.master.to_string()},
@@ -95,7 +107,7 @@ json slot_json(const Snapshot& s, SlotIndex slot, unsigned member) {
   }
   return {{"member", member},
           {"vhid", view.vhid.value()},
-          {"mac", view.mac.to_string()},
+          {"mac", view.told.to_string()},
           {"role", election::to_string(report.role)},
           {"cause", election::to_string(report.cause)},
           {"since", utc(s.since[slot.value()])},
@@ -104,24 +116,33 @@ json slot_json(const Snapshot& s, SlotIndex slot, unsigned member) {
           {"master", master}};
 }
 
+json balance_json(const config::Balance& balance, unsigned members, const Choice& choice) {
+  const bool by_packet = config::is_by_packet(balance);
+  return {{"mode", config::word(balance.mode)},
+          {"hash", by_packet ? "fold" : config::word(balance.hash)},
+          {"input", hashes_mac(balance) ? "mac" : "ip"},
+          {"members", members},
+          {"member", choice.member ? json(*choice.member) : json(nullptr)},
+          {"undecided", choice.member ? json(nullptr) : json(choice.undecided)}};
+}
+
 void add_shared(const Snapshot& s, const Entry& entry, const IpAddress& address,
-                const std::optional<Client>& client, json& place) {
+                const Question& question, json& place) {
   const config::Group& group = s.group_of(entry.slot);
+  const unsigned members = s.view_of(entry.slot).members;
   place["group"] = group.name;
   place["balance"] = nullptr;
+  place["resolver"] = nullptr;
   place["slots"] = json::array();
-  unsigned members = 1;
   Choice choice{0, ""};
   if (entry.is_balanced() && group.balance) {
     const balance::Balancer& balancer = s.plan->topology->balancers[entry.balancer];
-    members = balancer.members();
-    choice = choose(*group.balance, balancer, address, client);
-    place["balance"] = {{"hash", name_of(group.balance->hash)},
-                        {"input", hashes_mac(*group.balance) ? "mac" : "ip"},
-                        {"members", members},
-                        {"member", choice.member ? json(*choice.member) : json(nullptr)},
-                        {"undecided", choice.member ? json(nullptr) : json(choice.undecided)}};
+    choice = choose(*group.balance, balancer, address, question);
+  } else if (group.balance) {
+    choice = choose_by_packet(members, address, question);
+    place["resolver"] = slot_json(s, entry.slot, 0);
   }
+  if (group.balance) place["balance"] = balance_json(*group.balance, members, choice);
   for (unsigned m = 0; m < members; ++m) {
     if (choice.member && *choice.member != m) continue;
     const SlotIndex slot(static_cast<std::uint16_t>(entry.slot.value() + m));
@@ -154,16 +175,25 @@ std::string known(const Snapshot& s) {
 json explain_json(const Snapshot& s, const json& request) {
   const auto address = IpAddress::parse(text_of(request, "address"));
   if (!address) return refusal(R"("address" is to be an IPv4 or IPv6 address)");
-  std::optional<Client> client;
+  Question question;
   json client_text = nullptr;
-  if (const auto it = request.find("client"); it != request.end() && !it->is_null()) {
-    client = parse_client(text_of(request, "client"));
-    if (!client) return refusal(R"("client" is to be a MAC address, or an IPv4 or IPv6 address)");
-    const auto* ip = std::get_if<IpAddress>(&*client);
+  if (is_given(request, "client")) {
+    question.client = parse_client(text_of(request, "client"));
+    if (!question.client) {
+      return refusal(R"("client" is to be a MAC address, or an IPv4 or IPv6 address)");
+    }
+    const auto* ip = std::get_if<IpAddress>(&*question.client);
     if (ip != nullptr && ip->family() != address->family()) {
       return refusal("address and client are to be of one family, or the client a MAC address");
     }
-    client_text = ip != nullptr ? ip->to_string() : std::get<MacAddress>(*client).to_string();
+    client_text =
+        ip != nullptr ? ip->to_string() : std::get<MacAddress>(*question.client).to_string();
+  }
+  if (is_given(request, "from")) {
+    question.from = IpAddress::parse(text_of(request, "from"));
+    if (!question.from || question.from->family() != address->family()) {
+      return refusal(R"("from" is to be an address of the same family)");
+    }
   }
 
   const Topology& topology = *s.plan->topology;
@@ -182,7 +212,7 @@ json explain_json(const Snapshot& s, const json& request) {
         place["mac"] = topology.ports[p].mac.to_string();
       } else {
         place["kind"] = "shared";
-        add_shared(s, *entry, *address, client, place);
+        add_shared(s, *entry, *address, question, place);
       }
       places.push_back(std::move(place));
     }
@@ -195,6 +225,7 @@ json explain_json(const Snapshot& s, const json& request) {
           {"node", s.config->node},
           {"address", address->to_string()},
           {"client", client_text},
+          {"from", question.from ? json(question.from->to_string()) : json(nullptr)},
           {"places", std::move(places)}};
 }
 

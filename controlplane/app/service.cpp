@@ -258,6 +258,10 @@ void Service::set_link(std::size_t port, bool up) {
   if (setup_.snapshot.link_up[port] == up) return;
   setup_.snapshot.link_up[port] = up;
   journal_.link(port, up);
+  if (up) {  // before control hears of the link
+    demotions_->link_is_back(port, steady_now());
+    publish_demotion();
+  }
   command(controlplane::SetLink{PortIndex(static_cast<std::uint8_t>(port)), up});
 }
 

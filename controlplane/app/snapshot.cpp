@@ -24,7 +24,7 @@ json slot_json(const Snapshot& s, SlotIndex slot, Instant now) {
   const election::Parameters& parameters = s.plan->slots[slot.value()].parameters;
   json master = nullptr;
   if (report.role == Role::master) {
-    master = {{"address", source_of(view).to_string()}, {"mac", view.mac.to_string()}};
+    master = {{"address", source_of(view).to_string()}, {"mac", view.sends_from.to_string()}};
   } else if (report.master_known) {
     master = {{"address", report.master.to_string()}, {"mac", report.master_mac.to_string()}};
   }

@@ -1,7 +1,8 @@
 // A whole frame into classify-and-answer: never a read or write past it and its room, and an answer
-// never longer than what was asked, but for the option that a solicitation may lack. The world has
-// everything that a frame can meet: both families, VLANs, two ports, peers, other dialects, and a
-// group balanced by each hash of which this box reigns half.
+// never longer than what was asked, but for the option that a solicitation may lack. The worlds
+// have everything that a frame can meet: both families, VLANs, two ports, peers, other dialects,
+// and a group balanced by each hash and mode of which this box reigns half; one has hosts, one has
+// none.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -23,7 +24,12 @@ constexpr koi::Ipv6Address kBalanced6[] = {koi::ipv6_from({0x2001, 0xdb8, 0, 0, 
                                            koi::ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x21}),
                                            koi::ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x22})};
 
-std::shared_ptr<const koi::Topology> everything() {
+constexpr koi::Ipv4Address by_packet4(std::uint8_t n) { return koi::test::ipv4(192, 0, 2, 30 + n); }
+constexpr koi::Ipv6Address by_packet6(std::uint16_t n) {
+  return koi::ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, static_cast<std::uint16_t>(0x30 + n)});
+}
+
+std::shared_ptr<const koi::Topology> everything(bool hosted) {
   using koi::balance::Balancer;
   const Bytes key = koi::test::from_text("sixteen bytes 16");
   const Balancer balancers[] = {
@@ -40,7 +46,14 @@ std::shared_ptr<const koi::Topology> everything() {
                       .unicast = n == 0},
                      vhids, balancers[n]);
   }
-  return builder.build();
+  for (std::uint8_t mode = 0; mode < 3; ++mode, vhid = static_cast<std::uint8_t>(vhid + 2)) {
+    builder.by_packet({.addresses = {by_packet4(mode)},
+                       .addresses6 = {by_packet6(mode)},
+                       .families = koi::test::kBothFamilies},
+                      {vhid, static_cast<std::uint8_t>(vhid + 1)},
+                      static_cast<koi::test::ByPacket>(mode));
+  }
+  return (hosted ? builder.hosted() : builder).build();
 }
 
 /// Every second slot, and all but one of the first ones.
@@ -51,12 +64,14 @@ void reign(koi::test::World& world) {
   }
 }
 
-void receive(const Bytes& input, std::size_t room) {
-  static koi::test::World& world = *new koi::test::World(everything());
-  static koi::Instant until{};
-  if (world.now >= until) {  // the leases are for an hour
+void receive(const Bytes& input, std::size_t room, bool hosted) {
+  static koi::test::World* const worlds[] = {new koi::test::World(everything(false)),
+                                             new koi::test::World(everything(true))};
+  static koi::Instant until[2] = {};
+  koi::test::World& world = *worlds[hosted ? 1 : 0];
+  if (world.now >= until[hosted ? 1 : 0]) {  // the leases are for an hour
     reign(world);
-    until = world.now + std::chrono::minutes(30);
+    until[hosted ? 1 : 0] = world.now + std::chrono::minutes(30);
   }
   world.poll();
   world.up.messages.clear();
@@ -75,6 +90,12 @@ void receive(const Bytes& input, std::size_t room) {
   if (fate.kind() != koi::dataplane::Fate::Kind::answer) return;
   const std::size_t longer = fate.what() == koi::AnswerKind::nd ? room : 0;
   if (fate.length() > input.size() + longer) std::abort();
+}
+
+void receive_all(const Bytes& frame) {
+  for (const bool hosted : {false, true}) {
+    for (const std::size_t room : {std::size_t{0}, std::size_t{8}}) receive(frame, room, hosted);
+  }
 }
 
 /// A right checksum for an ICMPv6 message without extension headers, which a fuzzer hardly finds.
@@ -119,6 +140,15 @@ const std::vector<Bytes>& valid_frames() {
                            Frame().u8(0x11).u8(100).be16(0xee9b).be32(0).bytes)),
     };
     for (const koi::Ipv4Address& address : kBalanced4) out.push_back(arp({.target_ip = address}));
+    const Ethernet to_group{.to = koi::mac_from({0x01, 0, 0x5e, 0, 0x01, 112})};
+    const Bytes about = ip_packet({.source = by_packet4(0)}, Bytes(8));
+    out.push_back(arp({.target_ip = by_packet4(0)}, to_group));
+    out.push_back(echo({.destination = by_packet4(0)}, to_group));
+    out.push_back(
+        ethernet(to_group, 0x0800, ip_packet({.destination = by_packet4(0)}, icmp(3, 4, about))));
+    const Ip6 outer{.destination = by_packet6(0)};
+    const Bytes rest = Frame().be32(0).add(ip6_packet({.source = by_packet6(0)}, Bytes(8))).bytes;
+    out.push_back(ethernet(to_group, 0x86dd, ip6_packet(outer, icmp6(2, 0, rest, outer))));
     return out;
   }());
   return frames;
@@ -145,9 +175,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > kMost) return 0;
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   Bytes frame(bytes, bytes + size);
-  for (const std::size_t room : {std::size_t{0}, std::size_t{8}}) receive(frame, room);
-  if (mend(frame)) {
-    for (const std::size_t room : {std::size_t{0}, std::size_t{8}}) receive(frame, room);
-  }
+  receive_all(frame);
+  if (mend(frame)) receive_all(frame);
   return 0;
 }

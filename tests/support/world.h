@@ -41,6 +41,8 @@ struct Group {
   bool unicast = false;
 };
 
+enum class ByPacket : std::uint8_t { ip, ip_stealth, ip_unicast };
+
 /// Ports and own addresses first, then the groups that use them.
 class TopologyBuilder {
  public:
@@ -78,6 +80,9 @@ class TopologyBuilder {
                                .vlan = g.vlan,
                                .vhid = g.vhid,
                                .mac = virtual_mac(g.vhid),
+                               .told = virtual_mac(g.vhid),
+                               .sends_from = virtual_mac(g.vhid),
+                               .first = index,
                                .families = g.families,
                                .replay = g.replay,
                                .multicast = g.multicast,
@@ -110,13 +115,10 @@ class TopologyBuilder {
   }
 
   /// The same with a member for each vhid, ascending.
-  TopologyBuilder& balanced(Group g, const std::vector<std::uint8_t>& vhids,
+  TopologyBuilder& balanced(const Group& g, const std::vector<std::uint8_t>& vhids,
                             const balance::Balancer& balancer) {
     const SlotIndex first(static_cast<std::uint16_t>(topology_.slots.size()));
-    for (const std::uint8_t vhid : vhids) {
-      g.vhid = Vhid(vhid);
-      group(g);
-    }
+    members(g, vhids);
     // Of equal addresses the first one's entry counts: that of the group's first slot.
     for (Entry& entry : topology_.entries) {
       if (entry.kind == EntryKind::shared && entry.slot == first) {
@@ -124,6 +126,17 @@ class TopologyBuilder {
       }
     }
     topology_.balancers.push_back(balancer);
+    return *this;
+  }
+
+  /// Balanced by packet. protocol.md §11: who tells what, and sends from where.
+  TopologyBuilder& by_packet(const Group& g, const std::vector<std::uint8_t>& vhids, ByPacket how) {
+    for (SlotView& slot : members(g, vhids)) {
+      slot.by_packet = true;
+      slot.told = virtual_mac(Vhid(vhids[0]));
+      if (how == ByPacket::ip) slot.told.bytes[0] = std::byte{1};
+      if (how != ByPacket::ip_unicast) slot.sends_from = topology_.ports[g.port.value()].mac;
+    }
     return *this;
   }
 
@@ -142,6 +155,20 @@ class TopologyBuilder {
     VlanId vlan;
     Address address;
   };
+
+  std::span<SlotView> members(Group g, const std::vector<std::uint8_t>& vhids) {
+    const std::size_t first = topology_.slots.size();
+    for (const std::uint8_t vhid : vhids) {
+      g.vhid = Vhid(vhid);
+      group(g);
+    }
+    const auto slots = std::span(topology_.slots).subspan(first);
+    for (SlotView& slot : slots) {
+      slot.first = SlotIndex(static_cast<std::uint16_t>(first));
+      slot.members = static_cast<std::uint8_t>(vhids.size());
+    }
+    return slots;
+  }
 
   void add(PortIndex port, VlanId vlan, Ipv4Address address, Entry entry) {
     addresses_.push_back({Topology::address_key(port, vlan, address),

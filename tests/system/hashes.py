@@ -1,7 +1,10 @@
-"""Which member of a balanced group answers whom, by another hand: CARP.md §12."""
+"""Which member of a balanced group has whom, by another hand: CARP.md §12."""
 
+import functools
 import hashlib
 import hmac
+import ipaddress
+import operator
 import struct
 
 
@@ -69,3 +72,9 @@ def siphash24(k0, k1, data):
     v[2] ^= 0xFF
     rounds(4)
     return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def fold(source, destination):
+    """C12.13: of a packet's addresses."""
+    raw = b"".join(ipaddress.ip_address(a).packed for a in (source, destination))
+    return functools.reduce(operator.xor, struct.unpack(f">{len(raw) // 4}I", raw))

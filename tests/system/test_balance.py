@@ -9,15 +9,14 @@ import pytest
 import hashes
 from boxes import SHARED, SHARED6, need_in_this_version
 from crowd import Crowd, client_mac
-from lab import Answer, Lab, overlap_ms, until
-from lab.koibox import KEY, Group
+from lab import Answer, Lab, overlap_ms
+from lab.koibox import KEY
 from lab.wire import mac_bytes, virtual_mac
+from trio import NAMES, VHIDS, Trio
 
 pytestmark = pytest.mark.alone
 
 CLIENTS, CLIENTS6 = 100_000, 10_000
-NAMES = ("a", "b", "c")  # box i prefers member i, whose vhid is i + 1
-VHIDS = (1, 2, 3)
 OVERLAP_ALLOWED_MS = 1.5  # as in boxes.py
 HASHES = {"siphash": hashes.siphash, "openbsd": hashes.openbsd}
 
@@ -35,49 +34,15 @@ def test_vectors():
         assert hashes.siphash("secret")(mac_bytes(mac)) == new
 
 
-class Trio:
-    """Three boxes, one group of three members; each is MASTER of its own once they are up."""
+class Hashed(Trio):
+    """Balanced by a hash of who asks."""
 
     def __init__(self, lab, name):
-        self.hash = name
-        self.member = HASHES[name](KEY)
-        self.boxes = {n: self._box(lab, i) for i, n in enumerate(NAMES)}
+        super().__init__(lab, {"mode": "arp", "hash": name})
+        self.hash, self.member = name, HASHES[name](KEY)
         self.observer = lab.observer(*self.boxes.values())
         self.crowd = Crowd(lab, self.boxes.values())
-        self.home = {}  # vhid to box
         self._slots = {}  # client to vhid, once computed
-
-    def _box(self, lab, index):
-        # The own member first, then the next one's: so each has an heir of its own.
-        skews = {(index + n) % 3: skew for n, skew in enumerate((20, 40, 30))}
-        members = [{"vhid": v, "advskew": skews[i]} for i, v in enumerate(VHIDS)]
-        group = Group(advbase=0, lowest_advskew=20, preempt=True, addresses=(SHARED, SHARED6),
-                      extra={"balance": {"mode": "arp", "hash": self.hash, "members": members}})
-        return lab.koi(NAMES[index], own=f"192.0.2.{2 + index}", own6=f"2001:db8::{2 + index}",
-                       node_id=1 + index, groups=[group])
-
-    def up(self):
-        for box in self.boxes.values():
-            box.start()
-        self.owners_are(dict(zip(VHIDS, NAMES)))
-        return self
-
-    def masters(self):
-        """vhid to the names of those that say they are its MASTER."""
-        out = collections.defaultdict(list)
-        for name, box in self.boxes.items():
-            if not box.running():
-                continue
-            for slot in box.status()["groups"][0]["slots"]:
-                if slot["role"] == "MASTER":
-                    out[slot["vhid"]].append(name)
-        return dict(out)
-
-    def owners_are(self, home, within=6):
-        wanted = {vhid: [name] for vhid, name in home.items()}
-        until(lambda: f"the masters to be {wanted}, they are {self.masters()}",
-              lambda: self.masters() == wanted, within, every=0.02)
-        self.home = home
 
     def slot(self, number):
         """The client's vhid, by the hash."""
@@ -133,7 +98,7 @@ class Asking:
 @pytest.fixture(scope="module", params=HASHES)
 def trio(request):
     with Lab() as lab:
-        made = Trio(lab, request.param)
+        made = Hashed(lab, request.param)
         need_in_this_version(made.boxes["a"])
         yield made.up()
 
@@ -158,9 +123,7 @@ def test_takeover_and_return(trio, how):
                         else (victim.demote, victim.undemote))
     with Asking(trio) as asking:
         leave()
-        heirs = until("the heir", lambda: _heirs(trio, "b"), within=5)
-        assert all(len(names) == 1 for names in heirs.values())
-        trio.home = {vhid: names[0] for vhid, names in heirs.items()}
+        trio.left_by("b")
         asking.never_two()
     assert all(trio.home[v] == n for v, n in began.items() if n != "b")  # the others stay
     # All of them once; for the other ways to leave every tenth will do.
@@ -180,11 +143,3 @@ def test_nothing_was_announced(trio):
         for address in (SHARED, SHARED6):
             frames = trio.observer.announcements(name, address)
             assert not frames, f"{name} announced {address} {len(frames)} times"
-
-
-def _heirs(trio, gone):
-    """The masters of all slots, none of which is `gone`; nothing until that is so."""
-    masters = trio.masters()
-    if masters.keys() != set(VHIDS) or any(gone in names for names in masters.values()):
-        return None
-    return masters

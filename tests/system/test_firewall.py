@@ -19,6 +19,8 @@ from lab import Tap, netns, until, virtual_mac
 from lab.firewallbox import SYNC
 from lab.firewalls import SERVER, SERVER6, Firewalls
 
+pytestmark = pytest.mark.alone
+
 TRIALS = 5
 PLANNED_MS = 250      # the most that a planned change may cost
 REPEATED_MS = 300     # beside the protocol's timer: until TCP has repeated what was lost

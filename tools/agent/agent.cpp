@@ -23,10 +23,17 @@ int milliseconds_until(Instant moment) {
 Agent::Agent(std::string socket, Log log)
     : koid_(std::move(socket), std::move(log)),
       checks_(koid_),
+      host_keeper_(koid_),
       hooks_(koid_),
-      follower_(koid_, {.host = [this](const HostSpec& host) { hooks_.host_is(host); },
+      follower_(koid_, {.host = [this](const HostSpec& host) { host_is(host); },
                         .role = [this](const RoleChange& c) { hooks_.role_changed(c); }}),
-      parts_{&follower_, &hooks_, &checks_} {}
+      parts_{&follower_, &host_keeper_, &hooks_, &checks_} {}
+
+/// The addresses first: what a hook starts may bind them.
+void Agent::host_is(const HostSpec& host) {
+  host_keeper_.host_is(host);
+  hooks_.host_is(host);
+}
 
 void Agent::run(int end) {
   std::vector<pollfd> fds;

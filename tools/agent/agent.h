@@ -6,6 +6,7 @@
 #include "tools/agent/checks.h"
 #include "tools/agent/follower.h"
 #include "tools/agent/hooks.h"
+#include "tools/agent/host_keeper.h"
 #include "tools/agent/koid.h"
 
 namespace koi::agent {
@@ -21,12 +22,15 @@ class Agent {
   void run(int end);
 
  private:
+  void host_is(const HostSpec& host);
+
   Koid koid_;
   Checks checks_;
+  HostKeeper host_keeper_;
   Hooks hooks_;
   Follower follower_;
   /// Those that hear of changes before those that act on them.
-  std::array<Part*, 3> parts_;
+  std::array<Part*, 4> parts_;
 };
 
 }  // namespace koi::agent

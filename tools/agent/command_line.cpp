@@ -11,8 +11,18 @@ namespace {
 
 constexpr const char* kManual =
     R"(koi-agent does for koid what needs other programs or the kernel: koid itself
-never forks. A box whose configuration has hooks or health checks needs one that
-runs; koid says when it is gone (status, events, koi_agent_up).
+never forks and changes nothing of the kernel's. A box whose configuration has a
+host port, hooks or health checks needs one that runs; koid says when it is gone
+(status, events, koi_agent_up).
+
+INTERFACES (host: tap or virtio-user of a port): koi-PORT is kept up, with the
+NIC's MAC, koid's MTU, arp_ignore 1, arp_announce 2, and the NIC's link as its
+carrier. With configure: true it has the port's own addresses, with assign:
+always or master the groups' shared ones as /32 and /128, with master only while
+this box is MASTER. What somebody else changes of these is put right at once;
+other addresses are left alone, and all stay when koi-agent ends. The addresses
+of a VLAN go to koi-PORT.VLAN, where somebody has made it (ip link add link
+koi-lan name koi-lan.20 type vlan id 20). Needs CAP_NET_ADMIN.
 
 HOOKS (hooks: of a group) are programs that run once at each change of role of
 the group's virtual hosts: in order, one at a time, none left out; those of
@@ -48,12 +58,12 @@ track one that fails. One that goes unreported counts as failed.
 `fall` failures in a row make a check fail, `rise` successes mend it; no answer
 within `timeout` is a failure.
 
-Pings and connections take the kernel's routes, that is the management network,
-or koid's ports once they have a host port: the kernel does not see a port that
-koid has to itself. To watch the link of such a port use track: [{port: NAME}].
+Pings and connections take the kernel's routes: those of the management network,
+and of ports with a host port. The kernel does not see a port that koid has to
+itself. To watch the link of such a port use track: [{port: NAME}].
 
-One line on standard error for each check that fails or mends, and when koid
-goes away or returns; it is asked again every second.
+One line on standard error for each change of an interface, hook that ended and
+check that fails or mends, and when koid goes away or returns.
 
 Exit code: 0 ended by SIGTERM or SIGINT, 2 wrong usage.)";
 
@@ -62,7 +72,7 @@ Exit code: 0 ended by SIGTERM or SIGINT, 2 wrong usage.)";
 CommandLine parse_command_line(const std::vector<std::string>& arguments) {
   CommandLine line;
   line.socket = ctl::kDefaultSocket;
-  CLI::App app("Runs koid's health checks.", "koi-agent");
+  CLI::App app("The hands of koid: interfaces, hooks and health checks.", "koi-agent");
   app.footer(kManual);
   app.set_version_flag("--version", "koi-agent " KOI_VERSION);
   app.add_option("--socket", line.socket, "koid's control socket")

@@ -27,9 +27,7 @@ void Follower::tick(Instant now) {
   if (now < retry_) return;
   if (events_.on() && now >= give_up_) {
     events_.end();
-    koid_.is_away("koid does not answer");
-    retry_ = now + kRetry;
-    return;
+    return koid_is_away("koid does not answer", now);
   }
   const bool well = (now < ask_again_ || ask_host(now)) && (events_.on() || ask_events(now));
   if (!well) retry_ = now + kRetry;
@@ -61,7 +59,7 @@ bool Follower::ask_events(Instant now) {
                                      {"after", sequence_},
                                      {"wait_ms", std::chrono::milliseconds(1s).count()}});
   give_up_ = now + kWait + kPatience;
-  if (!why.empty()) koid_.is_away(why);
+  if (!why.empty()) koid_is_away(why, now);
   return why.empty();
 }
 
@@ -73,9 +71,14 @@ void Follower::ready(std::span<const pollfd> fds) {
   if (reply->outcome == ctl::Outcome::done) {
     take_events(reply->body, now);
   } else {
-    koid_.is_away(reply->error);
-    retry_ = now + kRetry;
+    koid_is_away(reply->error, now);
   }
+}
+
+void Follower::koid_is_away(const std::string& why, Instant now) {
+  koid_.is_away(why);
+  retry_ = now + kRetry;
+  ask_again_ = retry_;  // first of all when it is back
 }
 
 void Follower::take_events(const Json& reply, Instant now) {

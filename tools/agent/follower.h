@@ -53,6 +53,7 @@ class Follower final : public Part {
  private:
   bool ask_host(Instant now);
   bool ask_events(Instant now);
+  void koid_is_away(const std::string& why, Instant now);
   void take_events(const ctl::Json& reply, Instant now);
   void tell_present_roles(const char* cause);
 

@@ -54,7 +54,8 @@ HookGroup parse_group(const Json& json) {
   group.port = ctl::text(json, "port", "");
   for (const Json& address : ctl::list(json, "addresses")) {
     if (!address.is_string()) continue;
-    group.addresses += (group.addresses.empty() ? "" : " ") + address.get<std::string>();
+    if (!group.addresses.empty()) group.addresses += ' ';
+    group.addresses += address.get<std::string>();
   }
   for (const Json& one : ctl::list(json, "hooks")) {
     HookSpec hook;

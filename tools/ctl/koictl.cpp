@@ -26,6 +26,7 @@ struct Options {
   std::string on_off;  // of maintenance
   std::string address;
   std::string client;  // empty: none given
+  std::string from;    // empty: none given
   EventsWanted events;
 };
 
@@ -133,6 +134,7 @@ Printed run_command(const std::string& name, const Options& options,
   if (name == "explain") {
     Json request{{"command", "explain"}, {"address", options.address}};
     if (!options.client.empty()) request["client"] = options.client;
+    if (!options.from.empty()) request["from"] = options.from;
     return with_reply(options, surroundings, request, [&](const Json& reply) {
       return options.json ? pretty(reply)
                           : explain_text(reply, surroundings.now, surroundings.colours);
@@ -191,6 +193,11 @@ void define(CLI::App& app, Options& options) {
   explain->add_option("ADDRESS", options.address, "IPv4 or IPv6")->required()->type_name("");
   explain->add_option("--client", options.client, "for whom: its MAC or IP address")
       ->type_name("MAC-or-IP");
+  explain
+      ->add_option("--from", options.from,
+                   "whom the client reaches through the address; default: the address itself. For "
+                   "balance ip, ip-stealth and ip-unicast")
+      ->type_name("IP");
   with_json(explain);
   CLI::App* check = app.add_subcommand("check", "validate a configuration file, as koid --check");
   check->add_option("FILE", options.file, "the configuration")->required()->type_name("");

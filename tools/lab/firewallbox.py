@@ -7,7 +7,6 @@ import json
 import os
 
 from . import netns
-from .follower import Follower
 from .koibox import Group, KoiBox, prefixed
 from .until import until
 
@@ -29,25 +28,29 @@ class FirewallBox(KoiBox):
     """Made by Firewalls. Both sides are one: the groups lan and wan are tied."""
 
     def __init__(self, lab, name, number, _address, *, outside, node_id, timers):
+        self.hook = os.path.join(lab.folder, name, "hook")
         super().__init__(
             lab, name, number, None, own=OWN[name]["lan"][0], own6=OWN[name]["lan"][1],
             node_id=node_id, host="tap", ports={"wan": (outside, *OWN[name]["wan"])},
-            groups=[Group(name=side, port=side, vhid=vhid, preempt=True, addresses=SHARED[side],
-                          extra={"tie": [other], "preempt-delay": "500ms"}, **timers)
-                    for vhid, (side, other) in enumerate((("lan", "wan"), ("wan", "lan")), 1)])
+            groups=[self._group("lan", 1, "wan", timers, hooks=[{"program": self.hook}]),
+                    self._group("wan", 2, "lan", timers)])
         self.run("sysctl", "-q", "-p", "-", stdin=example("sysctl.conf"))
         # The TAPs are to be: IPv6 at once, not held up by a search for duplicates.
         for setting in ("disable_ipv6=0", "accept_dad=0", "accept_ra=0"):
             self.run("sysctl", "-q", f"net.ipv6.conf.default.{setting}")
         self.run("nft", "-f", "-", stdin=example("nftables.conf"))
-        self.hook = self.path("hook")
+
+    @staticmethod
+    def _group(side, vhid, other, timers, **extra):
+        return Group(name=side, port=side, vhid=vhid, preempt=True, addresses=SHARED[side],
+                     extra={"tie": [other], "preempt-delay": "500ms"} | extra, **timers)
 
     def run(self, *command, stdin=None):
         """A command in the box's namespace."""
         return netns.run("ip", "netns", "exec", self.namespace, *command, stdin=stdin)
 
     def start(self, within=10):
-        """As an administrator does who has no koi-agent: the addresses follow by hand."""
+        """The kernel's addresses follow by hand."""
         seconds = super().start(within)
         for side, own in OWN[self.name].items():
             for address in prefixed(*own):
@@ -57,7 +60,8 @@ class FirewallBox(KoiBox):
     # The connections' way to the other box.
 
     def start_sync(self, within=5):
-        """conntrackd and the hook; the cable to the other box must be there. They outlive koid."""
+        """conntrackd, and koi-agent with the hook; the cable to the other box must be there. They
+        outlive koid."""
         config, control = self.path("conntrackd.conf"), self.path("conntrackd.sock")
         text = example("conntrackd.conf")
         for old, new in ((SYNC_ADDRESSES["a"] + " ", SYNC_ADDRESSES[self.name] + " "),
@@ -72,7 +76,8 @@ class FirewallBox(KoiBox):
         self.spawn(["conntrackd", "-C", config], log="conntrackd.out")
         until(f"conntrackd of {self.name}", lambda: os.path.exists(control), within)
         self._write_hook()
-        self.lab.keep_open(Follower(self, self.hook))
+        self.spawn([os.path.join(self.lab.build, "koi-agent"), "--socket", self.socket],
+                   log="agent.log")
 
     def _write_hook(self):
         """koi-sync, told where this box's things are."""

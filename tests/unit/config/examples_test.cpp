@@ -70,6 +70,10 @@ TEST(Examples, OthersAreWhatTheySay) {
   EXPECT_EQ(balanced.groups[0].balance->members,
             (std::vector<Member>{{Vhid(1), 0}, {Vhid(2), 100}}));
 
+  const Config by_packet = example(dir, "balanced-ip.yaml");
+  ASSERT_TRUE(by_packet.groups.at(0).balance);
+  EXPECT_EQ(by_packet.groups[0].balance->mode, BalanceMode::ip);
+
   const Config unicast = example(dir, "unicast.yaml");
   EXPECT_FALSE(unicast.groups.at(0).multicast);
   EXPECT_EQ(unicast.groups[0].peers.size(), 2U);

@@ -67,6 +67,7 @@ FrameMaker maker(std::uint16_t vlan = 0, std::vector<IpAddress> shared = {ip4("1
   return FrameMaker({.port = PortIndex(3),
                      .vlan = VlanId(vlan),
                      .vhid = Vhid(1),
+                     .sends_from = virtual_mac(Vhid(1)),
                      .source = ip4("192.0.2.2"),
                      .source6 = ip6("fe80::2"),
                      .global_source6 = ip6("2001:db8::2"),

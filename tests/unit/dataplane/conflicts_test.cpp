@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/balanced.h"
+#include "tests/support/by_packet.h"
 
 namespace koi::dataplane {
 namespace {
@@ -76,6 +77,26 @@ TEST(AddressClaim, InABalancedGroupEveryMembersMacIsRight) {
   EXPECT_EQ(conflicts(world), Expected{});
   world.verdict_on(arp({.sender_mac = virtual_mac(Vhid(200)), .sender_ip = kSharedIp}));
   EXPECT_EQ(conflicts(world), Expected{"claim 0 192.0.2.1 00:00:5e:00:01:c8"});
+}
+
+// C12.18 kept
+TEST(AddressClaim, BalancedByPacketTheGroupMacIsRightWhoeverSendsIt) {
+  const MacAddress other_box = mac_from({0x02, 0, 0, 0, 0, 0x20});
+  for (const ByPacket how : kByPacketModes) {
+    World world(three_by_packet(how));
+    const Arp reply{.operation = 2, .sender_mac = told(how), .sender_ip = kSharedIp};
+    world.verdict_on(arp(reply, {.from = other_box}));
+    world.verdict_on(arp({.sender_mac = told(how), .sender_ip = kSharedIp}, {.from = other_box}));
+    Neighbor answer = advertised(kSharedIp6, told(how));
+    answer.ethernet.from = other_box;
+    EXPECT_EQ(world.verdict_on(neighbor(answer)), "nd_announcement");
+    answer.options = {};  // an OpenBSD's, to who asked for it by unicast
+    EXPECT_EQ(world.verdict_on(neighbor(answer)), "nd_announcement");
+    EXPECT_EQ(conflicts(world), Expected{});
+    // A box that says its own is a claim: all clients would send it all.
+    world.verdict_on(arp({.operation = 2, .sender_mac = other_box, .sender_ip = kSharedIp}));
+    EXPECT_EQ(conflicts(world), Expected{"claim 0 192.0.2.1 02:00:00:00:00:20"});
+  }
 }
 
 // C16.4 kept
@@ -154,6 +175,21 @@ TEST(VirtualMac, IsNotOursWhileWeAreBackupOrElsewhere) {
   world.verdict_on(arp({.operation = 2}, {.from = kVirtual}), PortIndex(1));
   world.verdict_on(arp({.operation = 2}, {.from = mac_from({0, 0, 0x5e, 0, 2, 1})}));
   EXPECT_EQ(conflicts(world), Expected{});
+}
+
+// C12.18 kept
+TEST(VirtualMac, InIpUnicastAllBoxesSendFromTheFirstOne) {
+  for (const ByPacket how : kByPacketModes) {
+    World world(three_by_packet(how));
+    for (std::uint16_t s = 0; s < 3; ++s) world.reign(SlotIndex(s));
+    const Bytes from_first = udp({.source = kSharedIp}, {.to = kClientMac, .from = kFirstMac});
+    world.verdict_on(from_first);
+    const Expected expected =
+        how == ByPacket::ip_unicast ? Expected{} : Expected{"mac 0 192.0.2.1 00:00:5e:00:01:02"};
+    EXPECT_EQ(conflicts(world), expected);  // in the others nobody does
+    world.verdict_on(udp({.source = kSharedIp}, {.to = kClientMac, .from = kSecondMac}));
+    EXPECT_EQ(conflicts(world).back(), "mac 1 192.0.2.1 00:00:5e:00:01:05");
+  }
 }
 
 // C16.5 kept

@@ -113,6 +113,61 @@ TEST_F(DemotionsTest, UndemoteEndsOneOrAllThatWereCommanded) {
             "no cause \"x\" was set by demote; there are none");
 }
 
+TEST_F(DemotionsTest, AGroupWithASyncWaitGivesWayFromTheStartUntilItIsTold) {
+  config.groups[1].sync_wait = 30s;
+  start();
+  EXPECT_EQ(total(0), 0);
+  EXPECT_EQ(total(1), 1);
+  pass(10s);
+  const json all = shown();
+  ASSERT_EQ(all["list"].size(), 2U);  // and koi-agent is silent
+  EXPECT_EQ(all["list"][0]["name"], "state-sync");
+  EXPECT_EQ(all["list"][0]["owner"], "koid");
+  EXPECT_EQ(all["list"][0]["count"], 1);
+  EXPECT_DOUBLE_EQ(all["list"][0]["seconds_left"].get<double>(), 20);
+  EXPECT_EQ(all["list"][0]["groups"], json::array({"wan-gateway"}));
+  EXPECT_TRUE(demotions->undemote(json::object()).ok());  // what demote began, and only that
+  EXPECT_EQ(shown()["causes"]["state-sync"], 1);
+  EXPECT_TRUE(demotions->undemote({{"cause", "state-sync"}}).ok());
+  EXPECT_FALSE(shown()["causes"].contains("state-sync"));
+  EXPECT_TRUE(demotions->undemote({{"cause", "state-sync"}}).ok());  // who is late is not wrong
+}
+
+TEST_F(DemotionsTest, ASyncWaitEndsByItselfAndBeginsAnewWithTheLink) {
+  config.groups[1].sync_wait = 30s;
+  start();
+  pass(29s);
+  EXPECT_EQ(shown()["causes"]["state-sync"], 1);
+  pass(1s);
+  EXPECT_FALSE(shown()["causes"].contains("state-sync"));
+  demotions->link_is_back(0, now);  // another port
+  EXPECT_FALSE(shown()["causes"].contains("state-sync"));
+  demotions->link_is_back(1, now);
+  pass(20s);
+  demotions->link_is_back(1, now);
+  pass(29s);
+  EXPECT_EQ(shown()["causes"]["state-sync"], 1);
+  pass(1s);
+  EXPECT_FALSE(shown()["causes"].contains("state-sync"));
+}
+
+TEST_F(DemotionsTest, ATieWaitsAsOneForTheLongestOfItsWaits) {
+  config.groups[0].tie = {"wan-gateway"};
+  config.groups[0].sync_wait = 10s;
+  config.groups[1].sync_wait = 5s;
+  start();
+  EXPECT_EQ(total(0), 1);
+  EXPECT_EQ(total(1), 1);
+  demotions->link_is_back(1, now);  // does not make it shorter
+  pass(9s);
+  EXPECT_EQ(shown()["causes"]["state-sync"], 1);
+  demotions->link_is_back(1, now);
+  pass(4s);
+  EXPECT_EQ(shown()["causes"]["state-sync"], 1);
+  pass(1s);
+  EXPECT_FALSE(shown()["causes"].contains("state-sync"));
+}
+
 TEST_F(DemotionsTest, WhatItDoesNotUnderstandChangesNothing) {
   const std::vector<json> wrong = {{{"cause", 7}},
                                    {{"cause", nullptr}},

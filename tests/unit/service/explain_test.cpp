@@ -53,7 +53,9 @@ class Explain : public ::testing::Test {
     s.slots[slot].role = election::Role::master;
     s.slots[slot].cause = election::Cause::master_down;
     board->slot(SlotIndex(slot)).term.store(7);
-    board->slot(SlotIndex(slot)).deadline[0].store(Stamp(7, clock.time + lease).word());
+    for (auto& deadline : board->slot(SlotIndex(slot)).deadline) {
+      deadline.store(Stamp(7, clock.time + lease).word());
+    }
   }
   void hear(std::uint16_t slot, const char* master) {
     s.slots[slot].role = election::Role::backup;
@@ -141,7 +143,8 @@ TEST_F(Explain, TheClientsMemberOfABalancedGroup) {
   hear(3, "192.0.2.4");
   // protocol.md §10, modulo 3: 52:54.. is 2, 02:de.. is 0.
   const json third = place("192.0.2.10", kMac);
-  EXPECT_EQ(third["balance"], (json{{"hash", "openbsd"},
+  EXPECT_EQ(third["balance"], (json{{"mode", "arp"},
+                                    {"hash", "openbsd"},
                                     {"input", "mac"},
                                     {"members", 3},
                                     {"member", 2},
@@ -150,6 +153,7 @@ TEST_F(Explain, TheClientsMemberOfABalancedGroup) {
   EXPECT_EQ(third["slots"][0]["member"], 2);
   EXPECT_EQ(third["slots"][0]["vhid"], 9);
   EXPECT_EQ(third["slots"][0]["mac"], "00:00:5e:00:01:09");
+  EXPECT_EQ(third["resolver"], nullptr);
   EXPECT_EQ(third["slots"][0]["answers_now"], false);
   EXPECT_EQ(third["slots"][0]["master"]["address"], "192.0.2.4");
   const json first = place("192.0.2.10", "02:de:ad:be:ef:01");
@@ -187,6 +191,69 @@ TEST_F(Explain, TheOtherHashes) {
   EXPECT_EQ(member(BalanceHash::siphash, HashBy::ip, "192.0.2.74")["member"], 0);
   EXPECT_EQ(member(BalanceHash::siphash, HashBy::ip, kMac)["member"], nullptr);
   EXPECT_EQ(member(BalanceHash::siphash, HashBy::ip, "0.0.0.0")["member"], nullptr);
+}
+
+/// 192.0.2.10 and 2001:db8::10 by vhids 2, 5 and 9; the first is the other box's, the rest are
+/// ours.
+class ExplainByPacket : public Explain {
+ protected:
+  ExplainByPacket() {
+    config.ports[0].host = config::HostPort::tap;
+    config::Group& group = config.groups[1];
+    group.balance->mode = config::BalanceMode::ip;
+    group.addresses.emplace_back(IpAddress::parse("2001:db8::10").value());
+    snapshot();
+    hear(1, "192.0.2.4");
+    reign(2);
+    reign(3);
+  }
+};
+
+TEST_F(ExplainByPacket, TheMemberThatTakesWhatTheClientSends) {
+  // Python: (int(ip_address("192.0.2.77")) ^ int(ip_address("192.0.2.10"))) % 3 == 2
+  const json place = this->place("192.0.2.10", "192.0.2.77");
+  EXPECT_EQ(place["balance"], (json{{"mode", "ip"},
+                                    {"hash", "fold"},
+                                    {"input", "ip"},
+                                    {"members", 3},
+                                    {"member", 2},
+                                    {"undecided", nullptr}}));
+  ASSERT_EQ(place["slots"].size(), 1U);
+  EXPECT_EQ(place["slots"][0]["vhid"], 9);
+  EXPECT_EQ(place["slots"][0]["mac"], "01:00:5e:00:01:02");  // what the client is told
+  EXPECT_EQ(place["slots"][0]["answers_now"], true);
+  EXPECT_EQ(place["slots"][0]["master"]["mac"], "02:00:00:00:00:01");  // where it sends from
+  // ARP is the first member's alone.
+  EXPECT_EQ(place["resolver"]["vhid"], 2);
+  EXPECT_EQ(place["resolver"]["answers_now"], false);
+  EXPECT_EQ(place["resolver"]["master"]["address"], "192.0.2.4");
+  // The words of 2001:db8::10 and 2001:db8::77 give 0x67, which is 1 modulo 3.
+  EXPECT_EQ(this->place("2001:db8::10", "2001:db8::77")["balance"]["member"], 1);
+}
+
+TEST_F(ExplainByPacket, ThroughTheAddressToSomebodyElse) {
+  // Python: (int(ip_address("192.0.2.77")) ^ int(ip_address("198.51.100.11"))) % 3 == 1
+  const auto ask_from = [&](const json& from, const json& client = "192.0.2.77") {
+    return explain_json(
+        s, {{"command", "explain"}, {"address", "192.0.2.10"}, {"client", client}, {"from", from}});
+  };
+  const json reply = ask_from("198.51.100.11");
+  EXPECT_EQ(reply["from"], "198.51.100.11");
+  EXPECT_EQ(reply["places"][0]["balance"]["member"], 1);
+  EXPECT_EQ(ask_from("192.0.2.77", "198.51.100.11")["places"][0]["balance"]["member"], 1);
+  EXPECT_EQ(ask_from(nullptr)["places"][0]["balance"]["member"], 2);
+  for (const json& rubbish : {json("2001:db8::1"), json(kMac), json(7), json("")}) {
+    EXPECT_EQ(ask_from(rubbish)["ok"], false) << rubbish.dump();
+  }
+}
+
+TEST_F(ExplainByPacket, WithoutTheClientsAddressEveryMemberIsListed) {
+  for (const json& client : {json(nullptr), json(kMac)}) {
+    const json all = place("192.0.2.10", client);
+    EXPECT_EQ(all["balance"]["member"], nullptr);
+    EXPECT_FALSE(all["balance"]["undecided"].get<std::string>().empty());
+    EXPECT_EQ(all["slots"].size(), 3U);
+  }
 }
 
 TEST_F(Explain, RefusesWhatIsNotItsOwnAndNamesWhatIs) {

@@ -116,6 +116,19 @@ TEST_F(ServiceTest, MaintenanceOfTheLastRunCountsBeforeTheLinksComeUp) {
   EXPECT_EQ(std::get<controlplane::SetDemotion>(all[2]).count, 0);
 }
 
+TEST_F(ServiceTest, ControlKnowsOfTheSyncWaitBeforeTheLink) {
+  config.groups[0].sync_wait = 30s;
+  start();
+  EXPECT_EQ(ask(R"({"command":"status"})")["demotion"]["causes"]["state-sync"], 1);
+  EXPECT_EQ(ask(R"({"command":"undemote","cause":"state-sync"})")["ok"], true);
+  stop();
+  const std::vector<Command> all = commands.take_all();
+  ASSERT_GE(all.size(), 3U);
+  EXPECT_EQ(std::get<controlplane::SetDemotion>(all[0]).count, 1);
+  EXPECT_TRUE(std::holds_alternative<controlplane::SetLink>(all[1]));
+  EXPECT_EQ(std::get<controlplane::SetDemotion>(all[2]).count, 0);
+}
+
 TEST_F(ServiceTest, ControlGetsOneNumberForEachGroup) {
   config.ports.push_back(test::lan_port(3));
   config.ports.back().name = "wan";

@@ -86,6 +86,26 @@ TEST(ExplainText, WithoutAMemberItSaysWhatIsMissing) {
   EXPECT_TRUE(says(text, "MASTER ") && says(text, "BACKUP ")) << text;
 }
 
+TEST(ExplainText, BalancedByPacketItSaysWhoTakesAndWhoTells) {
+  Json reply = Json::parse(balanced(kMaster, R"({"mode":"ip","hash":"fold","input":"ip","members":3,
+                                                "member":2,"undecided":null})"));
+  reply["client"] = "192.0.2.77";
+  reply["places"][0]["resolver"] = Json::parse(kBackup);
+  std::string text = page(reply.dump());
+  EXPECT_TRUE(says(text, "shared    by group out on port lan, balanced by packet (ip)\n")) << text;
+  EXPECT_TRUE(says(text, "192.0.2.77 and 192.0.2.10")) << text;
+  EXPECT_TRUE(says(text, "belongs to member 2\n")) << text;
+  EXPECT_TRUE(says(text, "ARP, ND   for all askers alike: the box at 192.0.2.3 answers\n")) << text;
+  EXPECT_TRUE(says(text, "MASTER    this box takes its packets now\n")) << text;
+  reply["from"] = "198.51.100.9";
+  text = page(reply.dump());
+  EXPECT_TRUE(says(text, "from      198.51.100.9\n")) << text;
+  EXPECT_TRUE(says(text, "192.0.2.77 and 198.51.100.9")) << text;
+  reply["places"][0]["balance"]["member"] = nullptr;
+  reply["places"][0]["balance"]["undecided"] = "give its IP";
+  EXPECT_TRUE(says(page(reply.dump()), "modulo 3 members; give its IP"));
+}
+
 TEST(ExplainText, ARubbishReplyDoesNotThrow) {
   for (const char* reply : {"{}", R"({"places":7})", R"({"places":[7,{"slots":[null]}]})"}) {
     page(reply);
@@ -101,10 +121,13 @@ TEST(ExplainCommand, AsksForTheAddressAndTheClient) {
   EXPECT_TRUE(koictl({"192.0.2.2"}).out.starts_with("address   192.0.2.2"));
   EXPECT_EQ(Json::parse(koictl({"192.0.2.2", "--client", "52:54:00:12:34:56", "--json"}).out),
             Json::parse(kOwn));
+  koictl({"192.0.2.2", "--client", "192.0.2.77", "--from", "198.51.100.9"});
   EXPECT_EQ(daemon.requests(),
             (std::vector<std::string>{
                 R"({"command":"explain","address":"192.0.2.2"})",
-                R"({"command":"explain","address":"192.0.2.2","client":"52:54:00:12:34:56"})"}));
+                R"({"command":"explain","address":"192.0.2.2","client":"52:54:00:12:34:56"})",
+                R"({"command":"explain","address":"192.0.2.2","client":"192.0.2.77",)"
+                R"("from":"198.51.100.9"})"}));
   EXPECT_EQ(koictl({}).exit_code, ExitCode::usage);
 }
 

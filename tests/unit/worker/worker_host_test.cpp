@@ -171,7 +171,7 @@ TEST(WorkerHost, L3_AnAdvertisementWaitsForRoom) {
   EXPECT_EQ(sent_adverts(rig), 1U);
   EXPECT_TRUE(rig.heard<TransmitRefused>().empty());
   EXPECT_EQ(rig.drops(DropReason::kFrameRefused), 0U);
-  EXPECT_EQ(waiting, 32U);  // one burst, of the turn before the advertisement
+  EXPECT_EQ(waiting, 16U);  // one burst, of the turn before the advertisement
   EXPECT_LE(rig.board->deadline(kLan, Family::ipv4).left(room_at), 20s);
   EXPECT_EQ(rte_mempool_in_use_count(rig.control_pool), 1U);
 }
