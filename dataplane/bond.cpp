@@ -38,7 +38,8 @@ Result<Bond> Bond::join(std::uint16_t id, const std::vector<std::string>& member
                                Eal::last_log_lines())};
     }
     bond.members_.push_back({.id = member_id});
-    bond.interfaces_.push_back(kernel_interface(member));
+    const bool blind = member.starts_with("net_af_packet") || member.starts_with("net_af_xdp");
+    bond.interfaces_.push_back(blind ? kernel_interface(member) : std::string());
   }
   rte_ether_addr mac{};
   if (rte_eth_macaddr_get(id, &mac) != 0 || rte_eth_bond_mac_address_set(id, &mac) != 0) {

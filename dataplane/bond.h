@@ -25,11 +25,10 @@ class Bond {
   /// member.
   static Result<Bond> join(std::uint16_t id, const std::vector<std::string>& members);
 
-  /// Names of the kernel interfaces that the members sit on, in their order; empty if there is
-  /// none.
+  /// Of each member the kernel interface to watch, for its driver does not: net_af_packet and
+  /// net_af_xdp call every link up. Empty where the driver says.
   const std::vector<std::string>& kernel_interfaces() const { return interfaces_; }
-  /// Whether the interface under a member is up with carrier, for its driver does not say:
-  /// net_af_packet and net_af_xdp call every link up. Takes effect in update().
+  /// Whether that one is up with carrier. Takes effect in update().
   void kernel_says(std::size_t member, bool up) { members_[member].wanted = up; }
   /// Takes members out whose interface is down, and in again. Call it every few milliseconds.
   void update(Instant now);
