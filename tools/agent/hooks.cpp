@@ -55,8 +55,9 @@ void Hooks::add_to(std::vector<pollfd>& fds) const {
 void Hooks::ready(std::span<const pollfd> fds) {
   // By descriptor: a queue may have been made since they were polled, by what koid said meanwhile.
   for (auto& [group, queue] : queues_) {
-    const bool ended = std::any_of(fds.begin(), fds.end(), [&queue](const pollfd& polled) {
-      return polled.fd >= 0 && polled.fd == queue.fd() && polled.revents != 0;
+    const int fd = queue.fd();
+    const bool ended = std::any_of(fds.begin(), fds.end(), [fd](const pollfd& polled) {
+      return polled.fd >= 0 && polled.fd == fd && polled.revents != 0;
     });
     if (ended) queue.ready(now_is());
   }
