@@ -53,10 +53,13 @@ class Service {
   /// Removes the control socket. After run(), on the same thread.
   void close_socket();
 
+  /// The reply to one line of the control socket; uid is its sender's. The thread of run(), which
+  /// calls it.
+  Answer handle(const std::string& line, uid_t uid);
+
  private:
   explicit Service(Setup setup) : setup_(std::move(setup)), journal_(setup_.snapshot) {}
 
-  Answer handle(const std::string& line, uid_t uid);
   std::string handle_demotion(const std::string& name, const nlohmann::json& request,
                               const std::string& owner);
   void publish_demotion();

@@ -1,5 +1,6 @@
 // A whole frame into classify-and-answer: never a read or write past it and its room, and an answer
-// never longer than what was asked, but for the option that a solicitation may lack. The worlds
+// never longer than what was asked, but for the option that a solicitation may lack. The same frame
+// comes from the host, too. The worlds
 // have everything that a frame can meet: both families, VLANs, two ports, peers, other dialects,
 // and a group balanced by each hash and mode of which this box reigns half; one has hosts, one has
 // none.
@@ -64,6 +65,13 @@ void reign(koi::test::World& world) {
   }
 }
 
+/// From the host of a port.
+void send(Bytes frame, const koi::dataplane::BurstContext& burst) {
+  using Kind = koi::dataplane::Fate::Kind;
+  const Kind kind = koi::dataplane::from_host(frame, burst).kind();
+  if (kind != Kind::pass && kind != Kind::drop) std::abort();
+}
+
 void receive(const Bytes& input, std::size_t room, bool hosted) {
   static koi::test::World* const worlds[] = {new koi::test::World(everything(false)),
                                              new koi::test::World(everything(true))};
@@ -87,6 +95,7 @@ void receive(const Bytes& input, std::size_t room, bool hosted) {
       world.board->slot(advert->slot).acknowledged[0].store(advert->heard_number);
     }
   }
+  if (hosted) send(input, world.burst(port));
   if (fate.kind() != koi::dataplane::Fate::Kind::answer) return;
   const std::size_t longer = fate.what() == koi::AnswerKind::nd ? room : 0;
   if (fate.length() > input.size() + longer) std::abort();

@@ -34,7 +34,7 @@ class ServiceRig : public ::testing::Test {
     close(signals[1]);
   }
 
-  void start() {
+  void open() {
     app::Service::Setup setup;
     setup.snapshot.config = &config;
     setup.snapshot.board = board.get();
@@ -55,6 +55,9 @@ class ServiceRig : public ::testing::Test {
     auto opened = app::Service::open(std::move(setup));
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     service = std::move(opened).value();
+  }
+  void start() {
+    open();
     thread = std::thread([this] { service->run(); });
   }
 
