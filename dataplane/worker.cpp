@@ -46,9 +46,7 @@ void Worker::run() {
       lease_.end_poll(drain_.end_poll());
       report_gap();
     }
-    for (const Queue& queue : setup_.queues) {
-      if (queue.host && !held_) work += poll_host(queue);
-    }
+    if (!held_) work += poll_hosts(now);
     work += receive_down();
     if (now - polled_transmit_ >= kTransmitPoll) poll_transmit(now);
     rest(work != 0, now);
@@ -117,6 +115,18 @@ void Worker::hand_to_host(const Queue& queue, rte_mbuf** frames, std::uint16_t c
   if (taken == count) return;
   counters_.drop(queue.port, DropReason::kHostFull, count - taken);
   rte_pktmbuf_free_bulk(frames + taken, count - taken);
+}
+
+unsigned Worker::poll_hosts(Instant now) {
+  unsigned work = 0;
+  for (std::size_t q = 0; q < setup_.queues.size(); ++q) {
+    const Queue& queue = setup_.queues[q];
+    if (!queue.host || now < ask_host_[q]) continue;
+    const std::uint16_t count = poll_host(queue);
+    if (count == 0) ask_host_[q] = now + kHostRest;
+    work += count;
+  }
+  return work;
 }
 
 std::uint16_t Worker::poll_host(const Queue& queue) {

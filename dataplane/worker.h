@@ -64,6 +64,9 @@ class Worker {
   static constexpr std::uint16_t kHostBurst = 16;
   static constexpr std::uint32_t kHeldBack =
       kBurst + 32;                              // descriptors a driver may not have filled
+  /// A host that had nothing is not asked again before, for net_tap asks the kernel (0.3 µs each
+  /// time), and other ports are to notice nothing of it.
+  static constexpr Duration kHostRest = 5us;
   static constexpr unsigned kDownPerTurn = 64;  // so that announcements do not starve reception
   static constexpr unsigned kBusyTurns = 32;    // empty polls before the first sleep
   /// idle: adaptive runs the worker at real-time priority, for an ordinary thread wakes up to a
@@ -82,7 +85,8 @@ class Worker {
   /// What is not ours to answer, to the other side of the host port. A full one costs data, nothing
   /// else.
   void hand_to_host(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
-  /// Returns how many frames the host sent.
+  /// Returns how many frames the hosts sent.
+  unsigned poll_hosts(Instant now);
   std::uint16_t poll_host(const Queue& queue);
   void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
                     std::uint16_t count);
@@ -108,6 +112,7 @@ class Worker {
   std::uint64_t missed_before_ = 0;               // the NICs' misses when last looked at
   Instant looked_{};                              // for misses, when there was nothing else to do
   std::array<std::uint32_t, kMaxPorts> taken_{};  // from each queue since it was empty
+  std::array<Instant, kMaxPorts> ask_host_{};     // not before, of each queue
   unsigned idle_turns_ = 0;
   Instant woke_{};  // end of the last sleep
   Instant polled_transmit_{};

@@ -345,7 +345,6 @@ void Daemon::run_service() {
   // EAL pinned the main thread, and this one with it: back to where the process was started.
   sched_setaffinity(0, sizeof affinity_, &affinity_);
   pthread_setname_np(pthread_self(), "koi-service");
-  open_tap_signals();
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else
@@ -396,6 +395,7 @@ Status run_daemon(const config::Config& config) {
   CPU_ZERO(&affinity);
   sched_getaffinity(0, sizeof affinity, &affinity);
   const int signals = block_signals();
+  keep_tap_without_signals();
   start_log();
   mlockall(MCL_CURRENT |
            MCL_FUTURE);  // a page fault on a worker is a gap; without the right, so be it
