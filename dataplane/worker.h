@@ -16,6 +16,7 @@
 #include "dataplane/conflicts.h"
 #include "dataplane/drain.h"
 #include "dataplane/lease.h"
+#include "dataplane/offload.h"
 #include "dataplane/tsc_clock.h"
 
 namespace koi::dataplane {
@@ -29,6 +30,7 @@ struct Queue {
   std::optional<std::uint16_t>
       host{};         // DPDK's number of the port's host, whose queue is queue_id too
   bool bond = false;  // its driver sends LACP's frames, but only when asked to send
+  Offloads offloads{};  // of the NIC, for what the host sends
 };
 
 struct WorkerSetup {
@@ -88,6 +90,9 @@ class Worker {
   /// Returns how many frames the hosts sent.
   unsigned poll_hosts(Instant now);
   std::uint16_t poll_host(const Queue& queue);
+  static Fate judge(const Queue& queue, rte_mbuf* frame, const BurstContext& burst);
+  /// Lets the driver look at what it is to finish. Returns how many of them remain.
+  std::uint16_t prepare(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
   void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
                     std::uint16_t count);
   unsigned receive_down();
