@@ -47,9 +47,8 @@ std::optional<Layout> layout_of(const rte_mbuf* m) {
 
 /// REQUIRES: one segment.
 void sum(rte_mbuf* m, const Layout& at) {
-  std::uint16_t* field =
-      at.tcp ? &rte_pktmbuf_mtod_offset(m, rte_tcp_hdr*, at.l4())->cksum
-             : &rte_pktmbuf_mtod_offset(m, rte_udp_hdr*, at.l4())->dgram_cksum;
+  std::uint16_t* field = at.tcp ? &rte_pktmbuf_mtod_offset(m, rte_tcp_hdr*, at.l4())->cksum
+                                : &rte_pktmbuf_mtod_offset(m, rte_udp_hdr*, at.l4())->dgram_cksum;
   const std::uint16_t all =
       rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const char*, at.l4()), at.end - at.l4());
   *field = static_cast<std::uint16_t>(~all);

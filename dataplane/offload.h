@@ -51,11 +51,11 @@ struct Completed {
   std::size_t segment = 0;  // bytes of the longest frame that the NIC is to make of it; 0: itself
 };
 
-/// Finishes it, or tells the NIC how to. Returns nothing iff that cannot be done: it is not a TCP or
-/// UDP packet with all its headers in the first segment, or it is cut short; it is to be segmented
-/// and the NIC does not, or has IPv6 extension headers; or it has several segments otherwise.
-/// The checksum field holds the pseudo header's sum, as virtio wants it (virtio 1.1, 5.1.6.2).
-/// REQUIRES: is_undone(m).
+/// Finishes it, or tells the NIC how to. Returns nothing iff that cannot be done: it is not a TCP
+/// or UDP packet with all its headers in the first segment, or it is cut short; it is to be
+/// segmented and the NIC does not, or has IPv6 extension headers; or it has several segments
+/// otherwise. The checksum field holds the pseudo header's sum, as virtio wants it
+/// (virtio 1.1, 5.1.6.2). REQUIRES: is_undone(m).
 std::optional<Completed> complete(rte_mbuf* m, const Offloads& nic);
 
 }  // namespace koi::dataplane

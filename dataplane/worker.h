@@ -28,8 +28,8 @@ struct Queue {
   std::uint16_t queue_id = 0;
   std::uint16_t depth = 0;  // frames its receive ring holds
   std::optional<std::uint16_t>
-      host{};         // DPDK's number of the port's host, whose queue is queue_id too
-  bool bond = false;  // its driver sends LACP's frames, but only when asked to send
+      host{};           // DPDK's number of the port's host, whose queue is queue_id too
+  bool bond = false;    // its driver sends LACP's frames, but only when asked to send
   Offloads offloads{};  // of the NIC, for what the host sends
 };
 
@@ -65,7 +65,7 @@ class Worker {
   /// 1 ms.
   static constexpr std::uint16_t kHostBurst = 16;
   static constexpr std::uint32_t kHeldBack =
-      kBurst + 32;                              // descriptors a driver may not have filled
+      kBurst + 32;  // descriptors a driver may not have filled
   /// A host that had nothing is not asked again before, for net_tap asks the kernel (0.3 µs each
   /// time), and other ports are to notice nothing of it.
   static constexpr Duration kHostRest = 5us;

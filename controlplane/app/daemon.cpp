@@ -175,10 +175,9 @@ Status Daemon::open_ports() {
     pools.push_back(pool.value());
   }
   for (std::size_t p = 0; p < config_.ports.size(); ++p) {
-    auto port =
-        dataplane::Port::start(PortIndex(static_cast<std::uint8_t>(p)), config_.ports[p].name,
-                               config_.ports[p].device, config_.ports[p].members, pools,
-                               may_leave_undone(config_.ports[p]));
+    auto port = dataplane::Port::start(
+        PortIndex(static_cast<std::uint8_t>(p)), config_.ports[p].name, config_.ports[p].device,
+        config_.ports[p].members, pools, may_leave_undone(config_.ports[p]));
     if (!port) return port.error();
     ports_.push_back(std::move(port).value());
     const dataplane::Port& started = ports_.back();
@@ -321,10 +320,10 @@ void Daemon::make_workers() {
     for (const dataplane::Port& port : ports_) {
       if (w >= port.queues()) continue;
       const auto& host = hosts_[port.index().value()];
-      setup.queues.push_back(
-          {port.index(), port.id(), static_cast<std::uint16_t>(w), port.rx_descriptors(),
-           host ? std::optional(host->id()) : std::nullopt, port.bond() != nullptr,
-           port.offloads()});
+      setup.queues.push_back({port.index(), port.id(), static_cast<std::uint16_t>(w),
+                              port.rx_descriptors(),
+                              host ? std::optional(host->id()) : std::nullopt,
+                              port.bond() != nullptr, port.offloads()});
     }
     room.worker = std::make_unique<dataplane::Worker>(setup);
   }

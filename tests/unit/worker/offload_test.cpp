@@ -1,11 +1,12 @@
 // Frames that the host left unfinished. The frames and their sums are Scapy's.
+#include "dataplane/offload.h"
+
 #include <array>
 
 #include <gtest/gtest.h>
 
 #include "dataplane/mbuf_view.h"
 #include "dataplane/mempool.h"
-#include "dataplane/offload.h"
 #include "dataplane/worker.h"
 #include "tests/unit/worker/ring_rig.h"
 
@@ -227,16 +228,14 @@ TEST(Offload, OfTheHostIsAskedWhatTheNicDoes) {
   rte_eth_dev_info host{};
   host.rx_offload_capa = RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
                          RTE_ETH_RX_OFFLOAD_TCP_LRO | RTE_ETH_RX_OFFLOAD_SCATTER;
-  const auto flags = [&] {
-    return Offloads::of_nic(nic).allowed_by(host).host_flags(host);
-  };
+  const auto flags = [&] { return Offloads::of_nic(nic).allowed_by(host).host_flags(host); };
   EXPECT_EQ(flags(), 0U);
-  nic.tx_offload_capa = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO |
-                        RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  nic.tx_offload_capa =
+      RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
   EXPECT_EQ(flags(), 0U) << "virtio knows not TCP's alone";
   EXPECT_EQ(Offloads::of_nic(nic).nic_flags(nic), 0U);
-  nic.tx_offload_capa = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
-                        RTE_ETH_TX_OFFLOAD_TCP_TSO;
+  nic.tx_offload_capa =
+      RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO;
   EXPECT_EQ(flags(), RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
       << "what is to be cut comes in several segments";
   nic.tx_offload_capa |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
