@@ -64,6 +64,16 @@ void reign(koi::test::World& world) {
   }
 }
 
+/// The same bytes as the host's, which has the port's MAC.
+void from_host(koi::test::World& world, const Bytes& input) {
+  for (const bool whole : {true, false}) {
+    Bytes sent = input;
+    const auto& mac = koi::test::kPortMac.bytes;
+    if (sent.size() >= 12) std::copy(mac.begin(), mac.end(), sent.begin() + 6);
+    whole ? world.from_host(sent) : world.segments_from_host(sent, 1514);
+  }
+}
+
 void receive(const Bytes& input, std::size_t room, bool hosted) {
   static koi::test::World* const worlds[] = {new koi::test::World(everything(false)),
                                              new koi::test::World(everything(true))};
@@ -87,6 +97,7 @@ void receive(const Bytes& input, std::size_t room, bool hosted) {
       world.board->slot(advert->slot).acknowledged[0].store(advert->heard_number);
     }
   }
+  if (hosted) from_host(world, input);
   if (fate.kind() != koi::dataplane::Fate::Kind::answer) return;
   const std::size_t longer = fate.what() == koi::AnswerKind::nd ? room : 0;
   if (fate.length() > input.size() + longer) std::abort();
