@@ -1,5 +1,7 @@
 #include "dataplane/offload.h"
 
+#include <cstring>
+
 #include <rte_ip.h>
 #include <rte_net.h>
 #include <rte_tcp.h>
@@ -47,16 +49,15 @@ std::optional<Layout> layout_of(const rte_mbuf* m) {
 
 /// REQUIRES: one segment.
 void sum(rte_mbuf* m, const Layout& at) {
-  std::uint16_t* field = at.tcp ? &rte_pktmbuf_mtod_offset(m, rte_tcp_hdr*, at.l4())->cksum
-                                : &rte_pktmbuf_mtod_offset(m, rte_udp_hdr*, at.l4())->dgram_cksum;
-  const std::uint16_t all =
-      rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const char*, at.l4()), at.end - at.l4());
-  *field = static_cast<std::uint16_t>(~all);
-  if (!at.tcp && *field == 0) *field = 0xffff;  // RFC 768: 0 would say that there is none
+  auto* l4 = rte_pktmbuf_mtod_offset(m, std::byte*, at.l4());
+  auto sum = static_cast<std::uint16_t>(~rte_raw_cksum(l4, at.end - at.l4()));
+  if (!at.tcp && sum == 0) sum = 0xffff;  // RFC 768: 0 would say that there is none
+  std::memcpy(l4 + (at.tcp ? offsetof(rte_tcp_hdr, cksum) : offsetof(rte_udp_hdr, dgram_cksum)),
+              &sum, sizeof sum);
 }
 
 void leave_to_nic(rte_mbuf* m, const Layout& at) {
-  m->l2_len = at.lengths.l2_len;
+  m->l2_len = at.lengths.l2_len & RTE_LEN2MASK(RTE_MBUF_L2_LEN_BITS, std::uint8_t);
   m->l3_len = at.lengths.l3_len & RTE_LEN2MASK(RTE_MBUF_L3_LEN_BITS, std::uint16_t);
   m->l4_len = at.lengths.l4_len;
   m->ol_flags |= at.ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
