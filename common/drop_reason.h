@@ -96,6 +96,7 @@ namespace koi {
   X(kHostClaim, "host_claim")                /* host: ARP or ND that claims a shared address */   \
   X(kHostRouterAdvert, "host_router_advert") /* host: not from a shared link-local address */     \
   X(kHostCarp, "host_carp")                  /* host: protocol 112, which is ours to send */      \
+  X(kHostOffload, "host_offload")            /* host: left unfinished, as nobody can finish it */ \
   /* what we meant to send */                                                                     \
   X(kAnswerLate, "answer_late")        /* L1: not handed over in time */                          \
   X(kTransmitFull, "transmit_full")    /* the driver did not take an answer */                    \

@@ -31,7 +31,8 @@ class LogTail {
     while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) {
       line.pop_back();
     }
-    if (line.empty()) return;
+    // net_tap's warning of what koid means it to find: app/process.h, keep_tap_without_signals().
+    if (line.empty() || line.ends_with("All rt-signals are in use")) return;
     lines_.push_back(line);
     if (lines_.size() > kKept) lines_.pop_front();
   }

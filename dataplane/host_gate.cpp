@@ -1,5 +1,7 @@
 #include "dataplane/host_gate.h"
 
+#include <optional>
+
 #include "common/wire/arp.h"
 #include "common/wire/bytes.h"
 #include "common/wire/carp.h"
@@ -20,9 +22,15 @@ constexpr std::size_t kIpv6NextAt = 6;
 constexpr std::size_t kIpv6SourceAt = 8;
 constexpr std::size_t kIpv6DestinationAt = 24;
 
-bool is_jumbo(std::span<const std::byte> frame, const wire::EthernetHeader& ethernet,
-              const BurstContext& burst) {
-  return frame.size() > ethernet.payload + burst.port_view().mtu;
+bool is_jumbo(std::size_t length, const wire::EthernetHeader& ethernet, const BurstContext& burst) {
+  return length > ethernet.payload + burst.port_view().mtu;
+}
+
+std::optional<DropReason> check_link(std::size_t length, const wire::EthernetHeader& ethernet,
+                                     const BurstContext& burst) {
+  if (is_jumbo(length, ethernet, burst)) return DropReason::kJumbo;
+  if (ethernet.source == burst.port_mac()) return std::nullopt;
+  return is_virtual(ethernet.source) ? DropReason::kHostVirtualMac : DropReason::kHostSourceMac;
 }
 
 Fate arp_from_host(std::span<const std::byte> packet, const wire::EthernetHeader& ethernet,
@@ -97,6 +105,20 @@ Fate ipv6_from_host(std::span<std::byte> frame, const wire::EthernetHeader& ethe
   return Fate::pass();
 }
 
+/// IPv6's TCP, of which no more than the addresses are asked.
+Fate tcp6_from_host(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
+                    const BurstContext& burst) {
+  const std::span<const std::byte> packet = frame.subspan(ethernet.payload);
+  if (packet.size() < wire::kIpv6Length) return Fate::drop(DropReason::kIpv6Length);
+  const Entry* source = burst.topology().find_address(burst.port, ethernet.vlan,
+                                                      wire::get_ipv6(packet, kIpv6SourceAt));
+  const auto slot =
+      sender_slot(source, ethernet, wire::get_ipv6(packet, kIpv6DestinationAt), packet, burst);
+  if (!slot) return Fate::drop(slot.reason());
+  if (*slot != nullptr) wire::put_mac(frame, 6, (*slot)->sends_from);
+  return Fate::pass();
+}
+
 }  // namespace
 
 Fate to_host(Fate fate, std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
@@ -104,7 +126,7 @@ Fate to_host(Fate fate, std::span<std::byte> frame, const wire::EthernetHeader& 
   if (!burst.port_view().host) {
     return fate.kind() == Fate::Kind::noted ? Fate::taken() : Fate::drop(fate.reason());
   }
-  if (is_jumbo(frame, ethernet, burst)) return Fate::drop(DropReason::kJumbo);
+  if (is_jumbo(frame.size(), ethernet, burst)) return Fate::drop(DropReason::kJumbo);
   const MacAddress& to = ethernet.destination;
   const Topology& topology = burst.topology();
   if (const SlotView* group = group_by_packet(topology, burst.port, ethernet.vlan, to)) {
@@ -124,17 +146,22 @@ Fate to_host(Fate fate, std::span<std::byte> frame, const wire::EthernetHeader& 
 Fate from_host(std::span<std::byte> frame, const BurstContext& burst) {
   const Parsed<wire::EthernetHeader> ethernet = wire::parse_ethernet(frame);
   if (!ethernet) return Fate::drop(ethernet.reason());
-  if (is_jumbo(frame, *ethernet, burst)) return Fate::drop(DropReason::kJumbo);
-  if (ethernet->source != burst.port_mac()) {
-    return Fate::drop(is_virtual(ethernet->source) ? DropReason::kHostVirtualMac
-                                                   : DropReason::kHostSourceMac);
-  }
+  if (const auto reason = check_link(frame.size(), *ethernet, burst)) return Fate::drop(*reason);
   if (ethernet->ethertype == wire::kEtherIpv4) return ipv4_from_host(frame, *ethernet, burst);
   if (ethernet->ethertype == wire::kEtherIpv6) return ipv6_from_host(frame, *ethernet, burst);
   if (ethernet->ethertype == wire::kEtherArp) {
     return arp_from_host(frame.subspan(ethernet->payload), *ethernet, burst);
   }
   return Fate::pass();
+}
+
+Fate segments_from_host(std::span<std::byte> frame, std::size_t longest,
+                        const BurstContext& burst) {
+  const Parsed<wire::EthernetHeader> ethernet = wire::parse_ethernet(frame);
+  if (!ethernet) return Fate::drop(ethernet.reason());
+  if (const auto reason = check_link(longest, *ethernet, burst)) return Fate::drop(*reason);
+  if (ethernet->ethertype == wire::kEtherIpv4) return ipv4_from_host(frame, *ethernet, burst);
+  return tcp6_from_host(frame, *ethernet, burst);
 }
 
 }  // namespace koi::dataplane

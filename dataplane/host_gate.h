@@ -25,4 +25,9 @@ Fate to_host(Fate fate, std::span<std::byte> frame, const wire::EthernetHeader& 
 /// addresses (kHostRouterAdvert).
 Fate from_host(std::span<std::byte> frame, const BurstContext& burst);
 
+/// The same for a long TCP packet that the NIC is to cut (offload.h), into frames of longest bytes.
+/// REQUIRES: frame begins it and holds all its headers, IPv4's or IPv6's and, right behind it,
+/// TCP's.
+Fate segments_from_host(std::span<std::byte> frame, std::size_t longest, const BurstContext& burst);
+
 }  // namespace koi::dataplane

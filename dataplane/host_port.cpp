@@ -81,7 +81,9 @@ Result<HostPort> HostPort::start(const Port& port, const Device& device,
                               std::min(info.max_rx_queues, info.max_tx_queues), queues),
                   -ENOSPC);
   }
+  host.offloads_ = port.offloads().allowed_by(info);
   rte_eth_conf conf{};
+  conf.rxmode.offloads = host.offloads_.host_flags(info);
   if (const int rc = rte_eth_dev_configure(id, queues, queues, &conf); rc != 0) {
     return failed("cannot be configured", rc);
   }

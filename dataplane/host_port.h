@@ -37,18 +37,23 @@ class HostPort {
                                 const std::vector<rte_mempool*>& pools);
 
   HostPort(HostPort&& other) noexcept
-      : id_(std::exchange(other.id_, std::nullopt)), interface_(std::move(other.interface_)) {}
+      : id_(std::exchange(other.id_, std::nullopt)),
+        interface_(std::move(other.interface_)),
+        offloads_(other.offloads_) {}
   HostPort& operator=(HostPort&&) = delete;
   ~HostPort();
 
   std::uint16_t id() const { return *id_; }  // DPDK's number
   /// The kernel's name of it; empty: it has none.
   const std::string& interface() const { return interface_; }
+  /// What it may leave undone.
+  const Offloads& offloads() const { return offloads_; }
 
  private:
   HostPort() = default;
   std::optional<std::uint16_t> id_;
   std::string interface_;
+  Offloads offloads_;
 };
 
 }  // namespace koi::dataplane

@@ -19,7 +19,7 @@ constexpr std::uint16_t kNone = 0xffff;
 
 Result<Port> Port::start(PortIndex index, const std::string& name, const std::string& device,
                          const std::vector<std::string>& members,
-                         const std::vector<rte_mempool*>& pools) {
+                         const std::vector<rte_mempool*>& pools, bool finishes) {
   const auto failed = [&](const char* what, int code) {
     return Error{fmt::format("port {} ({}): {}: {}; DPDK says: {}", name, device, what,
                              rte_strerror(-code), Eal::last_log_line())};
@@ -55,6 +55,8 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
   if (port.queues_ == 0) return failed("the driver offers no queue pair", -ENODEV);
 
   rte_eth_conf conf{};
+  if (finishes) port.offloads_ = Offloads::of_nic(info);
+  conf.txmode.offloads = port.offloads_.nic_flags(info);
   if (port.queues_ > 1) {
     conf.rx_adv_conf.rss_conf.rss_hf =
         (RTE_ETH_RSS_IP | RTE_ETH_RSS_L2_PAYLOAD) & info.flow_type_rss_offloads;
@@ -110,6 +112,7 @@ Port::Port(Port&& other) noexcept
       rx_descriptors_(other.rx_descriptors_),
       tx_descriptors_(other.tx_descriptors_),
       promiscuous_(other.promiscuous_),
+      offloads_(other.offloads_),
       bond_(std::move(other.bond_)) {}
 
 Status Port::accept(const MacAddress& mac) {

@@ -11,6 +11,7 @@
 #include "common/result.h"
 #include "common/strong_types.h"
 #include "dataplane/bond.h"
+#include "dataplane/offload.h"
 
 namespace koi::dataplane {
 
@@ -20,10 +21,10 @@ class Port {
  public:
   /// Configures and starts the port; promiscuous, for the virtual MACs come and go, and
   /// all-multicast where promiscuous is not to be had. pools: one per worker. members: what it
-  /// joins if the device is a bond, else none.
+  /// joins if the device is a bond, else none. finishes: what its host leaves undone (offload.h).
   static Result<Port> start(PortIndex index, const std::string& name, const std::string& device,
                             const std::vector<std::string>& members,
-                            const std::vector<rte_mempool*>& pools);
+                            const std::vector<rte_mempool*>& pools, bool finishes);
 
   Port(Port&& other) noexcept;
   Port& operator=(Port&&) = delete;
@@ -37,6 +38,8 @@ class Port {
   std::uint16_t queues() const { return queues_; }
   std::uint16_t rx_descriptors() const { return rx_descriptors_; }
   const std::string& driver() const { return driver_; }
+  /// What its driver does for frames of the host; nothing unless started so.
+  const Offloads& offloads() const { return offloads_; }
 
   /// Lets frames to this address in, a virtual or a group MAC, where the port is not promiscuous
   /// and filters. Returns an error when the driver has no room for another address.
@@ -63,6 +66,7 @@ class Port {
   std::uint16_t rx_descriptors_ = 0;
   std::uint16_t tx_descriptors_ = 0;
   bool promiscuous_ = false;
+  Offloads offloads_;
   std::optional<Bond> bond_;
 };
 

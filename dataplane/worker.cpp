@@ -46,9 +46,7 @@ void Worker::run() {
       lease_.end_poll(drain_.end_poll());
       report_gap();
     }
-    for (const Queue& queue : setup_.queues) {
-      if (queue.host && !held_) work += poll_host(queue);
-    }
+    if (!held_) work += poll_hosts(now);
     work += receive_down();
     if (now - polled_transmit_ >= kTransmitPoll) poll_transmit(now);
     rest(work != 0, now);
@@ -119,6 +117,18 @@ void Worker::hand_to_host(const Queue& queue, rte_mbuf** frames, std::uint16_t c
   rte_pktmbuf_free_bulk(frames + taken, count - taken);
 }
 
+unsigned Worker::poll_hosts(Instant now) {
+  unsigned work = 0;
+  for (std::size_t q = 0; q < setup_.queues.size(); ++q) {
+    const Queue& queue = setup_.queues[q];
+    if (!queue.host || now < ask_host_[q]) continue;
+    const std::uint16_t count = poll_host(queue);
+    if (count == 0) ask_host_[q] = now + kHostRest;
+    work += count;
+  }
+  return work;
+}
+
 std::uint16_t Worker::poll_host(const Queue& queue) {
   rte_mbuf* frames[kHostBurst];
   const std::uint16_t count = rte_eth_rx_burst(*queue.host, queue.queue_id, frames, kHostBurst);
@@ -128,12 +138,13 @@ std::uint16_t Worker::poll_host(const Queue& queue) {
   rte_mbuf* dropped[kHostBurst];
   std::uint16_t drop_count = 0;
   std::uint16_t pass_count = 0;
+  bool for_nic = false;
   for (std::uint16_t i = 0; i < count; ++i) {
     rte_mbuf* frame = frames[i];
-    const Fate fate = is_one_segment(frame) ? from_host(frame_of(frame), burst)
-                                            : Fate::drop(DropReason::kMultiSegment);
+    const Fate fate = judge(queue, frame, burst);
     if (fate.kind() == Fate::Kind::pass) {
       frames[pass_count++] = frame;
+      for_nic = for_nic || is_for_nic(frame);
     } else {
       counters.drops[static_cast<std::size_t>(fate.reason())].add();
       dropped[drop_count++] = frame;
@@ -141,6 +152,7 @@ std::uint16_t Worker::poll_host(const Queue& queue) {
   }
   counters.from_host.add(count);
   if (drop_count != 0) rte_pktmbuf_free_bulk(dropped, drop_count);
+  if (for_nic) pass_count = prepare(queue, frames, pass_count);
   if (pass_count == 0) return count;
   // L1, as for answers: some of these may use a virtual MAC.
   if (!lease_.in_time(setup_.clock.read())) {
@@ -155,6 +167,30 @@ std::uint16_t Worker::poll_host(const Queue& queue) {
     rte_pktmbuf_free_bulk(frames + sent, pass_count - sent);
   }
   return count;
+}
+
+Fate Worker::judge(const Queue& queue, rte_mbuf* frame, const BurstContext& burst) {
+  if (is_undone(frame)) [[unlikely]] {
+    const std::optional<Completed> done = complete(frame, queue.offloads);
+    if (!done) return Fate::drop(DropReason::kHostOffload);
+    if (done->segment != 0) return segments_from_host(frame_of(frame), done->segment, burst);
+  } else if (!is_one_segment(frame)) {
+    return Fate::drop(DropReason::kMultiSegment);
+  }
+  return from_host(frame_of(frame), burst);
+}
+
+std::uint16_t Worker::prepare(const Queue& queue, rte_mbuf** frames, std::uint16_t count) {
+  std::uint16_t ready = 0;
+  for (;;) {
+    ready = static_cast<std::uint16_t>(
+        ready + rte_eth_tx_prepare(queue.port_id, queue.queue_id, frames + ready, count - ready));
+    if (ready >= count) return count;
+    counters_.drop(queue.port, DropReason::kHostOffload, 1);
+    rte_pktmbuf_free(frames[ready]);
+    std::copy(frames + ready + 1, frames + count, frames + ready);
+    --count;
+  }
 }
 
 void Worker::poll_transmit(Instant now) {

@@ -16,6 +16,7 @@
 #include "dataplane/conflicts.h"
 #include "dataplane/drain.h"
 #include "dataplane/lease.h"
+#include "dataplane/offload.h"
 #include "dataplane/tsc_clock.h"
 
 namespace koi::dataplane {
@@ -27,8 +28,9 @@ struct Queue {
   std::uint16_t queue_id = 0;
   std::uint16_t depth = 0;  // frames its receive ring holds
   std::optional<std::uint16_t>
-      host{};         // DPDK's number of the port's host, whose queue is queue_id too
-  bool bond = false;  // its driver sends LACP's frames, but only when asked to send
+      host{};           // DPDK's number of the port's host, whose queue is queue_id too
+  bool bond = false;    // its driver sends LACP's frames, but only when asked to send
+  Offloads offloads{};  // of the NIC, for what the host sends
 };
 
 struct WorkerSetup {
@@ -63,7 +65,10 @@ class Worker {
   /// 1 ms.
   static constexpr std::uint16_t kHostBurst = 16;
   static constexpr std::uint32_t kHeldBack =
-      kBurst + 32;                              // descriptors a driver may not have filled
+      kBurst + 32;  // descriptors a driver may not have filled
+  /// A host that had nothing is not asked again before, for net_tap asks the kernel (0.3 µs each
+  /// time), and other ports are to notice nothing of it.
+  static constexpr Duration kHostRest = 5us;
   static constexpr unsigned kDownPerTurn = 64;  // so that announcements do not starve reception
   static constexpr unsigned kBusyTurns = 32;    // empty polls before the first sleep
   /// idle: adaptive runs the worker at real-time priority, for an ordinary thread wakes up to a
@@ -82,8 +87,12 @@ class Worker {
   /// What is not ours to answer, to the other side of the host port. A full one costs data, nothing
   /// else.
   void hand_to_host(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
-  /// Returns how many frames the host sent.
+  /// Returns how many frames the hosts sent.
+  unsigned poll_hosts(Instant now);
   std::uint16_t poll_host(const Queue& queue);
+  static Fate judge(const Queue& queue, rte_mbuf* frame, const BurstContext& burst);
+  /// Lets the driver look at what it is to finish. Returns how many of them remain.
+  std::uint16_t prepare(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
   void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
                     std::uint16_t count);
   unsigned receive_down();
@@ -108,6 +117,7 @@ class Worker {
   std::uint64_t missed_before_ = 0;               // the NICs' misses when last looked at
   Instant looked_{};                              // for misses, when there was nothing else to do
   std::array<std::uint32_t, kMaxPorts> taken_{};  // from each queue since it was empty
+  std::array<Instant, kMaxPorts> ask_host_{};     // not before, of each queue
   unsigned idle_turns_ = 0;
   Instant woke_{};  // end of the last sleep
   Instant polled_transmit_{};

@@ -90,6 +90,12 @@ dataplane::HostPort::Device host_device(const config::Port& port, const dataplan
                                             : dataplane::HostPort::virtio_user(started, interface);
 }
 
+/// Whether the port's host may leave something undone for its NIC.
+bool may_leave_undone(const config::Port& port) {
+  return port.host == config::HostPort::virtio_user ||
+         (port.host == config::HostPort::vdev && dataplane::may_leave_undone(port.host_vdev));
+}
+
 /// One worker with what belongs to it.
 struct WorkerRoom {
   std::unique_ptr<Channel<UpMessage>> up;
@@ -169,9 +175,9 @@ Status Daemon::open_ports() {
     pools.push_back(pool.value());
   }
   for (std::size_t p = 0; p < config_.ports.size(); ++p) {
-    auto port =
-        dataplane::Port::start(PortIndex(static_cast<std::uint8_t>(p)), config_.ports[p].name,
-                               config_.ports[p].device, config_.ports[p].members, pools);
+    auto port = dataplane::Port::start(
+        PortIndex(static_cast<std::uint8_t>(p)), config_.ports[p].name, config_.ports[p].device,
+        config_.ports[p].members, pools, may_leave_undone(config_.ports[p]));
     if (!port) return port.error();
     ports_.push_back(std::move(port).value());
     const dataplane::Port& started = ports_.back();
@@ -199,8 +205,9 @@ Status Daemon::open_hosts() {
     if (!host) return host.error();
     hosts_.back().emplace(std::move(host).value());
     spdlog::info(
-        "port {}: what is not koi's goes to {}", ports[p].name,
-        hosts_.back()->interface().empty() ? ports[p].host_vdev : hosts_.back()->interface());
+        "port {}: what is not koi's goes to {}; offloads of its host to the NIC: {}", ports[p].name,
+        hosts_.back()->interface().empty() ? ports[p].host_vdev : hosts_.back()->interface(),
+        hosts_.back()->offloads().text());
   }
   return Done{};
 }
@@ -313,9 +320,10 @@ void Daemon::make_workers() {
     for (const dataplane::Port& port : ports_) {
       if (w >= port.queues()) continue;
       const auto& host = hosts_[port.index().value()];
-      setup.queues.push_back(
-          {port.index(), port.id(), static_cast<std::uint16_t>(w), port.rx_descriptors(),
-           host ? std::optional(host->id()) : std::nullopt, port.bond() != nullptr});
+      setup.queues.push_back({port.index(), port.id(), static_cast<std::uint16_t>(w),
+                              port.rx_descriptors(),
+                              host ? std::optional(host->id()) : std::nullopt,
+                              port.bond() != nullptr, port.offloads()});
     }
     room.worker = std::make_unique<dataplane::Worker>(setup);
   }
@@ -345,7 +353,6 @@ void Daemon::run_service() {
   // EAL pinned the main thread, and this one with it: back to where the process was started.
   sched_setaffinity(0, sizeof affinity_, &affinity_);
   pthread_setname_np(pthread_self(), "koi-service");
-  open_tap_signals();
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else
@@ -396,6 +403,7 @@ Status run_daemon(const config::Config& config) {
   CPU_ZERO(&affinity);
   sched_getaffinity(0, sizeof affinity, &affinity);
   const int signals = block_signals();
+  keep_tap_without_signals();
   start_log();
   mlockall(MCL_CURRENT |
            MCL_FUTURE);  // a page fault on a worker is a gap; without the right, so be it

@@ -1,12 +1,8 @@
 #include "controlplane/app/process.h"
 
 #include <csignal>
-#include <cstdlib>
-#include <fcntl.h>
-#include <filesystem>
 #include <memory>
 #include <sys/signalfd.h>
-#include <system_error>
 
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -28,23 +24,10 @@ int block_signals() {
   return signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-void open_tap_signals() {
-  namespace fs = std::filesystem;
-  sigset_t open;
-  sigemptyset(&open);
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator("/proc/self/fd", none)) {
-    if (fs::read_symlink(entry.path(), none) != "/dev/net/tun") continue;
-    const int fd = std::atoi(entry.path().filename().c_str());
-    const int signal = fcntl(fd, F_GETSIG);
-    struct sigaction driver {};
-    if (signal < SIGRTMIN || sigaction(signal, nullptr, &driver) != 0) continue;
-    sigaction(SIGIO, &driver, nullptr);
-    fcntl(fd, F_SETSIG, 0);  // SIGIO from now on
-    sigaddset(&open, SIGIO);
-    sigaddset(&open, signal);  // some may be on their way
+void keep_tap_without_signals() {
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
+    std::signal(signal, SIG_IGN);
   }
-  pthread_sigmask(SIG_UNBLOCK, &open, nullptr);
 }
 
 void start_log() {

@@ -7,13 +7,11 @@ namespace koi::app {
 /// SIGHUP; to be closed by the caller). Before any thread exists. A crash stays a crash.
 int block_signals();
 
-/// net_tap receives only after a signal, whose handler must run in some thread: the one that calls
-/// this, the service thread, once the ports are open. The driver asks for a real-time signal for
-/// each frame; these queue, until a thread that is short of time does nothing but handle them and
-/// the user's limit of queued signals is reached, which all his processes share (then timer_create
-/// fails in them). So they are turned into SIGIO, of which one waits at a time: the driver reads
-/// until its TAP is empty.
-void open_tap_signals();
+/// Makes net_tap read its TAP at every poll, without signals. Before EAL starts. By itself the
+/// driver reads only after a real-time signal, one for each frame, whose handler costs some thread
+/// more than the frame costs the worker; but where the process uses all these signals (DPDK 22.11,
+/// tun_alloc()) it asks for none and reads whenever it is polled. To ignore one is to use it.
+void keep_tap_without_signals();
 
 /// Log lines go through a thread of their own: a slow terminal or journal stops nobody.
 void start_log();

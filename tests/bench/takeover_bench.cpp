@@ -304,7 +304,8 @@ int main(int argc, char** argv) {
         dataplane::make_pool(std::string("control").append(name), dataplane::kControlMbufs)
             .value());
   }
-  auto port = dataplane::Port::start(PortIndex(0), "lan", options.devices[0], {}, data_pools);
+  auto port =
+      dataplane::Port::start(PortIndex(0), "lan", options.devices[0], {}, data_pools, false);
   if (!port) {
     std::fprintf(stderr, "bench-takeover: %s\n", port.error().message.c_str());
     return 1;

@@ -358,6 +358,10 @@ class World {
   std::string from_host(Bytes& frame, PortIndex port = PortIndex(0)) {
     return verdict(dataplane::from_host(frame, burst(port)));
   }
+  /// Of what a NIC is to cut into frames of so many bytes; frame is its beginning.
+  std::string segments_from_host(Bytes& frame, std::size_t longest) {
+    return verdict(dataplane::segments_from_host(frame, longest, burst(PortIndex(0))));
+  }
   std::string verdict_on(Bytes frame, PortIndex port = PortIndex(0)) {
     return verdict(receive(frame, port));
   }

@@ -6,6 +6,8 @@ arrives is what was sent. Both hosts' routes say rto_min: TCP's own timer, 200 m
 be nearly all of what is allowed here to a planned change.
 """
 
+import fcntl
+import os
 import re
 import socket
 import statistics
@@ -128,10 +130,16 @@ def test_a_backup_gives_its_kernel_nothing_of_the_virtual_mac(firewalls):
         assert box.host_received("lan") - given < 10
 
 
-def test_what_the_kernel_sends_queues_no_signals(firewalls):
-    """A TAP's driver receives after a signal. That they pile up while koid has no time for them
-    costs every process of the user (timer_create); that they merge loses nothing."""
+def test_what_the_kernel_sends_raises_no_signals(firewalls):
+    """By itself a TAP's driver receives after a signal for each frame. That they pile up while koid
+    has no time for them costs every process of the user (timer_create), and their handling koid."""
     box, count = firewalls.b, 300
+    taps = [fd for fd in os.listdir(f"/proc/{box.process.pid}/fd")
+            if os.readlink(f"/proc/{box.process.pid}/fd/{fd}") == "/dev/net/tun"]
+    assert taps
+    for fd in taps:
+        with open(f"/proc/{box.process.pid}/fdinfo/{fd}", encoding="ascii") as f:
+            assert not int(re.search(r"flags:\s*(\d+)", f.read())[1], 8) & fcntl.FASYNC
 
     def from_host():
         return box.counters()["ports"][0]["packets"]["from_host"]

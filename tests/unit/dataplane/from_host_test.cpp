@@ -231,6 +231,47 @@ TEST(FromHost, RouterAdvertisementsWhereNobodyIsElected) {
   EXPECT_EQ(world.from_host(sent, PortIndex(1)), "pass");
 }
 
+/// Of a long packet, of which the first bytes are seen.
+Bytes beginning_of_tcp(const Bytes& header, std::uint16_t ethertype) {
+  Frame packet;
+  packet.add(header).add(from_hex("0fa00035000000010000000080182000ef240000"));
+  return ethernet(kToClient, ethertype, packet.bytes);
+}
+
+TEST(FromHost, WhatTheNicIsToCutPassesByItsAddresses) {
+  HostWorld world;
+  const Bytes from_shared = prefix(
+      ip_packet({.protocol = 6, .source = kSharedIp, .destination = kClientIp}, Bytes(9000)), 20);
+  const Bytes from_shared6 = prefix(
+      ip6_packet({.next = 6, .source = kSharedIp6, .destination = kClientIp6}, Bytes(9000)), 40);
+  const Bytes packets[] = {beginning_of_tcp(from_shared, 0x0800),
+                           beginning_of_tcp(from_shared6, 0x86dd)};
+  const MacAddress macs[] = {kLanMac, kBothMac};
+  for (int i = 0; i < 2; ++i) {
+    Bytes sent = packets[i];
+    EXPECT_EQ(world.segments_from_host(sent, 1514), "pass");
+    Bytes expected = packets[i];
+    std::copy(macs[i].bytes.begin(), macs[i].bytes.end(), expected.begin() + 6);
+    EXPECT_EQ(sent, expected);
+    sent = packets[i];
+    EXPECT_EQ(world.segments_from_host(sent, 1515), "jumbo");
+    std::copy(kClientMac.bytes.begin(), kClientMac.bytes.end(), sent.begin() + 6);
+    EXPECT_EQ(world.segments_from_host(sent, 1514), "host_source_mac");
+    std::copy(macs[i].bytes.begin(), macs[i].bytes.end(), sent.begin() + 6);
+    EXPECT_EQ(world.segments_from_host(sent, 1514), "host_virtual_mac");
+    for (std::size_t length = 0; length < packets[i].size(); ++length) {
+      sent = prefix(packets[i], length);
+      world.segments_from_host(sent, 1514);
+    }
+  }
+  world.step_down(kLan);
+  world.step_down(kBoth);
+  for (const Bytes& packet : packets) {
+    Bytes sent = packet;
+    EXPECT_EQ(world.segments_from_host(sent, 1514), "host_not_master");
+  }
+}
+
 TEST(FromHost, EveryPrefixIsRead) {
   HostWorld world;
   for (const Bytes& whole :

@@ -18,7 +18,8 @@ using namespace test;  // NOLINT: the whole file is about its frames
 /// for each.
 const std::set<DropReason> kOfTheLoop = {DropReason::kMultiSegment, DropReason::kAnswerLate,
                                          DropReason::kTransmitFull, DropReason::kFrameNoBuffer,
-                                         DropReason::kFrameRefused, DropReason::kHostFull};
+                                         DropReason::kFrameRefused, DropReason::kHostFull,
+                                         DropReason::kHostOffload};
 
 /// How a reason comes about in a fresh world where this worker is MASTER of the first slot and of
 /// the one with both families.

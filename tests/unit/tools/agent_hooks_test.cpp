@@ -203,5 +203,39 @@ TEST(Hooks, GroupsRunBesideEachOtherAndThoseWithoutHooksNotAtAll) {
   EXPECT_NE(log[2].find("exit code 0 after "), std::string::npos) << log[2];
 }
 
+/// What was waited for is known by its descriptor: the new one's place is another's.
+TEST(Hooks, AGroupThatComesWhileAnotherIsWaitedForRunsToo) {
+  const TemporaryFolder folder;
+  const auto touch = [&](const std::string& name) {
+    const std::string path =
+        folder.write("hook-" + name, "#!/bin/sh\n: >" + (folder / name) + "\n");
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return path;
+  };
+  std::vector<std::string> log;
+  Koid koid("/nowhere/koid.sock", [&](const std::string& line) { log.push_back(line); });
+  Hooks hooks(koid);
+  HostSpec host;
+  host.groups = {{"a", "lan", "", {{touch("a")}}, {}}, {"b", "lan", "", {{touch("b")}}, {}}};
+  hooks.host_is(host);
+  hooks.role_changed({1, "b", 2, "BACKUP", "MASTER", "preempt"});
+  hooks.tick(now_is());
+  std::vector<pollfd> fds;
+  hooks.add_to(fds);
+  ASSERT_EQ(fds.size(), 1U);
+  ASSERT_EQ(poll(fds.data(), fds.size(), 10'000), 1);
+  hooks.role_changed({2, "a", 1, "BACKUP", "MASTER", "preempt"});
+  for (const Instant end = now_is() + 10s; !fds.empty();) {
+    ASSERT_LT(now_is(), end);
+    hooks.ready(fds);
+    hooks.tick(now_is());
+    fds.clear();
+    hooks.add_to(fds);
+    poll(fds.data(), fds.size(), 100);
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder / "a"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "b"));
+}
+
 }  // namespace
 }  // namespace koi::agent

@@ -67,12 +67,16 @@ class RingPort {
 
   std::uint16_t id() const { return id_; }  // DPDK's number
 
-  /// Lets a frame come in, spread over two segments if told so. Returns false iff the ring is full.
-  bool put(const Bytes& bytes, std::size_t first_segment = SIZE_MAX) {
+  /// Lets a frame come in, spread over two segments if told so, with what its driver says of it.
+  /// Returns false iff the ring is full.
+  bool put(const Bytes& bytes, std::size_t first_segment = SIZE_MAX, std::uint64_t flags = 0,
+           std::uint16_t cut_into = 0) {
     rte_mbuf* frame = mbuf_of(std::span(bytes).first(std::min(first_segment, bytes.size())));
     if (first_segment < bytes.size()) {
       rte_pktmbuf_chain(frame, mbuf_of(std::span(bytes).subspan(first_segment)));
     }
+    frame->ol_flags |= flags;
+    frame->tso_segsz = cut_into;
     if (rte_ring_enqueue(receive_, frame) == 0) return true;
     rte_pktmbuf_free(frame);
     return false;
@@ -88,6 +92,13 @@ class RingPort {
     Bytes bytes(data, data + rte_pktmbuf_data_len(frame));
     rte_pktmbuf_free(frame);
     return bytes;
+  }
+
+  /// Throws away what went out. Returns how many.
+  unsigned discard() {
+    unsigned count = 0;
+    for (rte_mbuf* frame = nullptr; dequeue(transmit_, frame); ++count) rte_pktmbuf_free(frame);
+    return count;
   }
 
   /// How many are waiting to be taken.

@@ -85,6 +85,7 @@ struct RigSetup {
   bool sleeps = true;            // idle: adaptive
   bool bond = false;
   bool host = false;  // the port has one, made of rings too
+  dataplane::Offloads offloads{};
 };
 
 /// One worker, number 0, on port 0 of the usual topology.
@@ -129,7 +130,8 @@ class RingRig {
                                            .queue_id = 0,
                                            .depth = setup.depth,
                                            .host = host ? std::optional(host->id()) : std::nullopt,
-                                           .bond = setup.bond}},
+                                           .bond = setup.bond,
+                                           .offloads = setup.offloads}},
                                .sleeps = setup.sleeps});
   }
 
