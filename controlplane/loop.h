@@ -61,6 +61,10 @@ class ControlLoop {
   /// judges.
   Instant next_due() const;
 
+  /// Turns up to this one would have done nothing (next_due()) and were left out: for the
+  /// simulator, which need not walk through the night.
+  void left_out_until(Instant last) { self_watch_.left_out_until(last); }
+
  private:
   struct Slot {
     explicit Slot(SlotPlan p) : plan(std::move(p)) {}

@@ -31,6 +31,10 @@ class WorkerLease {
   /// answered until a poll has emptied the queues and control has acknowledged the gap.
   void begin_poll(Instant now);
 
+  /// Polls up to this one have found nothing and were left out, though each would have begun in
+  /// time: for the simulator, which need not walk through the night.
+  void left_out_until(Instant last) { poll_ = std::max(poll_, last); }
+
   /// The poll is over and its advertisements are in the up ring. drained: every frame that was
   /// waiting at that moment has been handled since (L8, L9; see drain.h).
   void end_poll(std::optional<Instant> drained);
