@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "common/contract/channel.h"
@@ -79,6 +80,7 @@ class ControlLoop {
     std::uint16_t tie = kNoTie;
     election::SendErrors send_errors;
     std::array<std::uint64_t, kFamilies> deadlines{};  // on the board when it advertised last
+    std::array<std::uint32_t, kMaxWorkers> decided_on{};  // heard numbers (L7)
   };
   static constexpr std::uint16_t kNoTie = 0xffff;
 
@@ -96,6 +98,8 @@ class ControlLoop {
   void on(const SetLink& command);
   void on(const SetCounterCeiling& command);
   void on(const ShutDown& command);
+  void decide_on(SlotIndex slot, WorkerIndex worker, std::uint32_t heard);
+  void acknowledge();
   void run_timers();
   void run_timers(Slot& slot, bool released);
   void release_ties();
@@ -146,6 +150,7 @@ class ControlLoop {
   Instant turn_started_{};                      // read before the inputs (L6)
   std::array<Instant, kMaxWorkers> emptied_{};  // read before the up rings (L9)
   bool inputs_drained_ = true;
+  std::vector<std::pair<SlotIndex, WorkerIndex>> to_acknowledge_;  // at the end of the turn (L7)
   bool roles_changed_ = false;
   IpAddress notice_source_;  // of what is being decided, for notices
   MacAddress notice_mac_;
