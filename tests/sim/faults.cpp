@@ -235,6 +235,7 @@ class Disturber {
   /// Drawn apart from the others: see Scenario.
   void more() {
     if (more_.chance(0.5)) demotions();
+    if (more_.chance(0.5)) stand_still();
     if (!scenario_.world.oracle.lossy) return;
     if (more_.chance(0.5)) swizzle();
     if (more_.chance(0.7)) meet_again();
@@ -253,6 +254,21 @@ class Disturber {
       world.at(another_moment(), [&world, b, cause, count] { world.box(b).demote(cause, count); });
       world.at(another_moment(), [&world, b, cause] { world.box(b).undemote(cause); });
     }
+  }
+
+  /// L9: a worker stands still for about as long as a BACKUP waits, and control goes on.
+  void stand_still() {
+    const std::size_t b = more_.below(world_.boxes());
+    const Duration wait = world_.oracle().member(b, 0).master_down;
+    const Moment at = another_moment();
+    const Duration length = wait / 2 + Duration(more_.between(0, wait.count()));
+    if (at + length > end_) return;
+    const std::size_t who = 1 + more_.below(scenario_.world.boxes[b].workers);
+    World& world = world_;
+    world.at(at - 6ms, [&world, b, who, at, length] {
+      world.box(b).pause(who, {at, 0, length});
+      world.oracle().disturbed(at + length + 50ms);
+    });
   }
 
   /// Some boxes are cut off from all others one after the other, and come back in another order.

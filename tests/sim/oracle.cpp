@@ -13,9 +13,8 @@ using election::Cause;
 using election::Role;
 
 constexpr Duration kTolerance = 1ms;  // promise 1
-/// Where the worse box's advertisement gets through first, the better one's decides all the same
-/// (CARP.md, C9.9): it is sent, or its sender falls silent, within the tolerance for its control
-/// thread to decide and once more for its worker to send.
+/// Where the worse box's advertisement gets through first the better one replies, or falls silent:
+/// within the tolerance if its control thread hangs, and once more if its worker does (C11.16).
 constexpr Duration kReply = 2 * kTolerance;
 constexpr Duration kPromptly = 5ms;  // promise 2
 /// How far apart two boxes' clocks may drift over a time.
@@ -59,6 +58,11 @@ void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, M
       return "box " + std::to_string(box) + " answers for slot " + std::to_string(slot) +
              " in term " + std::to_string(term.value());
     });
+  }
+  if (term == s.promoted_in && s.first_advertised != Moment::max() &&
+      to - s.advertised > shortest_wait(slot)) {
+    fail("L1: box " + std::to_string(box) + " can answer for slot " + std::to_string(slot) + " " +
+         us(to - s.advertised) + " after its last advertisement");
   }
   if (s.left != Moment::max() && to > s.left + kTolerance + 100us) {
     fail("I3: box " + std::to_string(box) + " can answer for slot " + std::to_string(slot) +
@@ -197,14 +201,18 @@ void Oracle::sent(std::size_t box, const TransmitFrame& frame) {
        (resigns ? "a bow-out" : "a frame from the virtual MAC"));
 }
 
-/// L4, L6: after a silence as long as others wait the reign is over, and is not revived.
-void Oracle::check_renewal(std::size_t box, std::size_t slot, const Slot& s) {
-  if (s.first_advertised == Moment::max()) return;
+/// How long the quickest box waits after an advertisement: who sent it is silent by then (T25).
+Duration Oracle::shortest_wait(std::size_t slot) const {
   Duration shortest = Duration::max();
-  for (std::size_t b = 0; b < setup_.boxes; ++b) {
-    shortest = std::min(shortest, member(b, slot).master_down);
+  for (std::size_t box = 0; box < setup_.boxes; ++box) {
+    shortest = std::min(shortest, member(box, slot).master_down);
   }
-  if (now_ - s.advertised <= shortest) return;
+  return shortest;
+}
+
+/// L4, L6: after that the reign is over, and is not revived.
+void Oracle::check_renewal(std::size_t box, std::size_t slot, const Slot& s) {
+  if (s.first_advertised == Moment::max() || now_ - s.advertised <= shortest_wait(slot)) return;
   fail("L4: box " + std::to_string(box) + " advertised for slot " + std::to_string(slot) +
        " again after " + us(now_ - s.advertised) + ", in the same reign");
 }
@@ -260,7 +268,7 @@ void Oracle::heard(std::size_t box, const VerifiedAdvert& advert) {
     s.bow_out = true;
     if (setup_.koi_dialect) return;
     s.worse = true;  // elsewhere it is one more worse master
-    s.peer_demoted = more_demoted;
+    s.peer_demoted = s.peer_demoted || more_demoted;  // the first one counts
     return;
   }
   if (more_demoted) {

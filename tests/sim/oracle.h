@@ -129,6 +129,7 @@ class Oracle {
   void frames_lost(std::size_t box);
   bool is_better(std::size_t box, std::size_t other, std::size_t slot) const;
   void check_silence(std::size_t slot, Moment from, Moment until);
+  Duration shortest_wait(std::size_t slot) const;
   void check_renewal(std::size_t box, std::size_t slot, const Slot& s);
   void check_double(std::size_t box, std::size_t other, std::size_t slot);
   void check_promotion(std::size_t box, const Slot& s, const controlplane::RoleChange& change,

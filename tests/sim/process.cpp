@@ -23,6 +23,7 @@ constexpr std::uint64_t kTurnsLeftOut = 220;
 /// After a pause the rounds of all threads matter: SelfWatch looks at how far they are apart, up to
 /// 10 ms after it, and again once it has been quiet for 1 s and for 10 s.
 constexpr Duration kAfter = 15ms;
+constexpr Duration kShortlyBefore = 1ms;  // it ends: who stood still, and who saw it last
 constexpr std::array kQuiet = {Duration(1s), Duration(10s)};
 constexpr Duration kAround = 6ms;
 
@@ -177,6 +178,7 @@ void Process::run_next() {
   if (was_paused && !actor.paused()) goes_on();
   // While a thread stands still the others notice it after a while, or what waits for it.
   if (actor.paused() || (some_paused() && worked(actor))) closely_until_ = now_ + kAfter;
+  if (actor.paused()) look_closely(actor.resumes() - kShortlyBefore, actor.resumes());
   // Whoever went round at this very moment has done so before.
   if (!actor.paused()) actor.done = actor.grid.first_from(now_ + Duration(1));
   if (!control.paused()) {
