@@ -158,9 +158,8 @@ void ControlLoop::decide_on(SlotIndex slot, WorkerIndex worker, std::uint32_t he
 /// both boxes answering.
 void ControlLoop::acknowledge() {
   for (const auto& [slot, worker] : to_acknowledge_) {
-    board_.slot(slot)
-        .acknowledged[worker.value()]
-        .store(slots_[slot.value()].decided_on[worker.value()], std::memory_order_release);
+    board_.slot(slot).acknowledged[worker.value()].store(
+        slots_[slot.value()].decided_on[worker.value()], std::memory_order_release);
   }
   to_acknowledge_.clear();
 }

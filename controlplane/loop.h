@@ -79,7 +79,7 @@ class ControlLoop {
     Instant lease_over{};     // L10: no answer after this, adopted or not
     std::uint16_t tie = kNoTie;
     election::SendErrors send_errors;
-    std::array<std::uint64_t, kFamilies> deadlines{};  // on the board when it advertised last
+    std::array<std::uint64_t, kFamilies> deadlines{};     // on the board when it advertised last
     std::array<std::uint32_t, kMaxWorkers> decided_on{};  // heard numbers (L7)
   };
   static constexpr std::uint16_t kNoTie = 0xffff;

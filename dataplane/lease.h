@@ -22,8 +22,8 @@ class WorkerLease {
  public:
   /// L1, L7, L8: how old a poll or an unanswered claim may be.
   static constexpr Duration kTolerance = 1ms;
-  /// How often `polled` (the start of the previous poll) and `emptied` are stored; the design allows
-  /// 100 µs.
+  /// How often `polled` (the start of the previous poll) and `emptied` are stored; the design
+  /// allows 100 µs.
   static constexpr Duration kPublishEvery = 50us;
 
   WorkerLease(SlotBoard& board, WorkerIndex self) : board_(board), self_(self) {}

@@ -64,8 +64,8 @@ void Attacker::attack() {
 /// Its own advertisement is reflected to a box, others' come again.
 void Attacker::replay(std::size_t victim, const Record& record) {
   const Packet& packet = record.packet;
-  if (victim != record.box && !world_.oracle().knows(victim, packet.slot.value(),
-                                                     family_of(packet), counter_of(packet))) {
+  if (victim != record.box &&
+      !world_.oracle().knows(victim, packet.slot.value(), family_of(packet), counter_of(packet))) {
     return;
   }
   Packet copy = packet;

@@ -113,7 +113,8 @@ int run_all(const Options& options) {
 
 int usage() {
   std::fputs(
-      "usage: koi-sim [--days N | --years N] [--seed S] [--jobs J] [--boxes N] [--brief] [--closely]\n"
+      "usage: koi-sim [--days N | --years N] [--seed S] [--jobs J] [--boxes N] [--brief] "
+      "[--closely]\n"
       "       koi-sim --replay S [--brief] [--closely]\n"
       "       koi-sim --mutants [--seed S] [--most N]\n",
       stderr);

@@ -128,7 +128,8 @@ void Oracle::through(std::size_t from, std::size_t to, std::size_t slot, Moment 
 /// Dialect koi: fewer demotions, then the shorter interval, then the higher address.
 bool Oracle::is_better(std::size_t box, std::size_t other, std::size_t slot) const {
   const auto key = [&](std::size_t b) {
-    return std::tuple(at(b, slot).demotion, member(b, slot).interval, ~member(b, slot).address.to_u32());
+    return std::tuple(at(b, slot).demotion, member(b, slot).interval,
+                      ~member(b, slot).address.to_u32());
   };
   return key(box) < key(other);
 }
@@ -267,7 +268,7 @@ void Oracle::heard(std::size_t box, const VerifiedAdvert& advert) {
   if (election::is_bow_out(advert)) {
     s.bow_out = true;
     if (setup_.koi_dialect) return;
-    s.worse = true;  // elsewhere it is one more worse master
+    s.worse = true;                                   // elsewhere it is one more worse master
     s.peer_demoted = s.peer_demoted || more_demoted;  // the first one counts
     return;
   }

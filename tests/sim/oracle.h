@@ -103,8 +103,8 @@ class Oracle {
     bool bow_out = false;
     Moment promoted = Moment::min();
     Moment advertised = Moment::min();
-    Term promoted_in;                       // of the last promotion
-    Moment first_advertised = Moment::max();  // in that reign
+    Term promoted_in;                                        // of the last promotion
+    Moment first_advertised = Moment::max();                 // in that reign
     std::array<std::array<std::uint64_t, 16>, 2> highest{};  // counters, by family and node
     bool frames_lost = false;
     bool told = false;  // a command, a demotion

@@ -17,8 +17,8 @@ constexpr Duration kTurn = 176us;
 constexpr Duration kTurnJitter = 24us;
 constexpr Duration kRound = 64us;
 constexpr Duration kRoundJitter = 12us;
-/// So many turns that do nothing are left out where control listens for frames of any kind (PortEars
-/// looks when they came); elsewhere all of them.
+/// So many turns that do nothing are left out where control listens for frames of any kind
+/// (PortEars looks when they came); elsewhere all of them.
 constexpr std::uint64_t kTurnsLeftOut = 220;
 /// After a pause the rounds of all threads matter: SelfWatch looks at how far they are apart, up to
 /// 10 ms after it, and again once it has been quiet for 1 s and for 10 s.
@@ -238,9 +238,8 @@ void Process::look_closely(Moment from, Moment to) {
 }
 
 bool Process::some_paused() const {
-  return control.paused() || std::any_of(workers.begin(), workers.end(), [](const auto& worker) {
-           return worker->actor.paused();
-         });
+  return control.paused() || std::any_of(workers.begin(), workers.end(),
+                                         [](const auto& worker) { return worker->actor.paused(); });
 }
 
 bool Process::worked(const Actor& actor) const {

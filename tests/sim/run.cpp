@@ -263,8 +263,8 @@ class Run {
 
   // ---- T24 --------------------------------------------------------------------------------------
 
-  /// Two sides that cannot hear each other, and do again: one interval later one MASTER is left, and
-  /// 10 ms after that what clients send goes there, though they asked nobody.
+  /// Two sides that cannot hear each other, and do again: one interval later one MASTER is left,
+  /// and 10 ms after that what clients send goes there, though they asked nobody.
   void part_and_meet() {
     if (failed() || world_.boxes() < 2) return;
     const bool trunk = scenario_.two_switches && more_.chance(0.5);

@@ -29,8 +29,8 @@ struct RunOptions {
 /// MASTER that dies must be replaced in time (I2), and nobody may change its role any more.
 Outcome run_seed(std::uint64_t seed, const RunOptions& options = {});
 
-/// T19, T20: boxes with these advskews start at one moment. Four of the longest intervals later (and
-/// 3 ms) exactly one must be MASTER, one with the lowest advskew.
+/// T19, T20: boxes with these advskews start at one moment. Four of the longest intervals later
+/// (and 3 ms) exactly one must be MASTER, one with the lowest advskew.
 Outcome run_cold_start(std::span<const std::uint8_t> advskews, std::uint64_t seed);
 
 }  // namespace koi::sim

@@ -18,7 +18,7 @@ struct Scenario {
   unsigned rounds = 1;
   std::uint64_t seed = 1;  // of what happens
   // Drawn apart from all else, so that what a seed found before this was here, it finds again.
-  bool attacked = false;    // somebody replays and forges (T10 to T12)
+  bool attacked = false;     // somebody replays and forges (T10 to T12)
   bool more_faults = false;  // see faults.cpp
   Duration sync_wait{};
   std::uint64_t more_seed = 1;
