@@ -70,10 +70,13 @@ void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, M
   }
   const Moment since = std::max(last_any_[slot], undisturbed_since_);
   if (from - since > longest_wait()) suspicion_ = {slot, last_any_[slot], from};
+  const Moment before = s.last;
   s.last = std::max(s.last, to);
   last_any_[slot] = std::max(last_any_[slot], to);
   for (std::size_t other = 0; other < setup_.boxes; ++other) {
-    if (other != box && at(other, slot).reigned) check_double(box, other, slot);
+    const Slot& o = at(other, slot);
+    // What has been judged is not judged again: the wire may have become shorter since.
+    if (other != box && o.reigned && o.last > before) check_double(box, other, slot);
   }
 }
 
