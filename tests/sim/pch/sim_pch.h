@@ -1,4 +1,5 @@
-// What most of the simulator includes, compiled once.
+// What most of the simulator includes, compiled once: nothing of koi, whose #pragma once gcc forgets
+// where a compiler cache is used.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -12,8 +13,3 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "common/contract/messages.h"
-#include "config/config.h"
-#include "controlplane/loop.h"
-#include "controlplane/view_builder.h"
