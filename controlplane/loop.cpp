@@ -74,6 +74,7 @@ void ControlLoop::turn() {
   for (const TransmitFrame& frame : segments_.due(turn_started_)) add_own(frame);
   push_view();
   push_frames();
+  acknowledge();
   push_announcements();
   push_reports();
 }
@@ -144,10 +145,23 @@ void ControlLoop::on(const VerifiedAdvert& advert, WorkerIndex worker) {
   if (slot.state.master_known != knew || slot.state.master.address != before) {
     glances_[advert.slot.value()].report_due = true;
   }
-  // L7: decided. The board's term is cleared by now if it had to be.
-  board_.slot(advert.slot)
-      .acknowledged[worker.value()]
-      .store(advert.heard_number, std::memory_order_release);
+  decide_on(advert.slot, worker, advert.heard_number);
+}
+
+void ControlLoop::decide_on(SlotIndex slot, WorkerIndex worker, std::uint32_t heard) {
+  slots_[slot.value()].decided_on[worker.value()] = heard;
+  to_acknowledge_.emplace_back(slot, worker);
+}
+
+/// L7: decided, and what follows from it is on its way: the board's term is cleared, or a worse
+/// MASTER's reply is in the worker's ring. Earlier, and a thread that hung in between would leave
+/// both boxes answering.
+void ControlLoop::acknowledge() {
+  for (const auto& [slot, worker] : to_acknowledge_) {
+    board_.slot(slot).acknowledged[worker.value()].store(
+        slots_[slot.value()].decided_on[worker.value()], std::memory_order_release);
+  }
+  to_acknowledge_.clear();
 }
 
 void ControlLoop::on(const PollGap& gap, WorkerIndex worker) {
@@ -162,15 +176,16 @@ void ControlLoop::on(const PollGap& gap, WorkerIndex worker) {
 }
 
 void ControlLoop::on(const UpRingOverflow&, WorkerIndex worker) {
-  // L7, L8: a claim was stamped but never came. Whoever may be concerned steps down; the number
-  // acknowledged was read before, so that a later claim stays outstanding.
+  // L7, L8: a claim was stamped but never came. Whoever may be concerned steps down; the number is
+  // read before that, so that a later claim stays outstanding.
   for (Slot& slot : slots_) {
-    SlotWords& words = board_.slot(index_of(slot));
-    const std::uint32_t heard =
-        Stamp::from_word(words.heard[worker.value()].load(std::memory_order_acquire)).number();
-    if (heard == words.acknowledged[worker.value()].load(std::memory_order_relaxed)) continue;
+    const SlotIndex index = index_of(slot);
+    const std::uint64_t word =
+        board_.slot(index).heard[worker.value()].load(std::memory_order_acquire);
+    const std::uint32_t heard = Stamp::from_word(word).number();
+    if (heard == slot.decided_on[worker.value()]) continue;
     feed(slot, election::FramesLost{}, setup_.clock->now());
-    words.acknowledged[worker.value()].store(heard, std::memory_order_release);
+    decide_on(index, worker, heard);
   }
 }
 

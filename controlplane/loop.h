@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "common/contract/channel.h"
@@ -61,6 +62,10 @@ class ControlLoop {
   /// judges.
   Instant next_due() const;
 
+  /// Turns up to this one would have done nothing (next_due()) and were left out: for the
+  /// simulator, which need not walk through the night.
+  void left_out_until(Instant last) { self_watch_.left_out_until(last); }
+
  private:
   struct Slot {
     explicit Slot(SlotPlan p) : plan(std::move(p)) {}
@@ -74,7 +79,8 @@ class ControlLoop {
     Instant lease_over{};     // L10: no answer after this, adopted or not
     std::uint16_t tie = kNoTie;
     election::SendErrors send_errors;
-    std::array<std::uint64_t, kFamilies> deadlines{};  // on the board when it advertised last
+    std::array<std::uint64_t, kFamilies> deadlines{};     // on the board when it advertised last
+    std::array<std::uint32_t, kMaxWorkers> decided_on{};  // heard numbers (L7)
   };
   static constexpr std::uint16_t kNoTie = 0xffff;
 
@@ -92,6 +98,8 @@ class ControlLoop {
   void on(const SetLink& command);
   void on(const SetCounterCeiling& command);
   void on(const ShutDown& command);
+  void decide_on(SlotIndex slot, WorkerIndex worker, std::uint32_t heard);
+  void acknowledge();
   void run_timers();
   void run_timers(Slot& slot, bool released);
   void release_ties();
@@ -142,6 +150,7 @@ class ControlLoop {
   Instant turn_started_{};                      // read before the inputs (L6)
   std::array<Instant, kMaxWorkers> emptied_{};  // read before the up rings (L9)
   bool inputs_drained_ = true;
+  std::vector<std::pair<SlotIndex, WorkerIndex>> to_acknowledge_;  // at the end of the turn (L7)
   bool roles_changed_ = false;
   IpAddress notice_source_;  // of what is being decided, for notices
   MacAddress notice_mac_;

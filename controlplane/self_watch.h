@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -36,6 +37,9 @@ class SelfWatch {
 
   /// A turn of the control loop begins. polled: start of each worker's last poll.
   void turn(Instant now, const std::array<Instant, kMaxWorkers>& polled);
+
+  /// See ControlLoop.
+  void left_out_until(Instant last) { last_turn_ = std::max(last_turn_.value_or(last), last); }
 
   bool late() const { return late_; }
   bool stalled(WorkerIndex worker) const { return stalled_[worker.value()]; }

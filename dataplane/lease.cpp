@@ -24,13 +24,16 @@ void WorkerLease::begin_poll(Instant now) {
       words.gap_acknowledged.load(std::memory_order_acquire) == gap_) {
     hold_ = false;
   }
+  if (!started_ || gap || now - published_ >= kPublishEvery) {
+    // What came after the previous poll began may still lie in this one's burst: to the other
+    // workers it is as if this poll had not been yet.
+    const Instant looked = started_ ? poll_ : now;
+    words.polled.store(looked.time_since_epoch().count(), std::memory_order_release);
+    published_ = now;
+  }
   poll_ = now;
   hand_over_by_ = Instant::max();
   ++judged_;
-  if (!started_ || gap || now - published_ >= kPublishEvery) {
-    words.polled.store(now.time_since_epoch().count(), std::memory_order_release);
-    published_ = now;
-  }
   started_ = true;
 }
 

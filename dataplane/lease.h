@@ -22,7 +22,8 @@ class WorkerLease {
  public:
   /// L1, L7, L8: how old a poll or an unanswered claim may be.
   static constexpr Duration kTolerance = 1ms;
-  /// How often `polled` and `emptied` are stored; the design allows 100 µs.
+  /// How often `polled` (the start of the previous poll) and `emptied` are stored; the design
+  /// allows 100 µs.
   static constexpr Duration kPublishEvery = 50us;
 
   WorkerLease(SlotBoard& board, WorkerIndex self) : board_(board), self_(self) {}
@@ -30,6 +31,10 @@ class WorkerLease {
   /// A poll starts. L8: more than 1 ms after the last one is a gap; from then on nothing is
   /// answered until a poll has emptied the queues and control has acknowledged the gap.
   void begin_poll(Instant now);
+
+  /// Polls up to this one have found nothing and were left out, though each would have begun in
+  /// time: for the simulator, which need not walk through the night.
+  void left_out_until(Instant last) { poll_ = std::max(poll_, last); }
 
   /// The poll is over and its advertisements are in the up ring. drained: every frame that was
   /// waiting at that moment has been handled since (L8, L9; see drain.h).

@@ -87,8 +87,9 @@ struct SlotWords {
 /// What the board holds for one worker.
 struct WorkerWords {
   // writer: the worker
-  alignas(64) std::atomic<std::int64_t> polled{
-      0};                                 // ns: start of its last poll, at most 100 µs old
+  // ns: start of the poll before its last: all that came before has been stamped; published at
+  // least every 100 µs while it polls
+  alignas(64) std::atomic<std::int64_t> polled{0};
   std::atomic<std::int64_t> emptied{0};   // ns: start of its last poll that emptied all queues
   std::atomic<std::uint32_t> gap{0};      // number of its last gap (L8)
   std::atomic<std::uint64_t> adopted{0};  // number of the view in use

@@ -123,7 +123,11 @@ class Machine {
 
  private:
   void master_hears(const VerifiedAdvert& ad) {
-    if (is_bow_out(ad)) return;
+    if (is_bow_out(ad)) {
+      // Its sender was a MASTER, too, and the switches have just learnt our virtual MAC from it.
+      if (p_.is_koi()) worse_master_heard();
+      return;
+    }
     switch (compare(p_, s_, ad, now_)) {
       case Standing::undecided:
         return;

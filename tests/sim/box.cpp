@@ -4,6 +4,7 @@
 
 #include "common/wire/arp.h"
 #include "common/wire/ethernet.h"
+#include "controlplane/state_sync.h"
 #include "tests/sim/random.h"
 #include "tests/sim/world.h"
 
@@ -11,12 +12,8 @@ namespace koi::sim {
 namespace {
 
 constexpr PortIndex kPort{0};
-/// Around a pause the rounds of all threads matter: SelfWatch looks at how far they are apart, up
-/// to 10 ms after it, and again once it has been quiet for 1 s and for 10 s.
+/// A pause is known that much before, so that every round around its beginning is done.
 constexpr Duration kBefore = 3ms;
-constexpr Duration kAfter = 15ms;
-constexpr std::array kQuiet = {Duration(1s), Duration(10s)};
-constexpr Duration kAround = 6ms;
 
 }  // namespace
 
@@ -36,7 +33,7 @@ void Box::start() {
   world_.trace().note("starts", index_);
   world_.oracle().disturbed(world_.now());
   ++life_;
-  noticed_.clear();
+  ledger_.clear_if([](const controlplane::DemotionCause& c) { return !c.commanded; });
   // app/state_file.h: above every earlier ceiling, and never below the wall clock.
   const auto utc = (world_.now().time_since_epoch() + wall_clock_).count() / 1000;
   const std::uint64_t first =
@@ -51,7 +48,8 @@ void Box::start() {
                                        *this, world_.now_reference());
   world_.network().plug(index_, link_up_);
   if (link_up_) command(controlplane::SetLink{kPort, true});
-  if (demoted_ != 0) tell_demotion();
+  begin_state_sync(std::nullopt);
+  if (ledger_.total(0) != 0) tell_demotion();
 }
 
 void Box::kill() {
@@ -70,10 +68,23 @@ void Box::shut_down() {
   command(controlplane::ShutDown{});
 }
 
-void Box::demote(std::uint8_t count) {
-  world_.trace().note("demoted", index_, count);
-  demoted_ = count;
-  if (alive()) tell_demotion();
+void Box::demote(const std::string& cause, std::int64_t count) {
+  controlplane::DemotionCause c;
+  c.name = cause;
+  c.count = controlplane::saturated_count(count);
+  c.commanded = true;
+  world_.trace().note("demoted", index_, c.count);
+  ledger_.set(std::move(c));
+  tell_demotion();
+}
+
+void Box::undemote(const std::string& cause) {
+  world_.trace().note("no longer demoted", index_);
+  clear([&](const controlplane::DemotionCause& c) { return c.name == cause; });
+}
+
+void Box::undemote_all() {
+  clear([](const controlplane::DemotionCause& c) { return c.commanded; });
 }
 
 void Box::link(bool up) {
@@ -82,16 +93,14 @@ void Box::link(bool up) {
   world_.trace().note(up ? "link up" : "link down", index_);
   world_.network().plug(index_, up);
   world_.oracle().disturbed(world_.now());
-  if (alive()) command(controlplane::SetLink{kPort, up});
+  if (!alive()) return;
+  command(controlplane::SetLink{kPort, up});
+  if (up) begin_state_sync(0);
 }
 
 void Box::pause(std::optional<std::size_t> who, const Pause& pause) {
   if (!alive()) return;
-  const Moment end = pause.from + pause.length;
-  process_->look_closely(pause.from - kBefore, end + kAfter);
-  for (const Duration quiet : kQuiet) {
-    process_->look_closely(end + quiet - kAround, end + quiet + kAround);
-  }
+  process_->look_closely(pause.from - kBefore, pause.from + pause.length);
   for (std::size_t thread = 0; thread <= setup_.workers; ++thread) {
     if (who && *who != thread) continue;
     (thread == 0 ? process_->control : process_->workers[thread - 1]->actor).pause(pause);
@@ -122,12 +131,28 @@ void Box::soon(std::function<void()> what) {
   });
 }
 
+/// `sync-wait`: it ends by itself.
+void Box::begin_state_sync(std::optional<std::size_t> port) {
+  const Duration wait = setup_.config.groups[0].sync_wait;
+  if (wait == Duration::zero()) return;
+  controlplane::begin_state_sync(setup_.config, ledger_, port, process_->local(), {});
+  tell_demotion();
+  world_.at(world_.now() + wait + 1ms, [this, life = life_] {
+    if (!alive() || life_ != life || ledger_.expire(process_->local()).empty()) return;
+    tell_demotion();
+  });
+}
+
+template <class Predicate>
+void Box::clear(Predicate chosen) {
+  if (!ledger_.clear_if(chosen).empty()) tell_demotion();
+}
+
 void Box::tell_demotion() {
-  const std::size_t sum = demoted_ + noticed_.size();
   world_.oracle().disturbed(world_.now());
+  if (!alive()) return;
   for (std::size_t g = 0; g < setup_.config.groups.size(); ++g) {
-    command(controlplane::SetDemotion{static_cast<std::uint16_t>(g),
-                                      static_cast<std::uint8_t>(std::min<std::size_t>(sum, 255))});
+    command(controlplane::SetDemotion{static_cast<std::uint16_t>(g), ledger_.total(g)});
   }
 }
 
@@ -140,15 +165,17 @@ void Box::on(const controlplane::RoleChange& change) {
 }
 
 void Box::on(const controlplane::SelfNoticed& noticed) {
-  const std::pair cause{noticed.cause, noticed.index};
+  const std::string cause = "itself " + std::to_string(static_cast<unsigned>(noticed.cause)) + " " +
+                            std::to_string(noticed.index);
   world_.trace().note(noticed.on ? "notices of itself" : "no longer notices of itself", index_,
                       static_cast<std::uint64_t>(noticed.cause));
   soon([this, cause, on = noticed.on] {
-    if (on) {
-      noticed_.insert(cause);
-    } else {
-      noticed_.erase(cause);
+    if (!on) {
+      return clear([&](const controlplane::DemotionCause& c) { return c.name == cause; });
     }
+    controlplane::DemotionCause c;
+    c.name = cause;
+    ledger_.set(std::move(c));
     tell_demotion();
   });
 }
@@ -202,10 +229,11 @@ void Box::transmit(const TransmitFrame& frame) {
   constexpr std::array<std::string_view, 4> kKinds = {"advertises", "bows out", "announces",
                                                       "sends as itself"};
   world_.trace().note(kKinds[static_cast<std::size_t>(frame.kind)], index_, frame.slot.value());
+  if (frame.length == 0) return world_.lose(index_);  // to a peer whose MAC is not known yet (L3)
   world_.network().send(index_, packet, world_.now());
-  if (packet.advertisement && world_.on_advertisement) {
-    world_.on_advertisement(index_, frame.slot.value());
-  }
+  if (!packet.advertisement) return;
+  if (world_.overhears) world_.overhears(index_, packet);
+  if (world_.on_advertisement) world_.on_advertisement(index_, frame.slot.value());
 }
 
 }  // namespace koi::sim

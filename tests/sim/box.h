@@ -3,9 +3,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
+#include <string>
 #include <vector>
 
+#include "controlplane/demotion.h"
 #include "controlplane/view_builder.h"
 #include "tests/sim/process.h"
 
@@ -38,7 +39,11 @@ class Box {
   void start();
   void kill();
   void shut_down();  // steps down first (L10), then ends
-  void demote(std::uint8_t count);
+  /// As `koictl demote` and the health checks do: each cause by its name, in any order, also while
+  /// koid does not run. count: as asked for; the ledger saturates it.
+  void demote(const std::string& cause, std::int64_t count);
+  void undemote(const std::string& cause);
+  void undemote_all();
   void link(bool up);
   void step_wall_clock(Duration by) { wall_clock_ += by; }
   /// who: 0 control, then workers; none: all of them, the whole box.
@@ -64,6 +69,9 @@ class Box {
   void command(const controlplane::Command& command);
   /// Some milliseconds later, if the process still lives then.
   void soon(std::function<void()> what);
+  void begin_state_sync(std::optional<std::size_t> port);
+  template <class Predicate>
+  void clear(Predicate chosen);
   void tell_demotion();
 
   World& world_;
@@ -73,8 +81,7 @@ class Box {
   std::uint64_t life_ = 0;
   std::uint64_t ceiling_ = 0;  // in the state file
   Duration wall_clock_{};
-  std::uint8_t demoted_ = 0;  // on command
-  std::set<std::pair<controlplane::SelfCause, std::uint16_t>> noticed_;
+  controlplane::DemotionLedger ledger_;
   bool link_up_ = true;
 };
 

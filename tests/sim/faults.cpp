@@ -71,7 +71,13 @@ class Ambush {
 class Disturber {
  public:
   Disturber(World& world, const Scenario& scenario, Random& random, Moment end)
-      : world_(world), scenario_(scenario), random_(random), end_(end), healed_(end) {
+      : world_(world),
+        scenario_(scenario),
+        random_(random),
+        more_(scenario.more_seed ^
+              static_cast<std::uint64_t>(world.now().time_since_epoch().count())),
+        end_(end),
+        healed_(end) {
     interval_ = scenario.fast ? Duration(50ms) : Duration(1s);
   }
 
@@ -84,6 +90,7 @@ class Disturber {
       ambush->advertised(box, slot);
     };
     for (unsigned i = 0; i < count; ++i) one(some_moment());
+    if (scenario_.more_faults) more();
     healed_ = std::max(healed_, end_ + 250ms);
     world_.at(healed_, [&world = world_, quality = scenario_.quality] { heal(world, quality); });
     return healed_;
@@ -116,8 +123,8 @@ class Disturber {
         return restart(b, at + 2s);
       case Fault::demote: {
         const auto count = static_cast<std::uint8_t>(random_.between(1, 3));
-        world.at(at, [&world, b, count] { world.box(b).demote(count); });
-        world.at(until, [&world, b] { world.box(b).demote(0); });
+        world.at(at, [&world, b, count] { world.box(b).demote("command", count); });
+        world.at(until, [&world, b] { world.box(b).undemote("command"); });
         return;
       }
       case Fault::wall_clock: {
@@ -220,9 +227,79 @@ class Disturber {
     ambush_->expect(at, until);
     for (Moment from = at; from < until; from += each) {
       const Duration hold(random_.log_between(2'000'000, each.count() / 4));
-      world.at(from, [&world, best] { world.box(best).demote(1); });
-      world.at(from + hold, [&world, best] { world.box(best).demote(0); });
+      world.at(from, [&world, best] { world.box(best).demote("contest", 1); });
+      world.at(from + hold, [&world, best] { world.box(best).undemote("contest"); });
     }
+  }
+
+  /// Drawn apart from the others: see Scenario.
+  void more() {
+    if (more_.chance(0.5)) demotions();
+    if (more_.chance(0.5)) stand_still();
+    if (!scenario_.world.oracle.lossy) return;
+    if (more_.chance(0.5)) swizzle();
+    if (more_.chance(0.7)) meet_again();
+  }
+  Moment another_moment() {
+    return world_.now() + Duration(more_.between(0, (end_ - world_.now()).count()));
+  }
+
+  /// T22: causes come and go in any order, with any count.
+  void demotions() {
+    World& world = world_;
+    const std::size_t b = more_.below(world.boxes());
+    for (std::int64_t i = more_.between(2, 6); i > 0; --i) {
+      const std::string cause = "check " + std::to_string(i);
+      const std::int64_t count = more_.between(-50, 300);
+      world.at(another_moment(), [&world, b, cause, count] { world.box(b).demote(cause, count); });
+      world.at(another_moment(), [&world, b, cause] { world.box(b).undemote(cause); });
+    }
+  }
+
+  /// L9: a worker stands still for about as long as a BACKUP waits, and control goes on.
+  void stand_still() {
+    const std::size_t b = more_.below(world_.boxes());
+    const Duration wait = world_.oracle().member(b, 0).master_down;
+    const Moment at = another_moment();
+    const Duration length = wait / 2 + Duration(more_.between(0, wait.count()));
+    if (at + length > end_) return;
+    const std::size_t who = 1 + more_.below(scenario_.world.boxes[b].workers);
+    World& world = world_;
+    world.at(at - 6ms, [&world, b, who, at, length] {
+      world.box(b).pause(who, {at, 0, length});
+      world.oracle().disturbed(at + length + 50ms);
+    });
+  }
+
+  /// Some boxes are cut off from all others one after the other, and come back in another order.
+  void swizzle() {
+    World& world = world_;
+    const Moment at = another_moment();
+    for (std::size_t b = 0; b < world.boxes(); ++b) {
+      if (more_.chance(0.5)) continue;
+      const Moment from = at + Duration(more_.between(0, 4 * interval_.count()));
+      const Moment until = from + Duration(more_.between(0, 8 * interval_.count()));
+      for (std::size_t other = 0; other < world.oracle_boxes(); ++other) {
+        cut(b, other, std::min(from, end_), std::min(until, end_));
+        cut(other, b, std::min(from, end_), std::min(until, end_));
+      }
+    }
+  }
+
+  /// Two sides, each with a MASTER, hear each other again, and threads stop just then.
+  void meet_again() {
+    World& world = world_;
+    const Duration apart = world.oracle().longest_wait() + 2 * interval_;
+    const Moment at = another_moment();
+    const Moment until = at + apart;
+    if (until + 2 * interval_ > end_) return;
+    const std::uint64_t side = more_.below(std::uint64_t{1} << world.oracle_boxes());
+    for (std::size_t a = 0; a < world.oracle_boxes(); ++a) {
+      for (std::size_t b = 0; b < world.oracle_boxes(); ++b) {
+        if ((side >> a & 1) != (side >> b & 1)) cut(a, b, at, until);
+      }
+    }
+    ambush_->expect(until - 2 * interval_, until + interval_);
   }
 
   void restart(std::size_t b, Moment at) {
@@ -266,7 +343,7 @@ class Disturber {
     world.oracle().wire(world.network().wire());
     for (std::size_t b = 0; b < world.boxes(); ++b) {
       world.box(b).link(true);
-      world.box(b).demote(0);
+      world.box(b).undemote_all();
       world.box(b).start();
     }
     for (std::size_t f = 0; f < world.foreigners(); ++f) world.foreigner(f).start();
@@ -276,6 +353,7 @@ class Disturber {
   World& world_;
   const Scenario& scenario_;
   Random& random_;
+  Random more_;
   const Moment end_;
   Moment healed_;
   Duration interval_{};

@@ -87,6 +87,7 @@ Foreign::Foreign(World& world, std::size_t index, const Setup& setup)
           .port = PortIndex(0),
           .vlan = VlanId(0),
           .vhid = group.vhid,
+          .sends_from = virtual_mac(group.vhid),
           .source = Ipv4Address::from_u32(0xc0000201U + static_cast<std::uint32_t>(index)),
           .source6 = {},
           .global_source6 = {},

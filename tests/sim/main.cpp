@@ -10,6 +10,7 @@
 
 #include "tests/sim/mutants.h"
 #include "tests/sim/run.h"
+#include "tests/sim/scenario.h"
 
 /// koi-sim: runs seeds until so much time of a cluster has passed, or replays one with its trace.
 namespace koi::sim {
@@ -24,6 +25,7 @@ struct Options {
   bool brief = false;
   bool mutants = false;
   std::uint64_t most = 400;  // seeds for each mutant
+  unsigned boxes = 0;        // only seeds of so many boxes, all of koi; 0: all seeds
 };
 
 double cpu_seconds() {
@@ -41,6 +43,11 @@ int replay(const Options& options) {
   return outcome.violation.empty() ? 0 : 1;
 }
 
+bool has_boxes(std::uint64_t seed, unsigned boxes) {
+  const Scenario scenario = scenario_of(seed);
+  return scenario.koi_dialect && scenario.world.boxes.size() == boxes;
+}
+
 /// Every jobs-th seed from `first` on.
 int run_share(const Options& options, unsigned job) {
   const double share = options.days * 86400 / options.jobs;
@@ -48,6 +55,7 @@ int run_share(const Options& options, unsigned job) {
   unsigned seeds = 0, failures = 0, takeovers = 0;
   Duration longest{};
   for (std::uint64_t seed = options.seed + job; simulated < share; seed += options.jobs) {
+    if (options.boxes != 0 && !has_boxes(seed, options.boxes)) continue;
     const Outcome outcome = run_seed(seed, {.closely = options.closely, .brief = options.brief});
     simulated += static_cast<double>(outcome.simulated.count()) * 1e-9;
     takeovers += outcome.takeovers;
@@ -56,6 +64,7 @@ int run_share(const Options& options, unsigned job) {
     if (outcome.violation.empty()) continue;
     std::printf("seed %llu: %s\n  tools/sim --replay %llu\n", static_cast<unsigned long long>(seed),
                 outcome.violation.c_str(), static_cast<unsigned long long>(seed));
+    std::fflush(stdout);
     if (++failures == 10) break;
   }
   const double cpu = cpu_seconds();
@@ -104,8 +113,10 @@ int run_all(const Options& options) {
 
 int usage() {
   std::fputs(
-      "usage: koi-sim [--days N | --years N] [--seed S] [--jobs J] [--closely]\n"
-      "       koi-sim --replay S [--closely]\n",
+      "usage: koi-sim [--days N | --years N] [--seed S] [--jobs J] [--boxes N] [--brief] "
+      "[--closely]\n"
+      "       koi-sim --replay S [--brief] [--closely]\n"
+      "       koi-sim --mutants [--seed S] [--most N]\n",
       stderr);
   return 2;
 }
@@ -128,6 +139,8 @@ int main_with(int argc, char** argv) {
       options.days = 365 * std::strtod(value, nullptr);
     else if (name == "--jobs")
       options.jobs = static_cast<unsigned>(std::strtoul(value, nullptr, 10));
+    else if (name == "--boxes")
+      options.boxes = static_cast<unsigned>(std::strtoul(value, nullptr, 10));
     else if (name == "--most")
       options.most = std::strtoull(value, nullptr, 10);
     else if (name == "--seed")

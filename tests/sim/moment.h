@@ -36,15 +36,13 @@ class LocalTime {
     const std::int64_t read = local.time_since_epoch().count();
     const double rate = 1.0 + static_cast<double>(ppm_) * 1e-6;
     Moment moment = start_ + Duration(static_cast<std::int64_t>(static_cast<double>(read) / rate));
-    while (at(moment) >= local) moment -= kNear;
-    while (at(moment + kNear) < local) moment += kNear;
+    while (at(moment) >= local) moment -= Duration(1);
     while (at(moment) < local) moment += Duration(1);
     return moment;
   }
 
  private:
   static constexpr Duration kLongest = std::chrono::hours(24 * 365 * 10);
-  static constexpr Duration kNear{64};
   Moment start_{};
   std::int64_t ppm_ = 0;
 };

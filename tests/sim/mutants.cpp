@@ -14,7 +14,8 @@ bool deadline_passed(const SlotBoard& board, const SlotView& slot, SlotIndex ind
   for (const Family family : election::kFamilies) {
     if ((slot.families & family_bit(family)) == 0) continue;
     const Stamp deadline = board.deadline(index, family);
-    if (!deadline.is_number_of(term.value())) return true;
+    const bool of_term = deadline.is_number_of(term.value()) || mutated(Mutant::kTermUsedTwice);
+    if (!of_term) return true;
     if (!deadline.is_after(now) && !mutated(Mutant::kIgnoresDeadline)) return true;
   }
   return false;
@@ -43,7 +44,9 @@ bool may_answer(Process& process, dataplane::WorkerLease& lease, const View& vie
   SlotBoard& board = process.board();
   const SlotWords& words = board.slot(slot);
   if (term == Term{}) return false;
-  if (!mutated(Mutant::kIgnoresTerm) && words.term.load() != term.value()) return false;
+  const bool any_term = mutated(Mutant::kIgnoresTerm) || mutated(Mutant::kBowsOutFirst) ||
+                        (mutated(Mutant::kTermUsedTwice) && words.term.load() != 0);
+  if (!any_term && words.term.load() != term.value()) return false;
   if (deadline_passed(board, slot_view, slot, term, polled)) return false;
   for (std::uint8_t left = view.topology->ports[slot_view.port.value()].receivers; left != 0;
        left &= static_cast<std::uint8_t>(left - 1)) {

@@ -23,15 +23,21 @@ class Process;
   X(kIgnoresReceivers, "L1: answers although another receiving worker stands still") \
   X(kIgnoresGap, "L8: answers after a gap although control has not acknowledged it") \
   X(kAnswersLate, "L1: hands over what it decided more than 1 ms ago")               \
+  X(kTermUsedTwice, "L2: every reign has the same term")                             \
+  X(kRefusedCounts, "L3: a frame that the driver refused moves the deadline")        \
   X(kFramesUnchecked, "L4: sends frames of a term that is over, or late")            \
   X(kAnnouncesUnchecked, "L11: announces without a lease")                           \
   X(kLongLease, "L5: a lease of a quarter more than the others wait")                \
+  X(kLeaseRevived, "L6: control does not notice that a lease is over")               \
+  X(kDatedBefore, "L6: what is decided on inputs is dated before them")              \
   X(kListenedAlways, "L9: takes every queue for emptied just now")                   \
+  X(kBowsOutFirst, "L10: goes on answering until the bow-out has left")              \
   X(kMasterIgnoresBetter, "election: a MASTER stays whatever it hears")              \
   X(kHastyMasterDown, "election: takes over after one advertisement is missed")      \
   X(kSlowMasterDown, "election: takes over after twice the master-down time")        \
   X(kUnaskedPreempt, "election: preempts although it may not")                       \
-  X(kEqualBothStay, "election: of two equal boxes neither gives way")
+  X(kEqualBothStay, "election: of two equal boxes neither gives way")                \
+  X(kForgetsCounters, "C6.3: takes an old counter for a new one")
 
 enum class Mutant {
 #define KOI_X(name, text) name,

@@ -13,9 +13,9 @@ using election::Cause;
 using election::Role;
 
 constexpr Duration kTolerance = 1ms;  // promise 1
-/// A worker's round, a turn of control, a round again: what lies between an advertisement of a
-/// worse MASTER and the reply to it. Promise 1 does not mention it.
-constexpr Duration kReply = 400us;
+/// Where the worse box's advertisement gets through first the better one replies, or falls silent:
+/// within the tolerance if its control thread hangs, and once more if its worker does (C11.16).
+constexpr Duration kReply = 2 * kTolerance;
 constexpr Duration kPromptly = 5ms;  // promise 2
 /// How far apart two boxes' clocks may drift over a time.
 Duration drift(Duration time) { return time / 1000; }
@@ -50,10 +50,19 @@ void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, M
     s.reigned = true;
     s.term = term;
     s.first = from;
+    if (term == s.promoted_in && from < s.first_advertised) {
+      fail("L11: box " + std::to_string(box) + " can answer for slot " + std::to_string(slot) +
+           " in term " + std::to_string(term.value()) + ", of which it has not advertised");
+    }
     trace_.note("answers", box, slot, from, [&] {
       return "box " + std::to_string(box) + " answers for slot " + std::to_string(slot) +
              " in term " + std::to_string(term.value());
     });
+  }
+  if (term == s.promoted_in && s.first_advertised != Moment::max() &&
+      to - s.advertised > shortest_wait(slot)) {
+    fail("L1: box " + std::to_string(box) + " can answer for slot " + std::to_string(slot) + " " +
+         us(to - s.advertised) + " after its last advertisement");
   }
   if (s.left != Moment::max() && to > s.left + kTolerance + 100us) {
     fail("I3: box " + std::to_string(box) + " can answer for slot " + std::to_string(slot) +
@@ -61,10 +70,13 @@ void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, M
   }
   const Moment since = std::max(last_any_[slot], undisturbed_since_);
   if (from - since > longest_wait()) suspicion_ = {slot, last_any_[slot], from};
+  const Moment before = s.last;
   s.last = std::max(s.last, to);
   last_any_[slot] = std::max(last_any_[slot], to);
   for (std::size_t other = 0; other < setup_.boxes; ++other) {
-    if (other != box && at(other, slot).reigned) check_double(box, other, slot);
+    const Slot& o = at(other, slot);
+    // What has been judged is not judged again: the wire may have become shorter since.
+    if (other != box && o.reigned && o.last > before) check_double(box, other, slot);
   }
 }
 
@@ -96,7 +108,7 @@ void Oracle::check_double(std::size_t box, std::size_t other, std::size_t slot) 
     const Pair& known = pair(box, other, slot);
     if (known.through < began || known.through > ended) return;
     began = known.through;
-    if (known.of_worse) allowed += kReply;
+    if (known.of_worse) allowed = std::max(allowed, wire_ + kReply + kTolerance);
   }
   // Others than koi do not reply to a worse advertisement: the better one's next one decides.
   if (!setup_.koi_dialect) {
@@ -119,7 +131,8 @@ void Oracle::through(std::size_t from, std::size_t to, std::size_t slot, Moment 
 /// Dialect koi: fewer demotions, then the shorter interval, then the higher address.
 bool Oracle::is_better(std::size_t box, std::size_t other, std::size_t slot) const {
   const auto key = [&](std::size_t b) {
-    return std::tuple(at(b, slot).demotion, member(b, slot).interval, setup_.boxes - b);
+    return std::tuple(at(b, slot).demotion, member(b, slot).interval,
+                      ~member(b, slot).address.to_u32());
   };
   return key(box) < key(other);
 }
@@ -181,11 +194,31 @@ bool Oracle::answering(std::size_t box, std::size_t slot) const {
 void Oracle::sent(std::size_t box, const TransmitFrame& frame) {
   if (frame.kind == FrameKind::own) return;  // no virtual MAC
   Slot& s = at(box, frame.slot.value());
-  if (frame.kind == FrameKind::advertisement) s.advertised = now_;
+  if (frame.kind == FrameKind::advertisement) {
+    check_renewal(box, frame.slot.value(), s);
+    s.advertised = now_;
+    if (frame.term == s.promoted_in) s.first_advertised = std::min(s.first_advertised, now_);
+  }
   const bool resigns = frame.kind == FrameKind::bow_out;
   if (resigns != (s.role == Role::master)) return;
   fail("I3: box " + std::to_string(box) + ", " + std::string(to_string(s.role)) + ", sent " +
        (resigns ? "a bow-out" : "a frame from the virtual MAC"));
+}
+
+/// How long the quickest box waits after an advertisement: who sent it is silent by then (T25).
+Duration Oracle::shortest_wait(std::size_t slot) const {
+  Duration shortest = Duration::max();
+  for (std::size_t box = 0; box < setup_.boxes; ++box) {
+    shortest = std::min(shortest, member(box, slot).master_down);
+  }
+  return shortest;
+}
+
+/// L4, L6: after that the reign is over, and is not revived.
+void Oracle::check_renewal(std::size_t box, std::size_t slot, const Slot& s) {
+  if (s.first_advertised == Moment::max() || now_ - s.advertised <= shortest_wait(slot)) return;
+  fail("L4: box " + std::to_string(box) + " advertised for slot " + std::to_string(slot) +
+       " again after " + us(now_ - s.advertised) + ", in the same reign");
 }
 
 void Oracle::answered(std::size_t box, std::size_t slot) {
@@ -207,13 +240,17 @@ void Oracle::learnt(std::size_t box, const UpMessage& message) {
   }
 }
 
+bool Oracle::knows(std::size_t box, std::size_t slot, Family family, std::uint64_t counter) const {
+  const auto& highest = at(box, slot).highest[static_cast<std::size_t>(family)];
+  return highest[auth::node_of(counter).value() % highest.size()] >= counter;
+}
+
 void Oracle::frames_lost(std::size_t box) {
   for (std::size_t slot = 0; slot < setup_.slots; ++slot) at(box, slot).frames_lost = true;
 }
 
 void Oracle::heard(std::size_t box, const VerifiedAdvert& advert) {
   Slot& s = at(box, advert.slot.value());
-  s.heard = now_;
   if (trace_.wanted()) {
     trace_.remark("box " + std::to_string(box) + " learns of " + std::to_string(advert.advbase) +
                   "/" + std::to_string(advert.advskew) + ", demoted " +
@@ -228,13 +265,14 @@ void Oracle::heard(std::size_t box, const VerifiedAdvert& advert) {
     if (advert.counter <= highest) return;
     highest = advert.counter;
   }
+  s.heard = now_;
   const Duration theirs = election::interval_of(advert);
   const bool more_demoted = setup_.counts_demotion && advert.demote > s.demotion;
   if (election::is_bow_out(advert)) {
     s.bow_out = true;
     if (setup_.koi_dialect) return;
-    s.worse = true;  // elsewhere it is one more worse master
-    s.peer_demoted = more_demoted;
+    s.worse = true;                                   // elsewhere it is one more worse master
+    s.peer_demoted = s.peer_demoted || more_demoted;  // the first one counts
     return;
   }
   if (more_demoted) {
@@ -269,6 +307,8 @@ void Oracle::role(std::size_t box, const controlplane::RoleChange& change, Momen
   if (change.to == Role::master) {
     check_promotion(box, s, change, decided);
     s.promoted = now_;
+    s.promoted_in = change.term;
+    s.first_advertised = Moment::max();
     s.left = Moment::max();
   } else if (change.from == Role::master) {
     check_step_down(box, s, change);

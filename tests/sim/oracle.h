@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/contract/messages.h"
+#include "common/net/ip_address.h"
 #include "controlplane/service_messages.h"
 #include "tests/sim/moment.h"
 #include "tests/sim/network.h"
@@ -28,6 +29,7 @@ class Oracle {
     Duration master_down{};
     Duration interval{};
     bool preempt = false;
+    Ipv4Address address{};  // of two equal boxes the higher one stays
   };
   struct Setup {
     std::size_t boxes = 0;
@@ -76,6 +78,8 @@ class Oracle {
   Duration longest_wait() const;
   /// When this box took an advertisement of anybody from its ring last.
   Moment heard_at(std::size_t box, std::size_t slot) const { return at(box, slot).heard; }
+  /// True iff the box has heard this or a later counter of the same sender since it started.
+  bool knows(std::size_t box, std::size_t slot, Family family, std::uint64_t counter) const;
   std::uint64_t role_changes() const { return role_changes_; }
   bool failed() const { return !violation_.empty(); }
   const std::string& violation() const { return violation_; }
@@ -99,6 +103,8 @@ class Oracle {
     bool bow_out = false;
     Moment promoted = Moment::min();
     Moment advertised = Moment::min();
+    Term promoted_in;                                        // of the last promotion
+    Moment first_advertised = Moment::max();                 // in that reign
     std::array<std::array<std::uint64_t, 16>, 2> highest{};  // counters, by family and node
     bool frames_lost = false;
     bool told = false;  // a command, a demotion
@@ -123,6 +129,8 @@ class Oracle {
   void frames_lost(std::size_t box);
   bool is_better(std::size_t box, std::size_t other, std::size_t slot) const;
   void check_silence(std::size_t slot, Moment from, Moment until);
+  Duration shortest_wait(std::size_t slot) const;
+  void check_renewal(std::size_t box, std::size_t slot, const Slot& s);
   void check_double(std::size_t box, std::size_t other, std::size_t slot);
   void check_promotion(std::size_t box, const Slot& s, const controlplane::RoleChange& change,
                        Moment decided);

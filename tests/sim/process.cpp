@@ -1,6 +1,7 @@
 #include "tests/sim/process.h"
 
 #include <algorithm>
+#include <array>
 
 #include "controlplane/view_builder.h"
 #include "tests/sim/box.h"
@@ -16,9 +17,15 @@ constexpr Duration kTurn = 176us;
 constexpr Duration kTurnJitter = 24us;
 constexpr Duration kRound = 64us;
 constexpr Duration kRoundJitter = 12us;
-/// Turns that do nothing are left out, but no more of them than SelfWatch::kLate takes for an
-/// ordinary night's sleep.
+/// So many turns that do nothing are left out where control listens for frames of any kind
+/// (PortEars looks when they came); elsewhere all of them.
 constexpr std::uint64_t kTurnsLeftOut = 220;
+/// After a pause the rounds of all threads matter: SelfWatch looks at how far they are apart, up to
+/// 10 ms after it, and again once it has been quiet for 1 s and for 10 s.
+constexpr Duration kAfter = 15ms;
+constexpr Duration kShortlyBefore = 1ms;  // it ends: who stood still, and who saw it last
+constexpr std::array kQuiet = {Duration(1s), Duration(10s)};
+constexpr Duration kAround = 6ms;
 
 /// The first instant that is_after() is not true of; it counts in units of 2^14 ns.
 Instant end_of(const Stamp& deadline, Instant from) {
@@ -36,11 +43,14 @@ class Process::ActorClock final : public Clock {
     process_.control.pause_point();
     const Instant read = process_.local();
     process_.control.pause_point();
-    return read;
+    if (!turn_) turn_ = read;
+    return mutated(Mutant::kDatedBefore) ? *turn_ : read;
   }
+  void begin_turn() { turn_.reset(); }
 
  private:
   Process& process_;
+  std::optional<Instant> turn_;  // read first in this turn
 };
 
 /// The receiving end of an up ring, where the oracle sees what control learns.
@@ -51,8 +61,11 @@ class Process::UpTap final : public Receiver<UpMessage> {
   bool try_receive(UpMessage& message) override {
     if (!ring_.try_receive(message)) return false;
     if (!process_.dead_) process_.box_.learns(message);
+    auto* advert = std::get_if<VerifiedAdvert>(&message);
+    if (advert != nullptr && mutated(Mutant::kForgetsCounters)) {
+      advert->counter = auth::make_counter(++forged_, auth::node_of(advert->counter));
+    }
     if (!mutated(Mutant::kMasterIgnoresBetter)) return true;
-    const auto* advert = std::get_if<VerifiedAdvert>(&message);
     if (advert == nullptr || process_.board_->slot(advert->slot).term.load() == 0) return true;
     process_.board_->slot(advert->slot).acknowledged[worker_.value()].store(advert->heard_number);
     return try_receive(message);
@@ -62,6 +75,7 @@ class Process::UpTap final : public Receiver<UpMessage> {
   Process& process_;
   Ring<UpMessage>& ring_;
   WorkerIndex worker_;
+  std::uint64_t forged_ = std::uint64_t{1} << 50;  // a mutant's
 };
 
 /// The service thread's end of the report ring, emptied at once.
@@ -81,11 +95,13 @@ Process::Process(const Setup& setup, Box& box, const Moment& now)
     : control(now, [this] { turn(); }),
       box_(box),
       now_(now),
+      with_ears_(setup.with_ears),
       time_(now - Duration(static_cast<std::int64_t>(mix(setup.seed) % 5'000'000)), setup.ppm) {
   const auto receivers = static_cast<std::uint8_t>((1U << setup.workers) - 1);
   controlplane::Plan plan = controlplane::make_plan(setup.config, {box.facts(receivers)});
   // No reports of membership: nobody here listens to them. Probes and unicast peers need places.
-  if (!setup.with_ears) plan.places.clear();
+  const bool unicast = !setup.config.groups[0].peers.empty();
+  if (!setup.with_ears && !unicast) plan.places.clear();
   mutate(plan, box.index());
   slots_ = plan.slots.size();
   topology_ = plan.topology;
@@ -127,6 +143,10 @@ Process::~Process() = default;
 // ---- threads -----------------------------------------------------------------------------------
 
 void Process::turn() {
+  clock_->begin_turn();
+  if (mutated(Mutant::kLeaseRevived)) revive_leases();
+  const std::uint64_t round = control.grid.first_from(now_);
+  if (round > turned_ + 1) loop_->left_out_until(time_.at(control.grid.at(round - 1)));
   if (mutated(Mutant::kListenedAlways)) {
     for (std::size_t w = 0; w < workers.size(); ++w) {
       board_->worker(WorkerIndex(static_cast<std::uint8_t>(w)))
@@ -134,39 +154,65 @@ void Process::turn() {
     }
   }
   loop_->turn();
+  turned_ = control.grid.first_from(now_ + Duration(1)) - 1;
+}
+
+/// A mutant's: whoever is still MASTER has a lease.
+void Process::revive_leases() {
+  for (std::size_t s = 0; s < slots_; ++s) {
+    const SlotIndex slot(static_cast<std::uint16_t>(s));
+    for (const Family family : election::kFamilies) {
+      const Stamp deadline = board_->deadline(slot, family);
+      if (deadline.number() == 0 || deadline.left(local()) > 1ms) continue;
+      board_->slot(slot).deadline[election::index_of(family)].store(
+          Stamp(deadline.number(), local() + 1ms).word());
+    }
+  }
 }
 
 void Process::run_next() {
   Actor& actor = *next_actor_;
   catch_up(now_);
+  const bool was_paused = actor.paused();
   actor.run();
+  if (was_paused && !actor.paused()) goes_on();
+  // While a thread stands still the others notice it after a while, or what waits for it.
+  if (actor.paused() || (some_paused() && worked(actor))) closely_until_ = now_ + kAfter;
+  if (actor.paused()) look_closely(actor.resumes() - kShortlyBefore, actor.resumes());
   // Whoever went round at this very moment has done so before.
   if (!actor.paused()) actor.done = actor.grid.first_from(now_ + Duration(1));
   if (!control.paused()) {
     control.done = std::max(control.done, control.grid.first_from(now_ + Duration(1)));
   }
   if (&actor == &control && !actor.paused()) {
-    control_due_ =
-        std::min(time_.when(loop_->next_due()), control.grid.at(control.done + kTurnsLeftOut));
+    control_due_ = time_.when(loop_->next_due());
+    if (with_ears_) {
+      control_due_ = std::min(control_due_, control.grid.at(control.done + kTurnsLeftOut));
+    }
   }
   plan_next();
 }
 
-/// When the first lease ends that lasts at all.
-Moment Process::lease_end() const {
-  Moment first = kNoMoment;
+/// When the first lease ends that still lasts, if that is before then.
+std::optional<Moment> Process::lease_end(Moment before) const {
+  Instant first = time_.at(before);
+  bool ends = false;
+  const Instant from = time_.at(caught_up_);
   for (std::size_t s = 0; s < slots_; ++s) {
     const SlotIndex slot(static_cast<std::uint16_t>(s));
     const std::uint64_t term = board_->slot(slot).term.load();
     if (term == 0) continue;
     for (const Family family : election::kFamilies) {
       const Stamp deadline = board_->deadline(slot, family);
-      const Instant from = time_.at(caught_up_);
       if (!deadline.is_number_of(term) || !deadline.is_after(from)) continue;
-      first = std::min(first, time_.when(end_of(deadline, from)));
+      const Instant end = end_of(deadline, from);
+      if (end >= first) continue;
+      first = end;
+      ends = true;
     }
   }
-  return first;
+  if (!ends) return std::nullopt;
+  return time_.when(first);
 }
 
 void Process::catch_up(Moment until) {
@@ -176,8 +222,8 @@ void Process::catch_up(Moment until) {
     for (auto& worker : workers) worker->note_coverage();
   };
   // Nothing but the end of a lease changes what idle rounds could answer.
-  const Moment end = lease_end();
-  if (end > caught_up_ && end < until) to(end);
+  const std::optional<Moment> end = lease_end(until);
+  if (end && *end > caught_up_) to(*end);
   to(until);
   caught_up_ = until;
 }
@@ -191,11 +237,27 @@ void Process::look_closely(Moment from, Moment to) {
   plan_next();
 }
 
+bool Process::some_paused() const {
+  return control.paused() || std::any_of(workers.begin(), workers.end(),
+                                         [](const auto& worker) { return worker->actor.paused(); });
+}
+
+bool Process::worked(const Actor& actor) const {
+  return std::any_of(workers.begin(), workers.end(), [&](const auto& worker) {
+    return &worker->actor == &actor && worker->busy();
+  });
+}
+
+void Process::goes_on() {
+  look_closely(now_, now_ + kAfter);
+  for (const Duration quiet : kQuiet) {
+    look_closely(now_ + quiet - kAround, now_ + quiet + kAround);
+  }
+}
+
 void Process::plan_next() {
   while (!close_looks_.empty() && close_looks_.front().second < now_) close_looks_.pop_front();
-  const bool some_paused = std::any_of(workers.begin(), workers.end(),
-                                       [](const auto& worker) { return worker->actor.paused(); });
-  const bool closely = box_.always_closely() || some_paused || control.paused() ||
+  const bool closely = box_.always_closely() || now_ < closely_until_ ||
                        (!close_looks_.empty() && close_looks_.front().first <= now_);
   const Moment look = close_looks_.empty() || closely ? kNoMoment : close_looks_.front().first;
 

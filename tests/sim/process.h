@@ -78,11 +78,16 @@ class Process {
   class ReportTap;
 
   void turn();
+  void revive_leases();
+  bool some_paused() const;
+  bool worked(const Actor& actor) const;
+  void goes_on();
   void plan_next();
-  Moment lease_end() const;
+  std::optional<Moment> lease_end(Moment before) const;
 
   Box& box_;
   const Moment& now_;
+  const bool with_ears_;
   LocalTime time_;
   std::size_t slots_ = 0;
   std::shared_ptr<const Topology> topology_;
@@ -95,6 +100,8 @@ class Process {
   std::unique_ptr<controlplane::ControlLoop> loop_;
   Moment control_due_{};  // when its next turn has something to do
   Moment caught_up_{};
+  std::uint64_t turned_ = 0;  // the round of control's last turn
+  Moment closely_until_{};    // a thread stands still, and that shows soon
   Moment next_{};
   Actor* next_actor_ = nullptr;
   bool nic_refuses_ = false;

@@ -12,8 +12,8 @@ namespace koi::sim {
 template <class T>
 class Ring final : public Sender<T>, public Receiver<T> {
  public:
-  Ring(Actor* sender, Actor* receiver, std::size_t capacity)
-      : capacity(capacity), sender_(sender), receiver_(receiver) {}
+  Ring(Actor* sender, Actor* receiver, std::size_t size)
+      : capacity(size), sender_(sender), receiver_(receiver) {}
 
   bool try_send(const T& message) override {
     if (sender_ != nullptr) sender_->pause_point();

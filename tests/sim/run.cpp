@@ -4,6 +4,7 @@
 
 #include "config/derived.h"
 #include "controlplane/election/types.h"
+#include "tests/sim/attacker.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/scenario.h"
 #include "tests/support/lab_config.h"
@@ -19,7 +20,9 @@ class Run {
       : scenario_(scenario),
         brief_(options.brief),
         random_(scenario.seed),
-        world_(scenario.world, options.trace) {
+        world_(scenario.world, options.trace),
+        more_(mix(scenario.more_seed)),
+        attacker_(world_, mix(scenario.more_seed ^ 1)) {
     world_.trace().remark(describe(scenario));
     describe_members();
     world_.network().quality = scenario.quality;
@@ -30,7 +33,30 @@ class Run {
     }
   }
 
+  Outcome start_at_once() {
+    world_.oracle().disturbed(world_.now() + 1ms);
+    for (std::size_t b = 0; b < world_.boxes(); ++b) world_.box(b).start();
+    settle(4 * longest_interval() + 3ms);
+    expect_one_master();
+    for (std::size_t b = 0; b < world_.boxes() && !failed(); ++b) {
+      if (!is_master(b, 0)) continue;
+      for (std::size_t other = 0; other < world_.boxes(); ++other) {
+        if (world_.oracle().member(other, 0).interval >= world_.oracle().member(b, 0).interval) {
+          continue;
+        }
+        world_.oracle().fail("a better box than the MASTER has started at the same time");
+      }
+    }
+    return outcome();
+  }
+
   Outcome run() {
+    if (scenario_.attacked) {
+      world_.overhears = [this](std::size_t box, const Packet& packet) {
+        attacker_.overhear(box, packet);
+      };
+      attacker_.go_on(kNoMoment, scenario_.fast ? Duration(100ms) : Duration(5s));
+    }
     cold_start();
     const unsigned rounds = brief_ ? 1 : scenario_.rounds;
     for (unsigned round = 0; round < rounds && !failed(); ++round) {
@@ -40,9 +66,17 @@ class Run {
       world_.run_until(healed);
       be_well();
       for (unsigned death = 0; death < (brief_ ? 1 : 2) && !failed(); ++death) take_over();
+      if (scenario_.more_faults && scenario_.koi_dialect && scenario_.world.oracle.lossy) {
+        part_and_meet();
+      }
     }
     world_.catch_up();
     world_.oracle().finish();
+    return outcome();
+  }
+
+ private:
+  Outcome outcome() {
     return {.violation = world_.oracle().violation(),
             .simulated = world_.now().time_since_epoch(),
             .longest_double = world_.oracle().longest_double(),
@@ -50,7 +84,6 @@ class Run {
             .takeovers = takeovers_};
   }
 
- private:
   bool failed() { return world_.oracle().failed(); }
 
   void describe_members() {
@@ -62,6 +95,7 @@ class Run {
         member.master_down = election::master_down_interval(group.advbase, advskew, 3);
         member.interval = election::send_interval(group.advbase, advskew);
         member.preempt = group.preempt;
+        member.address = world_.box(b).config().ports[0].addresses[0].address.v4();
       }
     }
     for (std::size_t f = 0; f < world_.foreigners(); ++f) {
@@ -97,7 +131,8 @@ class Run {
   /// All is well now: the boxes come to agree, and then nothing changes for a good while.
   void be_well() {
     // What a box noticed of itself counts for up to 10 s, a preempt may wait for as long.
-    settle(2 * patience() + 4 * longest_interval() + (scenario_.fast ? 12s : 24s));
+    settle(2 * patience() + 4 * longest_interval() + scenario_.sync_wait +
+           (scenario_.fast ? 12s : 24s));
     expect_one_master();
     expect_clients_served();
     const Duration quiet =
@@ -151,24 +186,35 @@ class Run {
       world_.ask(c);
     }
     world_.run_until(world_.now() + 2 * world_.network().wire() + 1ms);
-    const Ipv4Address shared = test::ip4("192.0.2.10");
     for (std::size_t c = 0; c < world_.clients() && !failed(); ++c) {
-      Client& client = world_.client(c);
-      const auto mac = client.knows(shared, world_.now());
+      const Client& client = world_.client(c);
       // A duplicate of a question is answered, a duplicate of the answer is one more.
       const bool once = client.answers() == 1 ||
                         (client.answers() > 1 && world_.network().quality.duplicates > 0);
-      if (!once || !mac) {
+      if (!once) {
         world_.oracle().fail("client " + std::to_string(c) + " got " +
                              std::to_string(client.answers()) + " answers");
-        continue;
       }
-      const Node owner = world_.network().owner(client.node(), *mac);
-      const auto slot = static_cast<std::size_t>(std::to_integer<unsigned>(mac->bytes[5]) - 1);
-      if (owner < world_.oracle_boxes() && slot < slots() && is_master(owner, slot)) continue;
-      world_.oracle().fail("what client " + std::to_string(c) +
-                           " sends to the address goes to node " + std::to_string(owner));
+      expect_right_cache(c, true);
     }
+  }
+
+  /// What the client sends to the address goes to a master. asked: else it may know nothing, or the
+  /// switch not know where that is, and ask or flood.
+  void expect_right_cache(std::size_t c, bool asked) {
+    if (failed()) return;
+    const Client& client = world_.client(c);
+    const auto mac = client.knows(test::ip4("192.0.2.10"), world_.now());
+    if (!mac && !asked) return;
+    const Node nobody = world_.oracle_boxes() + world_.clients();
+    const Node owner = mac ? world_.network().owner(client.node(), *mac) : nobody;
+    if (owner == nobody && !asked) return;
+    if (mac && owner < world_.oracle_boxes()) {
+      const auto slot = static_cast<std::size_t>(std::to_integer<unsigned>(mac->bytes[5]) - 1);
+      if (slot < slots() && is_master(owner, slot)) return;
+    }
+    world_.oracle().fail("what client " + std::to_string(c) +
+                         " sends to the address goes to node " + std::to_string(owner));
   }
 
   // ---- I2 ---------------------------------------------------------------------------------------
@@ -215,6 +261,33 @@ class Run {
     return by;
   }
 
+  // ---- T24 --------------------------------------------------------------------------------------
+
+  /// Two sides that cannot hear each other, and do again: one interval later one MASTER is left,
+  /// and 10 ms after that what clients send goes there, though they asked nobody.
+  void part_and_meet() {
+    if (failed() || world_.boxes() < 2) return;
+    const bool trunk = scenario_.two_switches && more_.chance(0.5);
+    const std::uint64_t side = more_.below(std::uint64_t{1} << world_.boxes());
+    world_.trace().remark("two sides no longer hear each other");
+    for (std::size_t a = 0; a < world_.boxes() && !trunk; ++a) {
+      for (std::size_t b = 0; b < world_.boxes(); ++b) {
+        if ((side >> a & 1) != (side >> b & 1)) world_.network().cut(a, b, true);
+      }
+    }
+    world_.network().cut_trunk(trunk);
+    ask_until(world_.now() + patience(), patience() / 10);
+    settle(2 * patience() + longest_interval());
+    world_.trace().remark("they hear each other again");
+    world_.network().heal();
+    world_.oracle().disturbed(world_.now());
+    settle(longest_interval() + longest_interval() / 1000 + 2 * world_.network().wire() + 3ms);
+    expect_one_master();
+    settle(10ms);
+    for (std::size_t c = 0; c < world_.clients(); ++c) expect_right_cache(c, false);
+    be_well();
+  }
+
   bool answered_by_another(std::size_t but, std::size_t slot) {
     for (std::size_t box = 0; box < world_.oracle_boxes(); ++box) {
       if (box != but && world_.oracle().answering(box, slot)) return true;
@@ -226,6 +299,8 @@ class Run {
   const bool brief_;
   Random random_;
   World world_;
+  Random more_;
+  Attacker attacker_;
   unsigned takeovers_ = 0;
 };
 
@@ -235,6 +310,11 @@ Outcome run_seed(std::uint64_t seed, const RunOptions& options) {
   Scenario scenario = scenario_of(seed);
   scenario.world.closely = options.closely;
   return Run(scenario, options).run();
+}
+
+Outcome run_cold_start(std::span<const std::uint8_t> advskews, std::uint64_t seed) {
+  const Scenario scenario = plain_scenario(advskews, seed);
+  return Run(scenario, {}).start_at_once();
 }
 
 }  // namespace koi::sim

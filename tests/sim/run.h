@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <span>
 #include <string>
 
 #include "tests/sim/moment.h"
@@ -27,5 +28,9 @@ struct RunOptions {
 /// event; all is made well, and the boxes must agree, clients must reach the one that answers, a
 /// MASTER that dies must be replaced in time (I2), and nobody may change its role any more.
 Outcome run_seed(std::uint64_t seed, const RunOptions& options = {});
+
+/// T19, T20: boxes with these advskews start at one moment. Four of the longest intervals later
+/// (and 3 ms) exactly one must be MASTER, one with the lowest advskew.
+Outcome run_cold_start(std::span<const std::uint8_t> advskews, std::uint64_t seed);
 
 }  // namespace koi::sim

@@ -77,7 +77,68 @@ Network::Quality draw_quality(Random& random) {
   return q;
 }
 
+/// Own addresses that a signed, a swapped or a textual comparison would order otherwise.
+void draw_addresses(Random& random, std::vector<Box::Setup>& boxes) {
+  std::vector<Ipv4Address> left;
+  for (const char* address : {"9.0.0.5", "10.1.2.200", "100.64.0.1", "128.0.0.1", "172.16.5.4",
+                              "192.0.2.200", "198.51.100.7", "223.255.255.1"}) {
+    left.push_back(test::ip4(address));
+  }
+  for (Box::Setup& box : boxes) {
+    const auto drawn = left.begin() + static_cast<std::ptrdiff_t>(random.below(left.size()));
+    box.config.ports[0].addresses[0] = {*drawn, 24};
+    left.erase(drawn);
+  }
+}
+
+/// Each box sends copies to all others, beside or instead of multicast.
+void make_unicast(Random& random, Scenario& s) {
+  const bool multicast = random.chance(0.3);
+  for (Box::Setup& box : s.world.boxes) {
+    box.config.groups[0].multicast = multicast;
+    for (const Box::Setup& other : s.world.boxes) {
+      if (&other == &box) continue;
+      for (const auto& address : other.config.ports[0].addresses) {
+        box.config.groups[0].peers.push_back(address.address);
+      }
+    }
+  }
+  s.world.oracle.lossy = true;  // before a peer's MAC is known nothing reaches it (L3)
+}
+
+void draw_more(std::uint64_t seed, const Common& common, Scenario& s) {
+  Random random(mix(mix(seed) ^ 24));
+  s.more_seed = random.next();
+  s.more_faults = random.chance(0.4);
+  s.attacked = s.koi_dialect && random.chance(0.3);
+  if (!s.koi_dialect) return;
+  if (random.chance(0.4)) draw_addresses(random, s.world.boxes);
+  if (common.members == 0 && random.chance(0.12)) make_unicast(random, s);
+  if (random.chance(0.1)) {
+    s.sync_wait = Duration(1s) * random.between(1, 5);
+    for (Box::Setup& box : s.world.boxes) box.config.groups[0].sync_wait = s.sync_wait;
+  }
+}
+
 }  // namespace
+
+Scenario plain_scenario(std::span<const std::uint8_t> advskews, std::uint64_t seed) {
+  Random random(seed);
+  Scenario s;
+  s.seed = random.next();
+  s.world.seed = random.next();
+  for (const std::uint8_t advskew : advskews) {
+    Box::Setup box;
+    box.config = test::lan_box(static_cast<std::uint8_t>(s.world.boxes.size() + 1));
+    box.config.groups[0].advskew = advskew;
+    box.ppm = random.between(-200, 200);
+    box.seed = random.next();
+    s.world.boxes.push_back(box);
+  }
+  draw_addresses(random, s.world.boxes);
+  s.world.oracle.boxes = s.world.boxes.size();
+  return s;
+}
 
 Scenario scenario_of(std::uint64_t seed) {
   Random random(mix(seed));
@@ -128,6 +189,7 @@ Scenario scenario_of(std::uint64_t seed) {
   s.two_switches = random.chance(0.4);
   s.fast = common.advbase == 0;
   s.rounds = s.fast ? 1 : static_cast<unsigned>(random.between(2, 4));
+  draw_more(seed, common, s);
   return s;
 }
 
@@ -150,6 +212,9 @@ std::string describe(const Scenario& s) {
               std::to_string(other.advskew) + (other.preempt ? "p" : "");
     }
   }
+  if (!group.peers.empty()) text += group.multicast ? ", multicast and unicast" : ", unicast";
+  if (s.sync_wait != 0s) text += ", sync-wait";
+  if (s.attacked) text += ", attacked";
   text += s.world.oracle.lossy ? ", advertisements are lost" : ", no advertisement is lost";
   text += ", wire " + std::to_string(s.quality.delay.count() / 1000) + "-" +
           std::to_string((s.quality.delay + s.quality.jitter).count() / 1000) + " us";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "tests/sim/world.h"
 
@@ -16,9 +17,16 @@ struct Scenario {
   bool fast = false;  // advbase 0: thousands of advertisements a minute
   unsigned rounds = 1;
   std::uint64_t seed = 1;  // of what happens
+  // Drawn apart from all else, so that what a seed found before this was here, it finds again.
+  bool attacked = false;     // somebody replays and forges (T10 to T12)
+  bool more_faults = false;  // see faults.cpp
+  Duration sync_wait{};
+  std::uint64_t more_seed = 1;
 };
 
 Scenario scenario_of(std::uint64_t seed);
+/// Boxes with these advskews, advbase 1, on a network without faults. seed: of clocks and rounds.
+Scenario plain_scenario(std::span<const std::uint8_t> advskews, std::uint64_t seed);
 
 /// For a person: one line.
 std::string describe(const Scenario& scenario);

@@ -23,7 +23,7 @@ Worker::Worker(Process& process, WorkerIndex index)
       process_(process),
       index_(index),
       lease_(process.board(), index),
-      adverts_(process.board(), lease_, up, counters),
+      adverts_(std::in_place, process.board(), lease_, up, counters),
       reporter_(up),
       conflicts_(reporter_),
       drain_(1),
@@ -51,11 +51,9 @@ bool Worker::busy() const {
 void Worker::catch_up(Moment until) {
   if (actor.paused() || actor.grid.at(actor.done) >= until) return;
   const std::uint64_t last = actor.grid.first_from(until) - 1;
-  // The first round closes what the last one left open, and the last one is what counts; between
-  // them a look at the clock now and then shows that there was no gap (L8).
+  // The first round closes what the last one left open, and the last one is what counts.
   idle(actor.done);
-  const Instant end = process_.time().at(actor.grid.at(last));
-  for (Instant at = process_.time().at(polled_at_); (at += kGlance) < end;) lease_.begin_poll(at);
+  if (last > actor.done + 1) lease_.left_out_until(process_.time().at(actor.grid.at(last - 1)));
   if (last != actor.done) idle(last);
   actor.done = last + 1;
   idled_ = true;
@@ -104,6 +102,7 @@ void Worker::poll() {
   const Instant now = process_.local();
   actor.pause_point();
   begin(now);
+  if (lingers_ && now > lingers_until_) stop_lingering();
   actor.pause_point();
   // A request that came before everything in this burst, and one that came after.
   std::array<bool, 32> able{};
@@ -118,14 +117,14 @@ void Worker::poll() {
   if (in_time) {
     for (Packet& answer : answers) process_.answer(answer);
   }
-  flushed_ = adverts_.flush();
+  flushed_ = adverts_->flush();
   if (flushed_) {
     lease_.end_poll(drain_.end_poll());
     report_gap();
   }
   const bool ordered = down.size() != 0;
   receive_down();
-  worked_ = taken != 0 || ordered;
+  worked_ = taken != 0 || ordered || lingers_;
 }
 
 void Worker::judge(std::array<bool, 32>& able) {
@@ -159,9 +158,12 @@ std::uint32_t Worker::take_frames(std::vector<Packet>& answers) {
   taken_ += count;
   const dataplane::BurstContext burst{*view_, kPort, lease_, reporter_, conflicts_, dad_};
   for (std::uint32_t i = 0; i < count; ++i) {
+    if (mutated(Mutant::kForgetsCounters)) {
+      adverts_.emplace(process_.board(), lease_, up, counters);
+    }
     Packet& packet = queue_[i];
     const dataplane::Fate fate =
-        dataplane::classify(packet.frame(), Packet::kMaxBytes - packet.length, burst, adverts_);
+        dataplane::classify(packet.frame(), Packet::kMaxBytes - packet.length, burst, *adverts_);
     if (fate.kind() != dataplane::Fate::Kind::answer) continue;
     packet.length = fate.length();
     answers.push_back(packet);
@@ -186,12 +188,29 @@ void Worker::receive_down() {
   DownMessage message;
   for (unsigned i = 0; i < kDownPerTurn && down.try_receive(message); ++i) {
     if (const auto* adopt = std::get_if<AdoptView>(&message)) {
-      view_ = adopt->view;
-      lease_.adopted(*view_);
+      if (mutated(Mutant::kBowsOutFirst)) {
+        linger_with(*view_);
+        next_view_ = adopt->view;
+      } else {
+        view_ = adopt->view;
+      }
+      lease_.adopted(*adopt->view);
     } else {
       transmit(*std::get_if<TransmitFrame>(&message));
     }
   }
+}
+
+/// A mutant's: goes on with a view, of which it keeps a copy, although it has adopted another one.
+void Worker::linger_with(const View& view) {
+  if (!lingers_) lingers_ = std::make_unique<View>(view);
+  view_ = lingers_.get();
+  lingers_until_ = process_.local() + kLingers;
+}
+
+void Worker::stop_lingering() {
+  view_ = next_view_;
+  lingers_.reset();
 }
 
 void Worker::transmit(const TransmitFrame& frame) {
@@ -203,11 +222,12 @@ void Worker::transmit(const TransmitFrame& frame) {
       (mutated(Mutant::kAnnouncesUnchecked) && frame.kind == FrameKind::announcement);
   if (!unchecked && lease_.refusal(*view_, frame, now)) return;
   if (process_.nic_refuses()) {
+    if (mutated(Mutant::kRefusedCounts)) lease_.sent(frame, now);
     if (frame.kind != FrameKind::advertisement) return;
     up.try_send(TransmitRefused{frame.slot, frame.family, frame.term});
     return;
   }
-  if (frame.length != 0) process_.transmit(frame);
+  process_.transmit(frame);
   TransmitFrame counted = frame;
   if (mutated(Mutant::kLongLease)) counted.lease += counted.lease / 4;
   lease_.sent(counted, now);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/contract/counters.h"
@@ -57,16 +58,18 @@ class Worker {
   void judge(std::array<bool, 32>& able);
   void cover(std::size_t slot, bool able);
 
+  void linger_with(const View& view);
+  void stop_lingering();
+
   static constexpr std::size_t kDepth = 512;  // frames the NIC's queue holds
   static constexpr std::uint32_t kBurst = 64;
   static constexpr std::uint32_t kHeldBack = kBurst + 32;
   static constexpr unsigned kDownPerTurn = 64;
-  static constexpr Duration kGlance = 990us;  // more often than a gap is long
 
   Process& process_;
   const WorkerIndex index_;
   dataplane::WorkerLease lease_;
-  dataplane::AdvertReceiver adverts_;
+  std::optional<dataplane::AdvertReceiver> adverts_;  // always there, but a mutant makes it anew
   dataplane::UpReporter reporter_;
   dataplane::ConflictWatch conflicts_;
   dataplane::DadLimit dad_;
@@ -82,6 +85,11 @@ class Worker {
   std::vector<Moment> able_at_;  // by slot: when it last could have answered, if that goes on
   std::vector<Term> able_in_;
   Moment polled_at_{};
+
+  static constexpr Duration kLingers = 5ms;
+  std::unique_ptr<View> lingers_;  // a mutant's
+  Instant lingers_until_{};
+  const View* next_view_ = nullptr;
 };
 
 }  // namespace koi::sim

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/wire/bytes.h"
 #include "tests/support/lab_config.h"
 
 namespace koi::sim {
@@ -56,14 +57,24 @@ void World::deliver(Node from, Node to, const Packet& packet) {
 
 /// One that starts the master-down time of a box anew: not a duplicate, and nobody is demoted.
 void World::note_arrival(Node from, Node to, const Packet& packet) {
-  Moment& newest = newest_[from * oracle_boxes() + to];
+  Newest& newest = newest_[from * oracle_boxes() + to];
   constexpr std::size_t kDemote = 14 + 20 + 4;  // in the frame: protocol.md §1
-  if (!packet.advertisement || !packet.decides || packet.arrival <= newest) return;
-  newest = packet.arrival;
+  constexpr std::size_t kCounter = 14 + 20 + 8;
+  if (!packet.advertisement || !packet.decides || packet.arrival <= newest.arrival) return;
+  const std::uint64_t counter = std::uint64_t{wire::get_be32(packet.bytes, kCounter)} << 32 |
+                                wire::get_be32(packet.bytes, kCounter + 4);
+  if (from < boxes_.size() && counter <= newest.counter) return;  // a copy
+  newest = {packet.arrival, counter};
   Box& box = *boxes_[to];
   if (!box.alive() || box.process()->up_rings_full() || packet.bytes[kDemote] != std::byte{0})
     return;
   oracle_.arrives(to, packet.slot.value(), packet.arrival);
+}
+
+void World::lose(std::size_t from) {
+  for (std::size_t to = 0; to < oracle_boxes(); ++to) {
+    if (to != from) oracle_.lost(from, to);
+  }
 }
 
 void World::ask(std::size_t client) {

@@ -49,6 +49,12 @@ class World {
   /// Called when a koi box has sent an advertisement; may be empty.
   std::function<void(std::size_t box, std::size_t slot)> on_advertisement;
 
+  /// Called with the advertisements of koi boxes; may be empty.
+  std::function<void(std::size_t box, const Packet& packet)> overhears;
+
+  /// An advertisement of that box will not reach the others.
+  void lose(std::size_t from);
+
   /// That is to happen then, before anything else of that moment.
   void at(Moment moment, std::function<void()> what);
   /// Ends early when an invariant is broken.
@@ -74,7 +80,11 @@ class World {
   Moment now_{};
   Trace trace_;
   Oracle oracle_;
-  std::vector<Moment> newest_;  // arrival of an advertisement, by sender and receiver
+  struct Newest {  // advertisement, by sender and receiver
+    Moment arrival{};
+    std::uint64_t counter = 0;
+  };
+  std::vector<Newest> newest_;
   Network network_;
   std::vector<std::unique_ptr<Box>> boxes_;
   std::vector<std::unique_ptr<Foreign>> foreigners_;

@@ -41,7 +41,7 @@ const std::vector<Cell>& table() {
       {"better", heard(1, 0), "", "", "B", ""},
       {"worse", heard(1, 200), "", "", "ag", ""},
       {"better, demoted", heard(1, 0, 1), "", "", "ag", ""},
-      {"bow-out of a stranger", heard(255, 255), "", "!", "", "!"},
+      {"bow-out of a stranger", heard(255, 255), "", "!", "ag", "!"},
       {"refused", TransmitRefused{}, "", "", "", ""},
       {"advertisement due", TimerDue{Timer::advertisement}, "", "", "a", ""},
       {"master-down due", TimerDue{Timer::master_down_ipv4}, "", "Mag", "", "Mag"},

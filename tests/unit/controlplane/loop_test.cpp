@@ -260,6 +260,26 @@ TEST(Loop, L7AcknowledgesOnceDecided) {
   EXPECT_EQ(rig.acknowledged(), ad.heard_number);
 }
 
+/// A worse MASTER is heard: until the reply that sends it to BACKUP is on its way, its claim is
+/// undecided. Control may hang in between, and both would answer.
+// C11.16 kept
+TEST(Loop, L7AcknowledgesAWorseMasterOnceTheReplyIsQueued) {
+  LoopRig rig;
+  rig.become_master();
+  const VerifiedAdvert ad = rig.advert(1, 200);
+  rig.hear(ad);
+  bool replied = false;
+  rig.down[0].on_send = [&](const DownMessage& message) {
+    const auto* frame = std::get_if<TransmitFrame>(&message);
+    if (frame == nullptr || frame->kind != FrameKind::advertisement) return;
+    replied = true;
+    EXPECT_NE(rig.acknowledged(), ad.heard_number);
+  };
+  rig.turn();
+  EXPECT_TRUE(replied);
+  EXPECT_EQ(rig.acknowledged(), ad.heard_number);
+}
+
 TEST(Loop, L7AcknowledgesToTheWorkerThatHeardIt) {
   LoopRig rig(test::lan_box(2), 3, 2);
   rig.become_master();

@@ -135,6 +135,7 @@ TEST_F(SlotBoardThreads, GapIsThereBeforeThePollThatEndsIt) {
       payload[n] = payload_of(n);
       lease.begin_poll(kStart + n * 2ms);
     }
+    lease.begin_poll(kStart + (kRounds + 1) * 2ms);  // which makes the last one known
   };
   const auto other = [&] {
     follow(
