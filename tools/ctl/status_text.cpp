@@ -72,6 +72,23 @@ void add_slot(Page& page, const Json& group, const Json& slot, system_clock::tim
   }
 }
 
+/// "trailer enforce, key 1; signed: 192.0.2.3 with key 1 1s ago"
+void add_trailer(Page& page, const Json& group, system_clock::time_point now) {
+  const Json& trailer = field(group, "trailer");
+  std::string line = "trailer " + text(trailer, "mode");
+  if (number(trailer, "key_id")) line += ", key " + text(trailer, "key_id");
+  std::string heard;
+  for (const Json& slot : list(group, "slots")) {
+    for (const Json& sender : list(slot, "signed")) {
+      heard +=
+          fmt::format("{}{} with key {}, {}", heard.empty() ? "" : "; ", text(sender, "address"),
+                      text(sender, "key_id"), since_text(text(sender, "at"), now));
+    }
+  }
+  const bool off = text(trailer, "mode") == "off";
+  page.add("", off ? line : line + "; last signed: " + (heard.empty() ? "nobody" : heard));
+}
+
 void add_group(Page& page, const Json& group, system_clock::time_point now) {
   const Json& slots = list(group, "slots");
   for (const Json& slot : slots) add_slot(page, group, slot, now);
@@ -84,6 +101,7 @@ void add_group(Page& page, const Json& group, system_clock::time_point now) {
     addresses += address.get<std::string>();
   }
   page.add("", "addresses " + (addresses.empty() ? "none" : addresses));
+  if (field(group, "trailer").is_object()) add_trailer(page, group, now);
 }
 
 }  // namespace
