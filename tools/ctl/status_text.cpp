@@ -72,21 +72,22 @@ void add_slot(Page& page, const Json& group, const Json& slot, system_clock::tim
   }
 }
 
-/// "trailer enforce, key 1; signed: 192.0.2.3 with key 1 1s ago"
+/// "trailer enforce, key 1", and below it "signed by 192.0.2.3 with key 1, … (1s ago)" for each box
+/// and family.
 void add_trailer(Page& page, const Json& group, system_clock::time_point now) {
   const Json& trailer = field(group, "trailer");
-  std::string line = "trailer " + text(trailer, "mode");
-  if (number(trailer, "key_id")) line += ", key " + text(trailer, "key_id");
-  std::string heard;
+  const std::string mode = text(trailer, "mode");
+  const std::string key = number(trailer, "key_id") ? ", key " + text(trailer, "key_id") : "";
+  page.add("", fmt::format("trailer {}{}", mode, key));
+  bool nobody = mode != "off";
   for (const Json& slot : list(group, "slots")) {
     for (const Json& sender : list(slot, "signed")) {
-      heard +=
-          fmt::format("{}{} with key {}, {}", heard.empty() ? "" : "; ", text(sender, "address"),
-                      text(sender, "key_id"), since_text(text(sender, "at"), now));
+      nobody = false;
+      page.add("", fmt::format("signed by {} with key {}, {}", text(sender, "address"),
+                               text(sender, "key_id"), since_text(text(sender, "at"), now)));
     }
   }
-  const bool off = text(trailer, "mode") == "off";
-  page.add("", off ? line : line + "; last signed: " + (heard.empty() ? "nobody" : heard));
+  if (nobody) page.add("", "signed by nobody yet");
 }
 
 void add_group(Page& page, const Json& group, system_clock::time_point now) {

@@ -59,15 +59,16 @@ TEST_F(StatusText, SignedTrailer) {
   group["trailer"] = {{"mode", "enforce"}, {"key_id", 7}};
   group["slots"][0]["signed"] = Json::array();
   EXPECT_NE(status_text(status, kNow, false)
-                .find("          trailer enforce, key 7; last signed: nobody\n"),
+                .find("          trailer enforce, key 7\n          signed by nobody yet\n"),
             std::string::npos);
   group["slots"][0]["signed"] = {
       {{"address", "192.0.2.3"}, {"key_id", 7}, {"at", "2026-01-02T05:15:07.000Z"}},
       {{"address", "fe80::3"}, {"key_id", 8}, {"at", "2026-01-02T05:14:09.000Z"}}};
   const std::string page = status_text(status, kNow, false);
-  EXPECT_NE(page.find("192.0.2.3 with key 7, 2026-01-02 05:15:07 (2s ago)"), std::string::npos)
-      << page;
-  EXPECT_NE(page.find("fe80::3 with key 8, 2026-01-02 05:14:09 (1m 0s ago)"), std::string::npos)
+  EXPECT_NE(page.find("          trailer enforce, key 7\n"
+                      "          signed by 192.0.2.3 with key 7, 2026-01-02 05:15:07 (2s ago)\n"
+                      "          signed by fe80::3 with key 8, 2026-01-02 05:14:09 (1m 0s ago)\n"),
+            std::string::npos)
       << page;
   expect_narrow(page);
   group["trailer"] = {{"mode", "off"}};
