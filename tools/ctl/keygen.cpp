@@ -67,7 +67,7 @@ Printed keygen(const std::string& kind, const std::string& file) {
   const bool written =
       ::write(fd, key.data(), key.size()) == static_cast<ssize_t>(key.size()) && ::fsync(fd) == 0;
   explicit_bzero(key.data(), key.size());
-  const Printed result = written ? Printed{} : failed(file, "written");
+  Printed result = written ? Printed{} : failed(file, "written");
   ::close(fd);
   return result;
 }
