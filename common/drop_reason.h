@@ -87,6 +87,13 @@ namespace koi {
   X(kCarpNodeId, "carp_node_id")     /* another box signs with our node-id */                     \
   X(kCarpReplay, "carp_replay")      /* counter not above the sender's last */                    \
   X(kCarpRingFull, "carp_ring_full") /* verified, but control did not take it */                  \
+  /* the signed trailer (protocol.md §14), between the HMAC and the counter */                   \
+  X(kTrailerMissing, "trailer_missing") /* enforce: not exactly 28 bytes follow the header */     \
+  X(kTrailerScheme, "trailer_scheme")   /* a scheme we do not know, or reserved bytes */          \
+  X(kTrailerKey, "trailer_key")         /* a key id we do not have */                             \
+  X(kTrailerMac, "trailer_mac")         /* another key, or a field was rewritten */               \
+  X(kTrailerClock, "trailer_clock")     /* a sender we do not know, and over 30 s old */          \
+  X(kTrailerOld, "trailer_old")         /* sequence not above the sender's last */                \
   /* to and from the host port */                                                                 \
   X(kJumbo, "jumbo")                         /* longer than the MTU of where it is to go */       \
   X(kHostFull, "host_full")                  /* the host's ring took no more */                   \

@@ -30,6 +30,10 @@ enum class DemotionEncoding : std::uint8_t { count, skew, both };
 /// Whether our own advertisements' HMAC covers IPv6 link-local addresses (protocol.md §4). Both
 /// are accepted.
 enum class HmacLinkLocal : std::uint8_t { exclude, include };
+/// The signed trailer (protocol.md §14): whether one is sent, and what becomes of those received.
+/// off: neither; receive_only: one that is there must be right; permissive: likewise, and sent;
+/// enforce: sent, and nothing is accepted without.
+enum class TrailerMode : std::uint8_t { off, receive_only, permissive, enforce };
 enum class BalanceMode : std::uint8_t { arp, ip, ip_stealth, ip_unicast };
 enum class BalanceHash : std::uint8_t { openbsd, freebsd, siphash };
 /// What of the asker `siphash` hashes.
@@ -120,6 +124,22 @@ struct Hook {
   bool operator==(const Hook&) const = default;
 };
 
+struct TrailerKey {
+  std::string file;
+  std::uint8_t id = 0;  // what trailers name it by
+  Secret key{};         // read from the file, 32..64 bytes
+
+  bool operator==(const TrailerKey&) const = default;
+};
+
+struct Trailer {
+  TrailerMode mode = TrailerMode::off;
+  std::optional<TrailerKey> key{};   // signs, and is accepted; required unless off
+  std::vector<TrailerKey> accept{};  // also accepted while keys change
+
+  bool operator==(const Trailer&) const = default;
+};
+
 struct Group {
   std::string name;
   std::string port;  // name of a Port
@@ -139,6 +159,7 @@ struct Group {
   std::vector<std::string> accept_key_files;
   std::vector<Secret> accept_keys;  // read from accept_key_files, same order
   std::vector<IpAddress> previous_addresses;
+  std::optional<Trailer> trailer;
   Duration announce_refresh = 60s;  // 0: never
   std::vector<IpAddress> peers;     // unicast peers
   bool multicast = true;            // false: peers only

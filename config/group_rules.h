@@ -64,6 +64,8 @@ void check_timing(const Group& group, GroupReport& report);
 void check_dialect(const Group& group, GroupReport& report);
 /// Which mode and hash for whom, and the members among themselves.
 void check_balance(const Group& group, GroupReport& report);
+/// Whose trailers may be required, and the key ids among themselves.
+void check_trailer(const Group& group, GroupReport& report);
 /// REQUIRES: all groups' addresses are in the book.
 void check_peers(const Group& group, const AddressBook& book, GroupReport& report);
 /// All groups' ties and checks, for they name each other and ports.

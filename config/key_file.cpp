@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -20,6 +19,7 @@ namespace {
 
 /// The lengths that a use allows, and how messages say so.
 struct Form {
+  std::size_t min_text;
   std::size_t max_text;
   std::size_t min_hex;  // bytes
   std::size_t max_hex;
@@ -28,6 +28,7 @@ struct Form {
   std::string_view allowed;
 };
 constexpr Form kCarpForm = {
+    1,
     kMaxPassphrase,
     kHexKeyBytes,
     kHexKeyBytes,
@@ -35,12 +36,21 @@ constexpr Form kCarpForm = {
     "begins with hex: but not with 40 hex digits after it; allowed: exactly 40",
     "allowed: 1 to 19 bytes, one newline at the end ignored, or hex: and 40 hex digits"};
 constexpr Form kSiphashForm = {
+    1,
     kMaxHashKey,
     1,
     kMaxHashKey,
     "holds more than 64 bytes",
     "begins with hex: but not with 2 to 128 hex digits after it; allowed: two for each byte",
     "allowed: 1 to 64 bytes, one newline at the end ignored, or hex: and 2 to 128 hex digits"};
+constexpr Form kTrailerForm = {
+    kMinTrailerKey,
+    kMaxTrailerKey,
+    kMinTrailerKey,
+    kMaxTrailerKey,
+    "holds more than 64 bytes",
+    "begins with hex: but not with 64 to 128 hex digits after it; allowed: two for each byte",
+    "allowed: 32 to 64 bytes, or hex: and 64 to 128 hex digits"};
 constexpr std::string_view kHexPrefix = "hex:";
 
 /// What people type when they mean to change it later. Compared without regard to case.
@@ -73,6 +83,33 @@ struct Buffer {
   ~Buffer() { explicit_bzero(bytes.data(), bytes.size()); }
   std::string_view text() const { return {bytes.data(), used}; }
 };
+
+/// The key on its way into a Secret, likewise.
+class KeyBytes {
+ public:
+  KeyBytes() = default;
+  KeyBytes(const KeyBytes&) = delete;
+  KeyBytes& operator=(const KeyBytes&) = delete;
+  ~KeyBytes() { explicit_bzero(bytes_.data(), bytes_.size()); }
+  void add(std::byte byte) { bytes_[used_++] = byte; }
+  std::span<const std::byte> bytes() const { return std::span(bytes_).first(used_); }
+
+ private:
+  std::array<std::byte, kMaxHashKey> bytes_{};
+  std::size_t used_ = 0;
+};
+
+const Form& form_of(KeyUse use) {
+  switch (use) {
+    case KeyUse::siphash:
+      return kSiphashForm;
+    case KeyUse::trailer:
+      return kTrailerForm;
+    case KeyUse::carp:
+      break;
+  }
+  return kCarpForm;
+}
 
 std::optional<Error> check_file(int fd) {
   struct stat info {};
@@ -112,11 +149,11 @@ int hex_digit(char c) {
 }
 
 Result<Secret> decode(std::string_view text, const Form& form) {
-  if (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.empty()) return Error{fmt::format("holds no key; {}", form.allowed)};
+  // Of bytes that may be any a newline is taken away only where enough are left.
+  if (text.ends_with('\n') && text.size() > form.min_text) text.remove_suffix(1);
+  if (text.empty() || text == "\n") return Error{fmt::format("holds no key; {}", form.allowed)};
 
-  std::vector<std::byte> key;
-  key.reserve(kMaxHashKey);  // never grows, so no second copy is left behind
+  KeyBytes key;
   if (text.starts_with(kHexPrefix)) {
     text.remove_prefix(kHexPrefix.size());
     const bool digits =
@@ -126,19 +163,24 @@ Result<Secret> decode(std::string_view text, const Form& form) {
       return Error{std::string(form.bad_hex)};
     }
     for (std::size_t i = 0; i < text.size(); i += 2) {
-      key.push_back(static_cast<std::byte>(hex_digit(text[i]) * 16 + hex_digit(text[i + 1])));
+      key.add(static_cast<std::byte>(hex_digit(text[i]) * 16 + hex_digit(text[i + 1])));
     }
-    return Secret(std::move(key));
+    return Secret(key.bytes());
   }
   if (text.size() > form.max_text) {
     return Error{fmt::format("{}; {}", form.too_long, form.allowed)};
   }
-  if (text.find('\0') != std::string_view::npos) {
+  if (text.size() < form.min_text) {
+    return Error{
+        fmt::format("holds {} bytes, which is too short a key; {}", text.size(), form.allowed)};
+  }
+  const bool binary = form.min_text > 1;
+  if (!binary && text.find('\0') != std::string_view::npos) {
     return Error{fmt::format("has a NUL byte in its passphrase, where the BSDs would end it; {}",
                              form.allowed)};
   }
-  for (const char c : text) key.push_back(static_cast<std::byte>(c));
-  return Secret(std::move(key));
+  for (const char c : text) key.add(static_cast<std::byte>(c));
+  return Secret(key.bytes());
 }
 
 bool guessed(std::span<const std::byte> key) {
@@ -177,7 +219,7 @@ Result<Secret> read_key_file(const std::string& path, bool allow_weak_key, KeyUs
 
   Buffer buffer;
   if (auto error = fill(fd.get(), buffer)) return *error;
-  Result<Secret> key = decode(buffer.text(), use == KeyUse::carp ? kCarpForm : kSiphashForm);
+  Result<Secret> key = decode(buffer.text(), form_of(use));
   if (!key || allow_weak_key) return key;
   if (auto error = check_strength(key.value().bytes())) return *error;
   return key;

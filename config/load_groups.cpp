@@ -131,7 +131,7 @@ std::optional<Group> load_group(const std::string& name, const YamlNode& node,
   load_ties(*map, group.tie);
   load_track(*map, group.track);
   load_host_side(*map, group);
-  unsupported::check_trailer(*map);
+  load_trailer(*map, options, group);
   map->finish();
   return group;
 }

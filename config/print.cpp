@@ -45,6 +45,9 @@ std::string item(const Hook& hook) {
 std::string item(const Member& member) {
   return fmt::format("{{vhid: {}, advskew: {}}}", member.vhid.value(), member.advskew);
 }
+std::string item(const TrailerKey& key) {
+  return fmt::format("{{key-file: {}, key-id: {}}}", scalar(key.file), key.id);
+}
 
 namespace {
 

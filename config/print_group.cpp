@@ -55,6 +55,16 @@ void print_balance(Printer& out, const Balance& balance) {
   out.line(6, "members: {}", list(balance.members));
 }
 
+void print_trailer(Printer& out, const Trailer& trailer) {
+  out.line(4, "trailer:");
+  out.line(6, "mode: {}", word(trailer.mode));
+  if (trailer.key) {
+    out.line(6, "key-file: {}", scalar(trailer.key->file));
+    out.line(6, "key-id: {}", trailer.key->id);
+  }
+  out.line(6, "accept: {}", list(trailer.accept));
+}
+
 }  // namespace
 
 void print_group(Printer& out, const Group& group) {
@@ -80,6 +90,7 @@ void print_group(Printer& out, const Group& group) {
   out.line(4, "addresses: {}", list(group.addresses));
   out.line(4, "accept-key-files: {}", list(group.accept_key_files));
   out.line(4, "previous-addresses: {}", list(group.previous_addresses));
+  if (group.trailer) print_trailer(out, *group.trailer);
   out.line(4, "announce-refresh: {}", format_duration(group.announce_refresh));
   out.line(4, "peers: {}", list(group.peers));
   out.line(4, "multicast: {}", word(group.multicast));

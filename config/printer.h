@@ -22,6 +22,7 @@ std::string item(const IpAddress& address);
 std::string item(const InterfaceAddress& address);
 std::string item(const Hook& hook);
 std::string item(const Member& member);
+std::string item(const TrailerKey& key);
 
 template <class T>
 std::string list(const std::vector<T>& values) {

@@ -23,6 +23,7 @@ void load_control(const YamlNode& section, Control& control);
 /// Parts of load_groups(). Balance's members stay in the file's order until they are validated.
 void load_keys(YamlMap& map, const LoadOptions& options, Group& group);
 void load_balance(const YamlNode& node, const LoadOptions& options, Group& group);
+void load_trailer(YamlMap& map, const LoadOptions& options, Group& group);
 void load_track(YamlMap& group, std::vector<Track>& track);
 void load_host_side(YamlMap& map, Group& group);  // what the host does with the group's roles
 

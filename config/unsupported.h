@@ -11,11 +11,7 @@
 namespace koi::config::unsupported {
 
 inline constexpr std::string_view kProtocolsAllowed = "carp";
-inline constexpr std::string_view kTrailerModesAllowed = "off";
 
 void check_protocol(const YamlNode& node, Protocol protocol);
-
-/// The key of a group that has no field in Group yet: trailer.
-void check_trailer(YamlMap& group);
 
 }  // namespace koi::config::unsupported

@@ -195,6 +195,7 @@ void validate_groups(const Config& config, Report& all) {
     check_timing(group, report);
     check_dialect(group, report);
     check_balance(group, report);
+    check_trailer(group, report);
     check_peers(group, book, report);
   }
   check_ties(config, all);

@@ -40,6 +40,12 @@ inline constexpr std::array<Word<DemotionEncoding>, 3> kDemotionWords = {
 inline constexpr std::array<Word<HmacLinkLocal>, 2> kHmacLinkLocalWords = {
     {{"exclude", HmacLinkLocal::exclude}, {"include", HmacLinkLocal::include}}};
 
+inline constexpr std::array<Word<TrailerMode>, 4> kTrailerWords = {
+    {{"off", TrailerMode::off},
+     {"receive-only", TrailerMode::receive_only},
+     {"permissive", TrailerMode::permissive},
+     {"enforce", TrailerMode::enforce}}};
+
 inline constexpr std::array<Word<BalanceMode>, 4> kBalanceModeWords = {
     {{"arp", BalanceMode::arp},
      {"ip", BalanceMode::ip},
@@ -70,6 +76,7 @@ constexpr std::string_view word(Protocol v) { return word_of(kProtocolWords, v);
 constexpr std::string_view word(Dialect v) { return word_of(kDialectWords, v); }
 constexpr std::string_view word(DemotionEncoding v) { return word_of(kDemotionWords, v); }
 constexpr std::string_view word(HmacLinkLocal v) { return word_of(kHmacLinkLocalWords, v); }
+constexpr std::string_view word(TrailerMode v) { return word_of(kTrailerWords, v); }
 constexpr std::string_view word(BalanceMode v) { return word_of(kBalanceModeWords, v); }
 constexpr std::string_view word(BalanceHash v) { return word_of(kBalanceHashWords, v); }
 constexpr std::string_view word(HashBy v) { return word_of(kHashByWords, v); }

@@ -159,7 +159,7 @@ YamlNode YamlMap::node(const Entry& entry) const {
 }
 
 std::optional<YamlNode> YamlMap::find(std::string_view key) {
-  known_.emplace_back(key);
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   const auto at = index_.find(std::string(key));
   if (at == index_.end()) return std::nullopt;
   return node(entries_[at->second]);

@@ -6,6 +6,7 @@
 #include "common/wire/ethernet.h"
 #include "common/wire/ipv4.h"
 #include "common/wire/nd.h"
+#include "common/wire/trailer.h"
 
 namespace koi::controlplane {
 namespace {
@@ -13,6 +14,11 @@ namespace {
 constexpr std::uint8_t kBowOut = 255;  // advbase and advskew (protocol.md §8)
 // RFC 4861 §4.4, protocol.md §9. Router: the boxes forward, that is what they are for.
 constexpr std::uint8_t kRouterOverride = wire::kNdRouter | wire::kNdOverride;
+
+// The longest there is fits: tagged, over IPv6, signed.
+static_assert(wire::kEthernetLength + wire::kVlanTagLength + wire::kIpv6Length +
+                  wire::kCarpHeaderLength + wire::kTrailerLength <=
+              TransmitFrame::kMaxBytes);
 
 AdvertFields bow_out_fields(std::uint8_t demote, std::uint64_t counter) {
   return {.advbase = kBowOut, .advskew = kBowOut, .demote = demote, .counter = counter};
@@ -66,6 +72,7 @@ TransmitFrame FrameMaker::advertisement_between(const IpAddress& source,
                               .advbase = fields.advbase,
                               .counter = fields.counter,
                               .digest = auth_.sign(fields.counter)};
+  const std::size_t length = wire::kCarpHeaderLength + (signer_ ? wire::kTrailerLength : 0);
   std::size_t at = 0;
   if (destination.is_v4()) {
     at = ethernet(frame, mac, wire::kEtherIpv4);
@@ -77,7 +84,7 @@ TransmitFrame FrameMaker::advertisement_between(const IpAddress& source,
                               .protocol = wire::kCarpProtocol,
                               .source = source.v4(),
                               .destination = destination.v4(),
-                              .payload_length = wire::kCarpHeaderLength};
+                              .payload_length = static_cast<std::uint16_t>(length)};
     wire::write_ipv4(ip, out.subspan(at).first<wire::kIpv4Length>());
     at += wire::kIpv4Length;
   } else {
@@ -87,14 +94,26 @@ TransmitFrame FrameMaker::advertisement_between(const IpAddress& source,
                               .protocol = wire::kCarpProtocol,
                               .source = source.v6(),
                               .destination = destination.v6(),
-                              .payload_length = wire::kCarpHeaderLength};
+                              .payload_length = static_cast<std::uint16_t>(length)};
     wire::write_ipv6(ip, out.subspan(at).first<wire::kIpv6Length>());
     at += wire::kIpv6Length;
   }
   // protocol.md §1: the checksum has no pseudo-header in either family.
-  wire::write_carp(carp, out.subspan(at).first<wire::kCarpHeaderLength>());
-  frame.length = static_cast<std::uint16_t>(at + wire::kCarpHeaderLength);
+  const auto pdu = out.subspan(at).first<wire::kCarpHeaderLength>();
+  wire::write_carp(carp, pdu);
+  if (signer_) write_trailer(source, fields.sequence, pdu, out.subspan(at + pdu.size()));
+  frame.length = static_cast<std::uint16_t>(at + length);
   return frame;
+}
+
+/// Behind the message, and under the IP length (protocol.md §14).
+void FrameMaker::write_trailer(const IpAddress& source, std::uint64_t sequence,
+                               std::span<std::byte> pdu, std::span<std::byte> out) const {
+  wire::Trailer trailer{.key_id = signer_->id, .sequence = sequence};
+  signer_->auth.sign(
+      {.protocol_version = auth::kTrailerOfCarp, .vhid = setup_.vhid, .source = source, .pdu = pdu},
+      trailer);
+  wire::write_trailer(trailer, out.first<wire::kTrailerLength>());
 }
 
 TransmitFrame FrameMaker::gratuitous_arp(const Ipv4Address& shared) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/auth/carp_auth.h"
+#include "common/auth/trailer_auth.h"
 #include "common/contract/messages.h"
 #include "common/net/ip_address.h"
 #include "common/strong_types.h"
@@ -19,6 +20,7 @@ struct AdvertFields {
   std::uint8_t advskew = 0;
   std::uint8_t demote = 0;
   std::uint64_t counter = 0;
+  std::uint64_t sequence = 0;  // of the signed trailer, where there is one
 };
 
 /// Makes the frames of one slot: advertisements (protocol.md §1, §2), bow-outs (§8), gratuitous ARP
@@ -43,6 +45,14 @@ class FrameMaker {
 
   FrameMaker(Setup setup, const auth::CarpAuth& auth) : setup_(std::move(setup)), auth_(auth) {}
 
+  /// The same with a signed trailer in every advertisement (protocol.md §14).
+  FrameMaker signing(const auth::TrailerKey& key) const {
+    FrameMaker maker = *this;
+    maker.signer_ = key;
+    return maker;
+  }
+  bool signs() const { return signer_.has_value(); }
+
   /// To the group. REQUIRES: the slot has a source address of the family.
   TransmitFrame advertisement(Family family, const AdvertFields& fields) const;
   /// advbase and advskew 255, whatever the slot's are.
@@ -64,6 +74,8 @@ class FrameMaker {
  private:
   TransmitFrame advertisement_between(const IpAddress& source, const IpAddress& destination,
                                       const MacAddress& mac, const AdvertFields& fields) const;
+  void write_trailer(const IpAddress& source, std::uint64_t sequence, std::span<std::byte> pdu,
+                     std::span<std::byte> out) const;
   TransmitFrame gratuitous_arp(const Ipv4Address& shared) const;
   TransmitFrame unsolicited_advertisement(const Ipv6Address& shared) const;
   TransmitFrame begin(FrameKind kind, Family family) const;
@@ -71,6 +83,7 @@ class FrameMaker {
 
   Setup setup_;
   auth::CarpAuth auth_;
+  std::optional<auth::TrailerKey> signer_;
 };
 
 }  // namespace koi::controlplane

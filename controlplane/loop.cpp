@@ -44,7 +44,10 @@ ControlLoop::ControlLoop(const Setup& setup, Plan plan)
       self_watch_(setup.workers.size(), setup.stall_after),
       ties_(std::move(plan.ties)),
       sequence_(setup.first_sequence),
-      ceiling_(setup.sequence_ceiling) {
+      ceiling_(setup.sequence_ceiling),
+      trailer_sequence_(setup.first_trailer, setup.trailer_ceiling),
+      trailers_(plan.slots.size()) {
+  board_.utc_offset.store(setup.utc_offset.count(), std::memory_order_release);
   slots_.reserve(plan.slots.size());
   for (SlotPlan& slot : plan.slots) slots_.emplace_back(std::move(slot));
   glances_.resize(slots_.size());
@@ -84,7 +87,7 @@ Instant ControlLoop::next_due() const {
   if (ending || !inputs_drained_ || outbox_.announcements() != 0 || !views_.is_with_all()) {
     return Instant{};
   }
-  Instant due = segments_.next_due();
+  Instant due = std::min(segments_.next_due(), trailers_.next_due());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (glances_[i].stepping_down || glances_[i].report_due) return Instant{};
     due = std::min(due, glances_[i].next_timer);
@@ -141,7 +144,9 @@ void ControlLoop::on(const VerifiedAdvert& advert, WorkerIndex worker) {
   notice_source_ = advert.source;
   notice_mac_ = advert.source_mac;
   // The clock is read after the advertisement was taken from the ring (L6).
-  if (!shutting_down_) feed(slot, advert, setup_.clock->now());
+  const Instant now = setup_.clock->now();
+  const bool fresh = trailers_.take(advert, now);
+  if (fresh && !shutting_down_) feed(slot, advert, now);
   if (slot.state.master_known != knew || slot.state.master.address != before) {
     glances_[advert.slot.value()].report_due = true;
   }
@@ -235,6 +240,14 @@ void ControlLoop::on(const SetLink& command) {
 void ControlLoop::on(const SetCounterCeiling& command) {
   ceiling_ = std::max(ceiling_, command.sequence);
   counters_asked_ = false;
+}
+
+void ControlLoop::on(const SetSequenceCeiling& command) {
+  trailer_sequence_.reserve(command.sequence);
+}
+
+void ControlLoop::on(const SetUtc& command) {
+  board_.utc_offset.store(command.offset.count(), std::memory_order_release);
 }
 
 void ControlLoop::on(const ShutDown&) {
@@ -362,7 +375,8 @@ void ControlLoop::finish_step_downs() {
     }
     all_down = all_down && !glances_[i].master && !glances_[i].stepping_down;
   }
-  if (shutting_down_ && all_down && !all_down_reported_ && outbox_.empty()) {
+  const bool all_told = trailers_.next_due() == Instant::max();
+  if (shutting_down_ && all_down && all_told && !all_down_reported_ && outbox_.empty()) {
     all_down_reported_ = report(AllDown{});
   }
 }

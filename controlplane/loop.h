@@ -18,6 +18,7 @@
 #include "controlplane/segments.h"
 #include "controlplane/self_watch.h"
 #include "controlplane/service_messages.h"
+#include "controlplane/trailer_watch.h"
 #include "controlplane/view_builder.h"
 #include "controlplane/view_keeper.h"
 
@@ -43,7 +44,10 @@ class ControlLoop {
     NodeId node;
     std::uint64_t first_sequence = 1;    // of the advertisement counter: above every earlier one
     std::uint64_t sequence_ceiling = 0;  // reserved up to here
-    Duration stall_after = 10ms;         // see SelfWatch
+    std::uint64_t first_trailer = 1;     // of the signed trailers' sequences, both likewise
+    std::uint64_t trailer_ceiling = 0;
+    Duration utc_offset{0};       // from the clock to UTC, until SetUtc
+    Duration stall_after = 10ms;  // see SelfWatch
   };
 
   ControlLoop(const Setup& setup, Plan plan);
@@ -97,6 +101,8 @@ class ControlLoop {
   void on(const SetDemotion& command);
   void on(const SetLink& command);
   void on(const SetCounterCeiling& command);
+  void on(const SetSequenceCeiling& command);
+  void on(const SetUtc& command);
   void on(const ShutDown& command);
   void decide_on(SlotIndex slot, WorkerIndex worker, std::uint32_t heard);
   void acknowledge();
@@ -117,17 +123,19 @@ class ControlLoop {
   void carry_out(Slot& slot, const election::Raise& raise, Instant now);
   void carry_out(Slot& slot, const election::Probe& probe, Instant now);
   void judge_sending(Slot& slot);
-  void advertise(Slot& slot, Family family, const AdvertFields& fields, TransmitFrame like);
+  void advertise(Slot& slot, Family family, AdvertFields fields, TransmitFrame like);
   void add(Slot& slot, TransmitFrame frame, const TransmitFrame& like);
   void add_own(const TransmitFrame& frame);
   Instant deadline_of(const Slot& slot, Instant now) const;
   bool lease_earned(const Slot& slot) const;
   std::uint64_t next_counter();
+  std::uint64_t next_sequence();
 
   void push_view();
   void push_frames();
   void push_announcements();
   void push_reports();
+  void push_signed();
   bool report(const Report& report);
 
   SlotIndex index_of(const Slot& slot) const;
@@ -167,6 +175,8 @@ class ControlLoop {
 
   std::uint64_t sequence_;
   std::uint64_t ceiling_;
+  auth::SequenceSource trailer_sequence_;
+  TrailerWatch trailers_;
   bool counters_asked_ = false;
   bool shutting_down_ = false;
   bool all_down_reported_ = false;

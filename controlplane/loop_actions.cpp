@@ -115,9 +115,9 @@ void ControlLoop::judge_sending(Slot& slot) {
 }
 
 /// One family's advertisement or bow-out: to the group, and a copy to each peer of that family.
-void ControlLoop::advertise(Slot& slot, Family family, const AdvertFields& fields,
-                            TransmitFrame like) {
+void ControlLoop::advertise(Slot& slot, Family family, AdvertFields fields, TransmitFrame like) {
   const SlotPlan& plan = slot.plan;
+  if (plan.frames.signs()) fields.sequence = next_sequence();
   const auto is_copy = [&](const IpAddress& peer) { return peer.family() == family; };
   auto left =
       static_cast<std::size_t>(std::count_if(plan.peers.begin(), plan.peers.end(), is_copy));
@@ -179,6 +179,13 @@ std::uint64_t ControlLoop::next_counter() {
   return counter;
 }
 
+/// Of one advertisement, all its copies: each source address's grow.
+std::uint64_t ControlLoop::next_sequence() {
+  const std::uint64_t sequence = trailer_sequence_.next(board_.utc(setup_.clock->now()));
+  board_.own_sequence.store(sequence, std::memory_order_release);
+  return sequence;
+}
+
 // ---- outputs -----------------------------------------------------------------------------------
 
 void ControlLoop::push_view() {
@@ -236,7 +243,15 @@ void ControlLoop::push_announcements() {
   outbox_.send_announcements(pacer_.take(now, outbox_.announcements()), ready, make);
 }
 
+void ControlLoop::push_signed() {
+  while (const auto due = trailers_.due(turn_started_, shutting_down_)) {
+    if (!report(*due)) return;
+    trailers_.sent(turn_started_);
+  }
+}
+
 void ControlLoop::push_reports() {
+  push_signed();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!glances_[i].report_due) continue;
     const Slot& slot = slots_[i];

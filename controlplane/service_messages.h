@@ -26,10 +26,17 @@ struct SetLink {
 };
 struct SetCounterCeiling {
   std::uint64_t sequence;
-};                   // reserved in the state file, fsynced
+};  // reserved in the state file, fsynced
+struct SetSequenceCeiling {
+  std::uint64_t sequence;
+};  // the same of the trailers'
+struct SetUtc {
+  Duration offset;
+};                   // from koi's clock to UTC, where trailers are used
 struct ShutDown {};  // step every slot down (L10)
 
-using Command = std::variant<SetDemotion, SetLink, SetCounterCeiling, ShutDown>;
+using Command =
+    std::variant<SetDemotion, SetLink, SetCounterCeiling, SetSequenceCeiling, SetUtc, ShutDown>;
 
 // ---- reports: control -> service ---------------------------------------------------------------
 
@@ -72,11 +79,21 @@ struct SelfNoticed {
   bool on = false;
 };
 
+/// The latest signed advertisement of a sender, soon after the first one and then every two
+/// seconds; and all that is new before AllDown.
+struct SignedHeard {
+  SlotIndex slot;
+  IpAddress source;
+  std::uint64_t sequence = 0;
+  std::uint8_t key_id = 0;
+  Instant at{};
+};
+
 struct NeedCounters {};  // half of what is reserved is used
 struct AllDown {};       // answer to ShutDown: no slot is MASTER, every bow-out is queued
 
-using Report =
-    std::variant<SlotReport, RoleChange, NoticeRaised, SelfNoticed, NeedCounters, AllDown>;
+using Report = std::variant<SlotReport, RoleChange, NoticeRaised, SelfNoticed, SignedHeard,
+                            NeedCounters, AllDown>;
 
 static_assert(std::is_trivially_copyable_v<Command>);
 static_assert(std::is_trivially_copyable_v<Report>);

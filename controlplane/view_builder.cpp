@@ -62,6 +62,25 @@ balance::Balancer balancer_of(const config::Group& group) {
   return balance::Balancer::siphash(auth::balance_key(key.bytes()), by, members);
 }
 
+TrailerRule trailer_rule(const config::Group& group) {
+  if (!group.trailer) return TrailerRule::ignored;
+  switch (group.trailer->mode) {
+    case config::TrailerMode::receive_only:
+    case config::TrailerMode::permissive:
+      return TrailerRule::verified;
+    case config::TrailerMode::enforce:
+      return TrailerRule::required;
+    case config::TrailerMode::off:
+      break;
+  }
+  return TrailerRule::ignored;
+}
+
+bool sends_trailer(const config::Group& group) {
+  return group.trailer && (group.trailer->mode == config::TrailerMode::permissive ||
+                           group.trailer->mode == config::TrailerMode::enforce);
+}
+
 class Builder {
  public:
   Builder(const config::Config& config, const std::vector<PortFacts>& facts)
@@ -124,7 +143,8 @@ class Builder {
       entry.balancer = static_cast<std::uint16_t>(topology_.balancers.size());
       topology_.balancers.push_back(balancer_of(group));
     }
-    const Shape shape{first, static_cast<std::uint8_t>(members.size()), members[0].vhid};
+    const Shape shape{first, static_cast<std::uint8_t>(members.size()), members[0].vhid,
+                      add_trailer_keys(group)};
     for (const config::Member& member : members) add_slot(g, port, member, shape);
     plan_.groups.push_back({first, shape.members});
     for (const IpAddress& address : group.addresses) add_entry(port, group.vlan, address, entry);
@@ -136,7 +156,20 @@ class Builder {
     SlotIndex first;
     std::uint8_t members;
     Vhid first_vhid;
+    std::uint32_t first_trailer_key;
   };
+
+  /// Returns the place of the first one, which signs.
+  std::uint32_t add_trailer_keys(const config::Group& group) {
+    const auto first = static_cast<std::uint32_t>(topology_.trailer_keys.size());
+    if (trailer_rule(group) == TrailerRule::ignored) return first;
+    const auto add = [this](const config::TrailerKey& key) {
+      topology_.trailer_keys.push_back({key.id, auth::TrailerAuth(key.key.bytes())});
+    };
+    add(*group.trailer->key);
+    for (const config::TrailerKey& key : group.trailer->accept) add(key);
+    return first;
+  }
 
   /// protocol.md §2, §11: what a slot tells, and where it sends from.
   void set_macs(const config::Group& group, const Shape& shape, SlotView& slot) const {
@@ -158,24 +191,28 @@ class Builder {
     const WorkerIndex transmitter = pick_transmitter(facts_[port.value()].receivers, slot.value());
     const auto first_auth = static_cast<std::uint32_t>(topology_.auths.size());
     add_all_auths(group, member.vhid);
-    topology_.slots.push_back(
-        SlotView{.port = port,
-                 .vlan = group.vlan,
-                 .vhid = member.vhid,
-                 .mac = {},  // these three: set_macs()
-                 .told = {},
-                 .sends_from = {},
-                 .first = shape.first,
-                 .members = shape.members,
-                 .families = config::families_of(group),
-                 .replay = group.dialect == Dialect::koi ? ReplayRule::strict : ReplayRule::none,
-                 .multicast = group.multicast,
-                 .unicast = !group.peers.empty(),
-                 .transmitter = transmitter,
-                 .source = own.ipv4,
-                 .source6 = own.ipv6(),
-                 .first_auth = first_auth,
-                 .auth_count = static_cast<std::uint32_t>(topology_.auths.size()) - first_auth});
+    topology_.slots.push_back(SlotView{
+        .port = port,
+        .vlan = group.vlan,
+        .vhid = member.vhid,
+        .mac = {},  // these three: set_macs()
+        .told = {},
+        .sends_from = {},
+        .first = shape.first,
+        .members = shape.members,
+        .families = config::families_of(group),
+        .replay = group.dialect == Dialect::koi ? ReplayRule::strict : ReplayRule::none,
+        .multicast = group.multicast,
+        .unicast = !group.peers.empty(),
+        .transmitter = transmitter,
+        .source = own.ipv4,
+        .source6 = own.ipv6(),
+        .first_auth = first_auth,
+        .auth_count = static_cast<std::uint32_t>(topology_.auths.size()) - first_auth,
+        .trailer = trailer_rule(group),
+        .first_trailer_key = shape.first_trailer_key,
+        .trailer_key_count =
+            static_cast<std::uint32_t>(topology_.trailer_keys.size()) - shape.first_trailer_key});
     SlotView& view = topology_.slots.back();
     set_macs(group, shape, view);
     vhid_items_.push_back({Topology::vhid_key(port, group.vlan, member.vhid), slot.value()});
@@ -195,7 +232,7 @@ class Builder {
   FrameMaker frames_of(const config::Group& group, const SlotView& slot,
                        const OwnAddresses& own) const {
     const config::Port& settings = config_.ports[slot.port.value()];
-    return FrameMaker({.port = slot.port,
+    FrameMaker frames({.port = slot.port,
                        .vlan = slot.vlan,
                        .vhid = slot.vhid,
                        .sends_from = slot.sends_from,
@@ -206,6 +243,8 @@ class Builder {
                        .traffic = traffic_class(group.dialect, settings.dscp),
                        .pcp = settings.pcp},
                       topology_.auths[slot.first_auth]);
+    if (!sends_trailer(group)) return frames;
+    return frames.signing(topology_.trailer_keys[slot.first_trailer_key]);
   }
 
   /// Every accepted key with every accepted address list; the ones in use come first.

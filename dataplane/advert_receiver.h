@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/auth/replay.h"
+#include "common/auth/trailer_sequence.h"
 #include "common/contract/channel.h"
 #include "common/contract/counters.h"
 #include "common/contract/messages.h"
@@ -43,6 +44,11 @@ class AdvertReceiver {
   /// Returns true iff nothing is left to be sent.
   bool flush();
 
+  /// What was verified of a sender before koid was started. Before the first receive().
+  void remember(SlotIndex slot, const IpAddress& source, std::uint64_t sequence) {
+    sequences_[slot.value()].remember(source, sequence);
+  }
+
  private:
   /// What one slot heard last in one family, where counters prove nothing (ReplayRule::none).
   struct LastHeard {
@@ -54,8 +60,18 @@ class AdvertReceiver {
     bool any = false;
   };
 
-  Verdict verify(const SlotView& slot, SlotIndex index, const wire::CarpHeader& header,
-                 const IpAddress& source, const Topology& topology);
+  /// What verify() is about, and what it finds out.
+  struct Candidate {
+    const SlotView& slot;
+    SlotIndex index;
+    const wire::CarpHeader& header;
+    const ReceivedAdvert& packet;
+    std::uint64_t sequence = 0;  // of a trailer that is right; 0: none
+    std::uint8_t key_id = 0;
+  };
+  Verdict verify(Candidate& candidate, const BurstContext& burst);
+  static Verdict verify_trailer(Candidate& candidate, const Topology& topology);
+  Verdict verify_counter(const Candidate& candidate, const Topology& topology);
   void compare_with_last(SlotIndex index, VerifiedAdvert& advert);
   bool send_up(const UpMessage& message);
 
@@ -66,6 +82,7 @@ class AdvertReceiver {
   // By SlotIndex, all of them: never grows on a worker. Each worker has its own; what reaches
   // another one a second time is caught by the election's guard.
   std::vector<auth::ReplayGuard> replay_;
+  std::vector<auth::SequenceGuard> sequences_;  // of trailers
   // Per family: OpenBSD sends one counter twice, FreeBSD two (protocol.md §5), and either family
   // may be the later one to arrive.
   std::vector<std::array<LastHeard, kFamilies>> last_;

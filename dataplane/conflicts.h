@@ -52,6 +52,11 @@ class ConflictWatch {
     report(slot, ConflictKind::digest, sender, mac);
   }
 
+  /// The HMAC is right, but the signed trailer is not (clock: but for its age).
+  void trailer(SlotIndex slot, bool clock, const IpAddress& sender, const MacAddress& mac) {
+    report(slot, clock ? ConflictKind::clock : ConflictKind::trailer, sender, mac);
+  }
+
  private:
   void virtual_source(std::span<const std::byte> frame, const wire::EthernetHeader& ethernet,
                       const BurstContext& burst);

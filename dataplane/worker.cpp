@@ -23,7 +23,11 @@ Worker::Worker(const WorkerSetup& setup)
       reporter_(*setup.up),
       conflicts_(reporter_),
       drain_(setup.queues.size()),
-      view_(setup.first_view) {}
+      view_(setup.first_view) {
+  for (const WorkerSetup::Sequence& s : setup.sequences) {
+    adverts_.remember(s.slot, s.source, s.highest);
+  }
+}
 
 void Worker::run() {
   if (setup_.sleeps) {

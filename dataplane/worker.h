@@ -44,6 +44,12 @@ struct WorkerSetup {
   rte_mempool* control_pool = nullptr;  // for frames that control sends
   std::vector<Queue> queues;
   bool sleeps = true;  // idle: adaptive
+  struct Sequence {
+    SlotIndex slot;
+    IpAddress source;
+    std::uint64_t highest;
+  };
+  std::vector<Sequence> sequences{};  // of trailers, heard before koid was started
 };
 
 /// One worker core's loop: rx burst, classify, answer in place or hand to the host, tx burst; then

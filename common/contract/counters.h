@@ -29,10 +29,25 @@ enum class AnswerKind : std::uint8_t { arp, nd, icmp };
 inline constexpr std::size_t kAnswerKinds = 3;
 
 /// What became of an advertisement whose vhid was ours: kept per slot.
-enum class Verdict : std::uint8_t { accepted, version, digest, own, node_id, replay, ring_full };
-inline constexpr std::array<std::string_view, 7> kVerdictLabels = {
-    "accepted",     "carp_version", "carp_digest",   "carp_own",
-    "carp_node_id", "carp_replay",  "carp_ring_full"};
+enum class Verdict : std::uint8_t {
+  accepted,
+  version,
+  digest,
+  own,
+  node_id,
+  replay,
+  ring_full,
+  trailer_missing,
+  trailer_scheme,
+  trailer_key,
+  trailer_mac,
+  trailer_clock,
+  trailer_old
+};
+inline constexpr std::array<std::string_view, 13> kVerdictLabels = {
+    "accepted",    "carp_version",   "carp_digest",     "carp_own",       "carp_node_id",
+    "carp_replay", "carp_ring_full", "trailer_missing", "trailer_scheme", "trailer_key",
+    "trailer_mac", "trailer_clock",  "trailer_old"};
 
 struct PortCounters {  // writer: the worker
   std::array<Counter, kDropReasons> drops;

@@ -31,6 +31,8 @@ struct VerifiedAdvert {
   std::uint64_t counter = 0;
   IpAddress source;
   MacAddress source_mac;
+  std::uint64_t sequence = 0;  // of its trailer, verified; 0: it has none, or nobody looked
+  std::uint8_t key_id = 0;     // that the trailer names
 };
 
 /// L8: the worker polled again after more than 1 ms and has emptied its queues since; the
@@ -74,9 +76,11 @@ enum class ConflictKind : std::uint8_t {
   address_claim,  // a foreign ARP or Neighbor Advertisement for a shared address
   virtual_mac,    // a foreign frame from a virtual MAC that we are MASTER of
   vrrp,           // VRRP with the number of our vhid, hence the same virtual MAC
-  digest          // CARP with our vhid and another key or address list
+  digest,         // CARP with our vhid and another key or address list
+  trailer,        // its HMAC is right, but its trailer is missing or is none of ours
+  clock           // its trailer is right, but older than our clock allows a stranger
 };
-inline constexpr std::size_t kConflictKinds = 4;
+inline constexpr std::size_t kConflictKinds = 6;
 
 struct Conflict {
   SlotIndex slot;

@@ -110,6 +110,18 @@ class SlotBoard {
   /// Highest counter this node has ever put into an advertisement. writer: control.
   std::atomic<std::uint64_t> own_counter{0};
 
+  /// The same of the trailers' sequences. writer: control.
+  std::atomic<std::uint64_t> own_sequence{0};
+
+  /// From koi's clock to UTC, in ns since 1970: what trailers are dated and judged by, and nothing
+  /// else, for it follows the wall clock's steps. writer: control.
+  std::atomic<std::int64_t> utc_offset{0};
+
+  /// A moment of koi's clock as time since 1970.
+  Duration utc(Instant at) const {
+    return at.time_since_epoch() + Duration(utc_offset.load(std::memory_order_acquire));
+  }
+
   Instant polled(WorkerIndex w) const {
     return Instant(Duration(worker(w).polled.load(std::memory_order_acquire)));
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/auth/carp_auth.h"
+#include "common/auth/trailer_auth.h"
 #include "common/balance/balancer.h"
 #include "common/net/ip_address.h"
 #include "common/net/mac_address.h"
@@ -100,6 +101,13 @@ enum class ReplayRule : std::uint8_t {
   none     // other dialects: only our own source address is our own
 };
 
+/// What becomes of a signed trailer (protocol.md §14).
+enum class TrailerRule : std::uint8_t {
+  ignored,   // nobody looks for one
+  verified,  // one that is there must be right
+  required   // and it must be there
+};
+
 /// One virtual host.
 struct SlotView {
   PortIndex port;
@@ -122,6 +130,9 @@ struct SlotView {
   Ipv6Address source6;           // the same of IPv6: a link-local one where there is one
   std::uint32_t first_auth = 0;  // Topology::auths[first_auth, first_auth + auth_count)
   std::uint32_t auth_count = 0;
+  TrailerRule trailer = TrailerRule::ignored;
+  std::uint32_t first_trailer_key = 0;  // Topology::trailer_keys, as above; none when ignored
+  std::uint32_t trailer_key_count = 0;
 };
 
 struct PortView {
@@ -132,11 +143,12 @@ struct PortView {
 };
 
 struct Topology {
-  std::vector<PortView> ports;         // by PortIndex
-  std::vector<SlotView> slots;         // by SlotIndex
-  std::vector<auth::CarpAuth> auths;   // keys and address lists accepted, the sending one first
-  FlatTable<std::uint64_t> addresses;  // address_key() -> index into entries
-  FlatTable<Ipv6Key> addresses6;       // address6_key() -> index into entries
+  std::vector<PortView> ports;        // by PortIndex
+  std::vector<SlotView> slots;        // by SlotIndex
+  std::vector<auth::CarpAuth> auths;  // keys and address lists accepted, the sending one first
+  std::vector<auth::TrailerKey> trailer_keys;  // of each group, the sending one first; ids differ
+  FlatTable<std::uint64_t> addresses;          // address_key() -> index into entries
+  FlatTable<Ipv6Key> addresses6;               // address6_key() -> index into entries
   std::vector<Entry> entries;
   std::vector<balance::Balancer> balancers;  // one per group balanced by askers
   FlatTable<std::uint64_t> vhids;            // vhid_key() -> SlotIndex

@@ -19,6 +19,7 @@
 #include "config/derived.h"
 #include "controlplane/app/process.h"
 #include "controlplane/app/service.h"
+#include "controlplane/app/trailer_keeper.h"
 #include "controlplane/loop.h"
 #include "dataplane/eal.h"
 #include "dataplane/host_port.h"
@@ -255,6 +256,12 @@ Status Daemon::make_rooms() {
   setup.stall_after = config_.dataplane.stall_after;
   setup.first_sequence = state_file_->first_sequence();
   setup.sequence_ceiling = state_file_->ceiling();
+  if (!plan_.topology->trailer_keys.empty()) {
+    if (Status s = reserve_trailers(*state_file_); !s) return s;
+  }
+  setup.first_trailer = state_file_->first_trailer();
+  setup.trailer_ceiling = state_file_->trailer_ceiling();
+  setup.utc_offset = utc_offset(*clock_);
   loop_ = std::make_unique<controlplane::ControlLoop>(setup, plan_);
   return Done{};
 }
@@ -305,6 +312,10 @@ void Daemon::watch_members(dataplane::Port& port, std::vector<Service::LinkWatch
 }
 
 void Daemon::make_workers() {
+  std::vector<dataplane::WorkerSetup::Sequence> sequences;
+  for (const TrailerRecordOfSlot& record : records_of(config_, plan_, *state_file_)) {
+    sequences.push_back({record.slot, record.source, record.sequence});
+  }
   for (std::size_t w = 0; w < rooms_.size(); ++w) {
     WorkerRoom& room = rooms_[w];
     dataplane::WorkerSetup setup{.index = WorkerIndex(static_cast<std::uint8_t>(w)),
@@ -316,7 +327,8 @@ void Daemon::make_workers() {
                                  .first_view = loop_->first_view(),
                                  .control_pool = room.control_pool,
                                  .queues = {},
-                                 .sleeps = config_.dataplane.idle == config::Idle::adaptive};
+                                 .sleeps = config_.dataplane.idle == config::Idle::adaptive,
+                                 .sequences = sequences};
     for (const dataplane::Port& port : ports_) {
       if (w >= port.queues()) continue;
       const auto& host = hosts_[port.index().value()];

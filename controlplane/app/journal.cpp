@@ -13,6 +13,12 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kNoticeEvery{1};
 
+/// What a person needs besides who it was.
+const char* advice(election::Notice notice) {
+  if (notice != election::Notice::clock_differs) return "";
+  return ": its trailer is more than 30 s old; the boxes' clocks must agree within 30 s";
+}
+
 bool same(const DemotionCause& a, const DemotionCause& b) {
   return a.name == b.name && a.groups == b.groups && a.commanded == b.commanded;
 }
@@ -122,14 +128,15 @@ void Journal::notice(const controlplane::NoticeRaised& notice) {
   }
   Event event = of_slot(Event::Kind::notice, notice.slot);
   event.cause = election::kNoticeNames[static_cast<std::size_t>(notice.notice)];
-  event.detail = fmt::format("{} at {}", notice.source.to_string(), notice.mac.to_string());
+  event.detail = fmt::format("{} at {}{}", notice.source.to_string(), notice.mac.to_string(),
+                             advice(notice.notice));
   event.repeats = said.since;
   said = {now, 0};
   Moment& logged = logged_[static_cast<std::size_t>(notice.notice)];
   if (now - logged >= kNoticeEvery) {
     logged = now;
-    spdlog::warn("group {} vhid {}: {} from {}", event.group, event.vhid, event.cause,
-                 notice.source.to_string());
+    spdlog::warn("group {} vhid {}: {} from {}{}", event.group, event.vhid, event.cause,
+                 notice.source.to_string(), advice(notice.notice));
   }
   add(std::move(event));
 }

@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "config/load.h"
+#include "config/secret.h"
 #include "controlplane/app/daemon.h"
 #include "controlplane/app/options.h"
 
@@ -10,6 +11,9 @@ int main(int argc, char** argv) {
   int exit_code = app::kExitDone;
   if (!app::parse_options(argc, argv, options, exit_code)) return exit_code;
 
+  if (!config::guard_keys()) {
+    std::fprintf(stderr, "koid: warning: memory for keys cannot be locked (RLIMIT_MEMLOCK)\n");
+  }
   const config::Loaded loaded = config::load(options.config_file);
   for (const auto& warning : loaded.warnings) {
     std::fprintf(stderr, "koid: warning: %s\n", warning.to_string().c_str());

@@ -58,6 +58,12 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
   s.agent_.emplace(needs_agent(*s.setup_.snapshot.config), steady_now(),
                    std::chrono::system_clock::now());
   s.setup_.snapshot.agent = &*s.agent_;
+  s.trailers_.emplace(TrailerKeeper::Setup{.config = s.setup_.snapshot.config,
+                                           .plan = s.setup_.snapshot.plan,
+                                           .board = s.setup_.snapshot.board,
+                                           .clock = s.setup_.snapshot.clock,
+                                           .state_file = s.setup_.state_file});
+  s.setup_.snapshot.trailers = &*s.trailers_;
   s.demotion_sent_.resize(s.setup_.snapshot.config->groups.size());
   auto socket = ControlSocket::open(s.setup_.socket_path, [&s](const std::string& line, uid_t uid) {
     return s.handle(line, uid);
@@ -102,6 +108,7 @@ void Service::run() {
       journal_.agent(agent_->present());
     }
     reserve_counters();
+    for (const auto& c : trailers_->update(steady_clock::now())) command(c);
     log_drops();
     while (!waiting_.empty() && setup_.commands->try_send(waiting_.front())) {
       waiting_.erase(waiting_.begin());
@@ -224,7 +231,10 @@ void Service::reserve_counters() {
   command(controlplane::SetCounterCeiling{setup_.state_file->ceiling()});
 }
 
-void Service::on(const controlplane::AllDown&) { done_ = true; }
+void Service::on(const controlplane::AllDown&) {
+  trailers_->finish();
+  done_ = true;
+}
 
 // ---- signals, links, log -----------------------------------------------------------------------
 

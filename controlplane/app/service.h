@@ -16,6 +16,7 @@
 #include "controlplane/app/kernel_link.h"
 #include "controlplane/app/snapshot.h"
 #include "controlplane/app/state_file.h"
+#include "controlplane/app/trailer_keeper.h"
 #include "controlplane/service_messages.h"
 
 namespace koi::app {
@@ -68,6 +69,7 @@ class Service {
   void on(const controlplane::RoleChange& change);
   void on(const controlplane::NoticeRaised& notice);
   void on(const controlplane::SelfNoticed& noticed);
+  void on(const controlplane::SignedHeard& heard) { trailers_->on(heard); }
   void on(const controlplane::NeedCounters& need);
   void on(const controlplane::AllDown& down);
   void say_last_words();
@@ -83,6 +85,7 @@ class Service {
   Journal journal_;
   std::optional<Demotions> demotions_;
   std::optional<AgentWatch> agent_;
+  std::optional<TrailerKeeper> trailers_;
   std::vector<std::uint8_t> demotion_sent_;  // to control, by group
   std::optional<ControlSocket> socket_;
   std::optional<KernelLink> kernel_link_;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "config/words.h"
 #include "controlplane/app/demotions.h"
 
 namespace koi::app {
@@ -39,6 +40,24 @@ json slot_json(const Snapshot& s, SlotIndex slot, Instant now) {
           {"effective_advskew", report.effective_advskew},
           {"demotion", report.demotion},
           {"lease_ms", seconds(lease_left(s, slot, now)) * 1000}};
+}
+
+/// Of the group's own key; who signed last, and with which key, is each slot's.
+json trailer_json(const config::Trailer& trailer) {
+  json out = {{"mode", config::word(trailer.mode)}};
+  if (trailer.key) out["key_id"] = trailer.key->id;
+  return out;
+}
+
+/// Since koid was started: what the state file says of before has no moment.
+json signed_json(const Snapshot& s, SlotIndex slot) {
+  json out = json::array();
+  for (const auto& [source, heard] : s.trailers->heard(slot)) {
+    if (heard.at == std::chrono::system_clock::time_point()) continue;
+    out.push_back(
+        {{"address", source.to_string()}, {"key_id", heard.key_id}, {"at", utc(heard.at)}});
+  }
+  return out;
 }
 
 std::uint64_t sum(const Snapshot& s,
@@ -183,6 +202,7 @@ json status_json(const Snapshot& s) {
     for (std::uint16_t i = 0; i < range.count; ++i) {
       const SlotIndex slot(static_cast<std::uint16_t>(range.first.value() + i));
       slots.push_back(slot_json(s, slot, now));
+      if (group.trailer) slots.back()["signed"] = signed_json(s, slot);
     }
     groups.push_back({{"name", group.name},
                       {"port", group.port},
@@ -190,6 +210,7 @@ json status_json(const Snapshot& s) {
                       {"protocol", "carp"},
                       {"addresses", addresses},
                       {"slots", slots}});
+    if (group.trailer) groups.back()["trailer"] = trailer_json(*group.trailer);
   }
   return {{"ok", true},
           {"node", s.config->node},

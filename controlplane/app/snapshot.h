@@ -11,6 +11,7 @@
 #include "common/contract/view.h"
 #include "config/config.h"
 #include "controlplane/app/agent_watch.h"
+#include "controlplane/app/trailer_keeper.h"
 #include "controlplane/counters.h"
 #include "controlplane/demotion.h"
 #include "controlplane/service_messages.h"
@@ -33,6 +34,7 @@ struct Snapshot {
   std::vector<std::uint16_t> host_mtu;  // of the kernel's interface, by PortIndex; 0: leave it
   const AgentWatch* agent = nullptr;    // set by Service::open, as the next
   const controlplane::DemotionLedger* demotions = nullptr;
+  const TrailerKeeper* trailers = nullptr;  // likewise
   Clock* clock = nullptr;
   const std::atomic<std::int64_t>* control_turn = nullptr;  // ns: when control's last turn began
 

@@ -54,9 +54,11 @@ enum class Notice : std::uint8_t {
   address_claimed,          // a foreign ARP or Neighbor Advertisement for a shared address
   virtual_mac_used,         // a foreign frame from our virtual MAC
   vrrp_heard,               // VRRP with our number, hence with our virtual MAC
-  digest_differs            // CARP with our vhid and another key or address list
+  digest_differs,           // CARP with our vhid and another key or address list
+  trailer_refused,          // the HMAC is right, the signed trailer missing or not
+  clock_differs             // the trailer is right, but older than 30 s, of an unknown sender
 };
-inline constexpr std::array<std::string_view, 11> kNoticeNames = {"duplicate-advertisement",
+inline constexpr std::array<std::string_view, 13> kNoticeNames = {"duplicate-advertisement",
                                                                   "bow-out-refused",
                                                                   "advbase-differs",
                                                                   "counter-went-back",
@@ -66,12 +68,14 @@ inline constexpr std::array<std::string_view, 11> kNoticeNames = {"duplicate-adv
                                                                   "address-claimed",
                                                                   "virtual-mac-used",
                                                                   "vrrp-heard",
-                                                                  "digest-differs"};
+                                                                  "digest-differs",
+                                                                  "trailer-refused",
+                                                                  "clock-differs"};
 
 constexpr Notice notice_of(ConflictKind kind) {
   constexpr std::array<Notice, kConflictKinds> kNotices = {
       Notice::address_claimed, Notice::virtual_mac_used, Notice::vrrp_heard,
-      Notice::digest_differs};  // by ConflictKind
+      Notice::digest_differs,  Notice::trailer_refused,  Notice::clock_differs};  // by ConflictKind
   return kNotices[static_cast<std::size_t>(kind)];
 }
 

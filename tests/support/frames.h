@@ -261,6 +261,38 @@ inline Bytes carp(const Advert& a) {
   return f.bytes;
 }
 
+/// A signed trailer (protocol.md §14) and what it is made with.
+struct Signature {
+  std::uint64_t sequence = 0;
+  std::string key = std::string(32, 'k');
+  std::uint8_t key_id = 1;
+  std::uint8_t scheme = 1;
+  std::uint16_t reserved = 0;
+};
+
+/// HMAC-SHA256 over pseudo-header, message and the trailer so far, by OpenSSL's one-shot function.
+/// source: 4 or 16 bytes.
+inline Bytes trailer(const Signature& s, std::uint8_t vhid, std::span<const std::byte> source,
+                     std::span<const std::byte> message) {
+  const Bytes head = Frame().u8(s.scheme).u8(s.key_id).be16(s.reserved).be64(s.sequence).bytes;
+  Frame covered;
+  covered.u8(source.size() == 4 ? 4 : 6).u8(0xc2).u8(vhid).u8(0).add(source);
+  covered.add(Bytes(16 - source.size()));
+  covered.add(message.first(6)).be16(0).add(message.subspan(8)).add(head).add(Bytes(16));
+  Bytes digest(32);
+  unsigned length = 0;
+  HMAC(EVP_sha256(), s.key.data(), static_cast<int>(s.key.size()),
+       reinterpret_cast<const unsigned char*>(covered.bytes.data()), covered.bytes.size(),
+       reinterpret_cast<unsigned char*>(digest.data()), &length);
+  return Frame().add(head).add(std::span(digest).first(16)).bytes;
+}
+
+/// The header and its trailer, of an advertisement from its IPv4 source.
+inline Bytes signed_carp(const Advert& a, const Signature& s) {
+  const Bytes header = carp(a);
+  return Frame().add(header).add(trailer(s, a.vhid, a.ip.source.bytes, header)).bytes;
+}
+
 inline Bytes frame(const Advert& a, std::span<const std::byte> payload) {
   return ethernet(a.ethernet, 0x0800, ip_packet(a.ip, payload));
 }

@@ -39,6 +39,8 @@ struct Group {
   ReplayRule replay = ReplayRule::strict;
   bool multicast = true;
   bool unicast = false;
+  TrailerRule trailer = TrailerRule::ignored;
+  std::vector<std::pair<std::uint8_t, std::string>> trailer_keys = {};  // id and key
 };
 
 enum class ByPacket : std::uint8_t { ip, ip_stealth, ip_unicast };
@@ -76,22 +78,29 @@ class TopologyBuilder {
     const SlotIndex index(static_cast<std::uint16_t>(topology_.slots.size()));
     std::vector<IpAddress> covered(g.addresses.begin(), g.addresses.end());
     covered.insert(covered.end(), g.addresses6.begin(), g.addresses6.end());
-    topology_.slots.push_back({.port = g.port,
-                               .vlan = g.vlan,
-                               .vhid = g.vhid,
-                               .mac = virtual_mac(g.vhid),
-                               .told = virtual_mac(g.vhid),
-                               .sends_from = virtual_mac(g.vhid),
-                               .first = index,
-                               .families = g.families,
-                               .replay = g.replay,
-                               .multicast = g.multicast,
-                               .unicast = g.unicast,
-                               .transmitter = WorkerIndex(0),
-                               .source = source(own_, g.port, g.vlan),
-                               .source6 = source(own6_, g.port, g.vlan),
-                               .first_auth = static_cast<std::uint32_t>(topology_.auths.size()),
-                               .auth_count = static_cast<std::uint32_t>(g.keys.size())});
+    topology_.slots.push_back(
+        {.port = g.port,
+         .vlan = g.vlan,
+         .vhid = g.vhid,
+         .mac = virtual_mac(g.vhid),
+         .told = virtual_mac(g.vhid),
+         .sends_from = virtual_mac(g.vhid),
+         .first = index,
+         .families = g.families,
+         .replay = g.replay,
+         .multicast = g.multicast,
+         .unicast = g.unicast,
+         .transmitter = WorkerIndex(0),
+         .source = source(own_, g.port, g.vlan),
+         .source6 = source(own6_, g.port, g.vlan),
+         .first_auth = static_cast<std::uint32_t>(topology_.auths.size()),
+         .auth_count = static_cast<std::uint32_t>(g.keys.size()),
+         .trailer = g.trailer,
+         .first_trailer_key = static_cast<std::uint32_t>(topology_.trailer_keys.size()),
+         .trailer_key_count = static_cast<std::uint32_t>(g.trailer_keys.size())});
+    for (const auto& [id, key] : g.trailer_keys) {
+      topology_.trailer_keys.push_back({id, auth::TrailerAuth(from_text(key))});
+    }
     for (const std::string& key : g.keys) {
       topology_.auths.push_back(auth::CarpAuth::prepare(from_text(key), g.vhid, covered));
     }

@@ -13,12 +13,14 @@ OWN6 = {"a": "2001:db8::2", "b": "2001:db8::3"}
 VMAC = "00:00:5e:00:01:01"
 
 # Timers. `tight` is the shortest there is (11.7 ms); `brisk` is quick and bears a busy machine;
-# `seconds` is what most people run.
+# `patient` bears pauses of half a second; `seconds` is what most people run.
 TIMERS = {
     "tight": ({"advbase": 0, "advskew": 0, "lowest_advskew": 0},
               {"advbase": 0, "advskew": 1, "lowest_advskew": 0}),
     "brisk": ({"advbase": 0, "advskew": 20, "lowest_advskew": 20},
               {"advbase": 0, "advskew": 40, "lowest_advskew": 20}),
+    "patient": ({"advbase": 0, "advskew": 60, "lowest_advskew": 60},
+                {"advbase": 0, "advskew": 80, "lowest_advskew": 60}),
     "seconds": ({"advbase": 1, "advskew": 0}, {"advbase": 1, "advskew": 100}),
 }
 

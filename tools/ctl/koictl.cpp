@@ -10,6 +10,7 @@
 #include "tools/ctl/counters_text.h"
 #include "tools/ctl/events.h"
 #include "tools/ctl/explain_text.h"
+#include "tools/ctl/keygen.h"
 #include "tools/ctl/page.h"
 #include "tools/ctl/reply.h"
 #include "tools/ctl/status_text.h"
@@ -20,10 +21,11 @@ namespace {
 struct Options {
   std::string socket = kDefaultSocket;
   bool json = false;
-  std::string file;
-  std::string cause;   // of demote and undemote; empty: none given
-  std::string span;    // --for
-  std::string on_off;  // of maintenance
+  std::string file;           // of check, and where keygen puts the key
+  std::string kind = "carp";  // of keygen
+  std::string cause;          // of demote and undemote; empty: none given
+  std::string span;           // --for
+  std::string on_off;         // of maintenance
   std::string address;
   std::string client;  // empty: none given
   std::string from;    // empty: none given
@@ -113,6 +115,7 @@ std::string demotion_line(const Json& reply, const std::string& command, const O
 Printed run_command(const std::string& name, const Options& options,
                     const Surroundings& surroundings) {
   if (name == "check") return check(options.file);
+  if (name == "keygen") return keygen(options.kind, options.file);
   if (name == "status") {
     return with_reply(options, surroundings, command("status"), [&](const Json& reply) {
       return options.json ? pretty(reply)
@@ -201,6 +204,15 @@ void define(CLI::App& app, Options& options) {
   with_json(explain);
   CLI::App* check = app.add_subcommand("check", "validate a configuration file, as koid --check");
   check->add_option("FILE", options.file, "the configuration")->required()->type_name("");
+  CLI::App* keygen = app.add_subcommand("keygen", "make a key, as key files hold it");
+  keygen
+      ->add_option("KIND", options.kind,
+                   "carp: 19 characters, for key-file; trailer: 32 bytes, for trailer.key-file")
+      ->type_name("")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"carp", "trailer"}));
+  keygen->add_option("--out", options.file, "a new file, mode 0600; default: standard output")
+      ->type_name("FILE");
 }
 
 }  // namespace

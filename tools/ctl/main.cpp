@@ -6,9 +6,11 @@
 #include <unistd.h>
 #include <vector>
 
+#include "config/secret.h"
 #include "tools/ctl/koictl.h"
 
 int main(int argc, char** argv) {
+  koi::config::guard_keys();  // of `check` and `keygen`; unlocked memory does for so short a time
   try {
     koi::ctl::Surroundings surroundings;
     surroundings.colours = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;

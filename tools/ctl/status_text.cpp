@@ -72,6 +72,24 @@ void add_slot(Page& page, const Json& group, const Json& slot, system_clock::tim
   }
 }
 
+/// "trailer enforce, key 1", and below it "signed by 192.0.2.3 with key 1, … (1s ago)" for each box
+/// and family.
+void add_trailer(Page& page, const Json& group, system_clock::time_point now) {
+  const Json& trailer = field(group, "trailer");
+  const std::string mode = text(trailer, "mode");
+  const std::string key = number(trailer, "key_id") ? ", key " + text(trailer, "key_id") : "";
+  page.add("", fmt::format("trailer {}{}", mode, key));
+  bool nobody = mode != "off";
+  for (const Json& slot : list(group, "slots")) {
+    for (const Json& sender : list(slot, "signed")) {
+      nobody = false;
+      page.add("", fmt::format("signed by {} with key {}, {}", text(sender, "address"),
+                               text(sender, "key_id"), since_text(text(sender, "at"), now)));
+    }
+  }
+  if (nobody) page.add("", "signed by nobody yet");
+}
+
 void add_group(Page& page, const Json& group, system_clock::time_point now) {
   const Json& slots = list(group, "slots");
   for (const Json& slot : slots) add_slot(page, group, slot, now);
@@ -84,6 +102,7 @@ void add_group(Page& page, const Json& group, system_clock::time_point now) {
     addresses += address.get<std::string>();
   }
   page.add("", "addresses " + (addresses.empty() ? "none" : addresses));
+  if (field(group, "trailer").is_object()) add_trailer(page, group, now);
 }
 
 }  // namespace

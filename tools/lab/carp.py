@@ -72,6 +72,20 @@ def frame(source, carp, *, vhid=1, destination=None, destination_mac=None, sourc
     return head + b"\x08\x00" + ip + body
 
 
+def trailer(key, key_id, sequence, source, carp, *, vhid=1, scheme=1):
+    """The 28 bytes of protocol.md §14 behind an advertisement from that address. key: bytes."""
+    address = ipaddress.ip_address(source)
+    head = struct.pack("!BBHQ", scheme, key_id, 0, sequence)
+    covered = (bytes([address.version, 0xC2, vhid, 0]) + address.packed.ljust(16, b"\0")
+               + carp[:6] + b"\0\0" + carp[8:36] + head + bytes(16))
+    return head + hmac.new(key, covered, hashlib.sha256).digest()[:16]
+
+
+def trailer_sequence(seconds):
+    """Of a moment in UTC: its seconds, 16 bits of their fraction, a counter of 0."""
+    return int(seconds * 65536) << 16
+
+
 def interval_ms(advbase, advskew):
     """Between two advertisements: protocol.md §6."""
     if advbase == 0:

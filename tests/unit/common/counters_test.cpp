@@ -52,12 +52,19 @@ TEST(WorkerCounters, DropGoesToItsPortAndReason) {
 
 TEST(Verdicts, LabelsAreTheReasons) {
   EXPECT_EQ(kVerdictLabels[static_cast<std::size_t>(Verdict::accepted)], "accepted");
-  const std::pair<Verdict, DropReason> same[] = {{Verdict::version, DropReason::kCarpVersion},
-                                                 {Verdict::digest, DropReason::kCarpDigest},
-                                                 {Verdict::own, DropReason::kCarpOwn},
-                                                 {Verdict::node_id, DropReason::kCarpNodeId},
-                                                 {Verdict::replay, DropReason::kCarpReplay},
-                                                 {Verdict::ring_full, DropReason::kCarpRingFull}};
+  const std::pair<Verdict, DropReason> same[] = {
+      {Verdict::version, DropReason::kCarpVersion},
+      {Verdict::digest, DropReason::kCarpDigest},
+      {Verdict::own, DropReason::kCarpOwn},
+      {Verdict::node_id, DropReason::kCarpNodeId},
+      {Verdict::replay, DropReason::kCarpReplay},
+      {Verdict::ring_full, DropReason::kCarpRingFull},
+      {Verdict::trailer_missing, DropReason::kTrailerMissing},
+      {Verdict::trailer_scheme, DropReason::kTrailerScheme},
+      {Verdict::trailer_key, DropReason::kTrailerKey},
+      {Verdict::trailer_mac, DropReason::kTrailerMac},
+      {Verdict::trailer_clock, DropReason::kTrailerClock},
+      {Verdict::trailer_old, DropReason::kTrailerOld}};
   EXPECT_EQ(std::size(same) + 1, kVerdictLabels.size());
   for (const auto& [verdict, reason] : same) {
     EXPECT_EQ(kVerdictLabels[static_cast<std::size_t>(verdict)], to_string(reason));

@@ -15,6 +15,7 @@ TEST(Examples, AllLoadWithoutAWarningAndPrintThemselves) {
     dir.write(std::string("etc/koi/") + key + ".key", std::string("the key of ") + key[0] + "\n");
   }
   dir.write("etc/koi/lan.hash", "the key of the hash\n");
+  dir.write("etc/koi/lan.sig", "hex:" + std::string(32, '5') + std::string(32, 'a') + "\n");
   const LoadOptions options{dir.path().string(), "test-box"};
   int examples = 0;
   for (const auto& entry :
@@ -31,7 +32,7 @@ TEST(Examples, AllLoadWithoutAWarningAndPrintThemselves) {
     EXPECT_TRUE(again.config == loaded.config);
     EXPECT_EQ(print(again.config), printed);
   }
-  EXPECT_GE(examples, 10);
+  EXPECT_GE(examples, 11);
 }
 
 TEST(Examples, FastIsWhatItSays) {

@@ -37,6 +37,11 @@ void write_keys(const TempDir& dir) {
   dir.write("keys/hex", "hex:000102030405060708090a0b0c0d0e0f10111213\n");
   dir.write("keys/hex-short", "hex:000102");
   dir.write("keys/empty", "\n");
+  dir.write("keys/sign", "0123456789abcdef0123456789abcdef");
+  dir.write("keys/sign-hex", "hex:" + std::string(64, 'a') + std::string(64, '5') + "\n");
+  dir.write("keys/sign-hex-short", "hex:" + std::string(62, 'a'));
+  dir.write("keys/sign-long", std::string(32, 'a') + std::string(33, 'b'));
+  dir.write("keys/sign-repeated", std::string(32, 'a'));
   dir.write("keys/long", "12345678901234567890\n");
   dir.write("keys/nul", "with a\0 inside"sv);
   dir.write("keys/short", "seven77");

@@ -77,6 +77,23 @@ TEST_F(KeyFile, HashKeysAreLonger) {
   EXPECT_TRUE(weak.error().message.starts_with("holds a weak key: shorter than 8"));
 }
 
+// Trailer keys are any 32 to 64 bytes: a newline at the end may be one of them, and a NUL too.
+TEST_F(KeyFile, TrailerKeysAreBinary) {
+  const auto trailer_key = [&](const std::string& text) {
+    const auto key = read_key_file(dir_.write("key", text), true, KeyUse::trailer);
+    return key ? key.value().bytes().size() : 0;
+  };
+  for (std::size_t n = 0; n <= 70; ++n) {
+    const bool good = n >= 32 && n <= 64;
+    EXPECT_EQ(trailer_key(std::string(n, 'k')), good ? n : 0) << n;
+    EXPECT_EQ(trailer_key(std::string(n, '\0')), good ? n : 0) << n;
+    EXPECT_EQ(trailer_key(std::string(n, 'k') + "\n"), n == 31 ? 32 : good ? n : 0) << n;
+    EXPECT_EQ(trailer_key("hex:" + std::string(2 * n, 'a')), good ? n : 0) << n;
+    EXPECT_EQ(trailer_key("hex:" + std::string(2 * n, 'a') + "\n"), good ? n : 0) << n;
+  }
+  EXPECT_EQ(trailer_key("hex:" + std::string(65, 'a')), 0U);
+}
+
 TEST_F(KeyFile, OnlyOneNewlineIsIgnored) {
   EXPECT_EQ(content("longenough\n\n"), "longenough\n");
   EXPECT_EQ(content("longenough\r\n"), "longenough\r");

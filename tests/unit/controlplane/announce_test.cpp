@@ -164,6 +164,41 @@ TEST(Announce, UnicastCopyWithoutAMacIsEmpty) {
   EXPECT_EQ(six.family, Family::ipv6);
 }
 
+/// protocol.md §14, key 00 01 … 1f, id 7, sequence 0x6800000080000001: Python's hmac over vector A
+/// from 192.0.2.2, fe80::2 and 2001:db8::2, and over vector C.
+constexpr std::string_view kTrailerHead = "010700006800000080000001";
+constexpr std::string_view kMac4 = "9c7890c78a1716d4f7051e20f95234da";
+constexpr std::string_view kMacBowOut = "c6528980ac09cd19ac2adae4bc6afce4";
+constexpr std::string_view kMac6 = "ac7a7e43148eb8b1d600f496d015fe48";
+constexpr std::string_view kMacGlobal = "35059bd169db08512c2564d29a2dc03e";
+constexpr std::string_view kIpv4Longer = "080045c000543d2c4000ff709b38c0000202e0000012";
+constexpr std::string_view kIpv4ToPeerLonger = "080045c000543d2c4000ff70b947c0000202c0000203";
+
+// C19.1 kept, C19.2 kept, C19.10 kept
+TEST(Announce, SignedTrailer) {
+  std::vector<std::byte> key;
+  for (unsigned i = 0; i < 32; ++i) key.push_back(static_cast<std::byte>(i));
+  const FrameMaker frames = maker().signing({7, auth::TrailerAuth(key)});
+  AdvertFields fields = kFields;
+  fields.sequence = 0x6800000080000001;
+  const auto longer = [](std::string_view ip) {  // 64 bytes of payload
+    std::string text(ip);
+    return text.replace(12, 4, "0040");
+  };
+  EXPECT_EQ(hex(frames.advertisement(Family::ipv4, fields)),
+            joined({kEthernet, kIpv4Longer, kVectorA, kTrailerHead, kMac4}));
+  EXPECT_EQ(hex(frames.advertisement(Family::ipv6, fields)),
+            joined({kEthernet6, longer(kIpv6), kVectorA, kTrailerHead, kMac6}));
+  EXPECT_EQ(hex(frames.advertisement_to(ip4("192.0.2.3"), kPeerMac, fields)),
+            joined({kToPeer, kIpv4ToPeerLonger, kVectorA, kTrailerHead, kMac4}));
+  EXPECT_EQ(hex(frames.advertisement_to(ip6("2001:db8::3"), kPeerMac, fields)),
+            joined({kToPeer, longer(kIpv6ToGlobalPeer), kVectorA, kTrailerHead, kMacGlobal}));
+  fields.advbase = fields.advskew = 255;
+  EXPECT_EQ(hex(frames.advertisement(Family::ipv4, fields)),
+            joined({kEthernet, kIpv4Longer, kVectorC, kTrailerHead, kMacBowOut}));
+  EXPECT_EQ(frames.advertisement(Family::ipv4, fields).length, 98);
+}
+
 // C10.3 kept
 TEST(Announce, GratuitousArp) {
   const TransmitFrame frame = maker().announcement(0);

@@ -64,6 +64,8 @@ const std::vector<Cell>& table() {
       {"virtual MAC used", ConflictSeen{ConflictKind::virtual_mac}, "!", "!", "!g", "!"},
       {"VRRP heard", ConflictSeen{ConflictKind::vrrp}, "!", "!", "!", "!"},
       {"digest differs", ConflictSeen{ConflictKind::digest}, "!", "!", "!", "!"},
+      {"trailer refused", ConflictSeen{ConflictKind::trailer}, "!", "!", "!", "!"},
+      {"clock differs", ConflictSeen{ConflictKind::clock}, "!", "!", "!", "!"},
   };
   return cells;
 }

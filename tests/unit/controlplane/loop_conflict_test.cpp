@@ -18,7 +18,9 @@ constexpr std::pair<ConflictKind, Notice> kKinds[] = {
     {ConflictKind::address_claim, Notice::address_claimed},
     {ConflictKind::virtual_mac, Notice::virtual_mac_used},
     {ConflictKind::vrrp, Notice::vrrp_heard},
-    {ConflictKind::digest, Notice::digest_differs}};
+    {ConflictKind::digest, Notice::digest_differs},
+    {ConflictKind::trailer, Notice::trailer_refused},
+    {ConflictKind::clock, Notice::clock_differs}};
 
 Conflict conflict(ConflictKind kind) {
   return {.slot = kSlot, .kind = kind, .source = test::ip4("192.0.2.10"), .mac = kForeignMac};

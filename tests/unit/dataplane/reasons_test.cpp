@@ -227,6 +227,37 @@ std::vector<Circumstance> carp_and_transmission() {
   };
 }
 
+/// An advertisement that is right but for its trailer, to a group that requires one. The clock of
+/// the world says 1970 and 100 s.
+Circumstance signed_advert(DropReason reason, const Signature& signature, bool twice = false) {
+  return {reason, [signature, twice](World&) {
+            World world(TopologyBuilder()
+                            .port(kPortMac)
+                            .own(PortIndex(0), VlanId(0), kOwnIp)
+                            .group({.addresses = {kSharedIp},
+                                    .trailer = TrailerRule::required,
+                                    .trailer_keys = {{1, std::string(32, 'k')}}})
+                            .build());
+            world.board->utc_offset.store(Duration(90s).count());
+            const Bytes bytes = frame({}, signed_carp({}, signature));
+            if (twice) EXPECT_EQ(world.verdict_on(bytes), "taken");
+            return world.verdict_on(signature.sequence == 0 ? frame(Advert{}) : bytes);
+          }};
+}
+
+std::vector<Circumstance> trailers() {
+  constexpr std::uint64_t kNow = 100ULL << 32;
+  constexpr std::uint64_t kLongAgo = 60ULL << 32;
+  return {
+      signed_advert(DropReason::kTrailerMissing, {}),
+      signed_advert(DropReason::kTrailerScheme, {.sequence = kNow, .scheme = 2}),
+      signed_advert(DropReason::kTrailerKey, {.sequence = kNow, .key_id = 2}),
+      signed_advert(DropReason::kTrailerMac, {.sequence = kNow, .key = std::string(32, 'x')}),
+      signed_advert(DropReason::kTrailerClock, {.sequence = kLongAgo}),
+      signed_advert(DropReason::kTrailerOld, {.sequence = kNow}, true),
+  };
+}
+
 /// What the host sends, in a world where this worker is MASTER of nothing.
 Circumstance host_frame(DropReason reason, Bytes bytes) {
   return {reason, [bytes = std::move(bytes)](World&) {
@@ -255,7 +286,7 @@ std::vector<Circumstance> host_port() {
 std::vector<Circumstance> all_circumstances() {
   std::vector<Circumstance> all = ethernet_and_arp();
   for (const auto& part : {ipv4_and_icmp(), ipv6_and_icmpv6(), neighbor_discovery(),
-                           carp_and_transmission(), igmp_and_mld(), host_port()}) {
+                           carp_and_transmission(), trailers(), igmp_and_mld(), host_port()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

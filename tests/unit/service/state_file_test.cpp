@@ -68,13 +68,28 @@ TEST(StateFile, EachStartIsAboveAllBefore) {
 
 TEST(StateFile, ADamagedFileIsAnErrorThatNamesIt) {
   const test::TemporaryFolder folder;
-  for (const char* text :
-       {"", "rubbish", "{}", "[1]", "{\"ceiling\":-1}", "{\"ceiling\":\"7\"}", "{\"ceiling\":1.5}",
-        "{\"ceiling\":9007199254740992}", "{\"ceiling\":18446744073709551614}",
-        "{\"ceiling\":18446744073709551615}", "{\"ceiling\":7,\"maintenance\":true}",
-        "{\"ceiling\":7,\"maintenance\":{\"owner\":\"me\"}}",
-        "{\"ceiling\":7,\"maintenance\":{\"owner\":\"me\",\"since\":-1}}",
-        "{\"ceiling\":7,\"maintenance\":{\"owner\":\"me\",\"since\":9000000001}}"}) {
+  for (
+      const char* text :
+      {"",
+       "rubbish",
+       "{}",
+       "[1]",
+       "{\"ceiling\":-1}",
+       "{\"ceiling\":\"7\"}",
+       "{\"ceiling\":1.5}",
+       "{\"ceiling\":9007199254740992}",
+       "{\"ceiling\":18446744073709551614}",
+       "{\"ceiling\":18446744073709551615}",
+       "{\"ceiling\":7,\"maintenance\":true}",
+       "{\"ceiling\":7,\"maintenance\":{\"owner\":\"me\"}}",
+       "{\"ceiling\":7,\"maintenance\":{\"owner\":\"me\",\"since\":-1}}",
+       "{\"ceiling\":7,\"maintenance\":{\"owner\":\"me\",\"since\":9000000001}}",
+       R"({"ceiling":7,"trailers":7})",
+       R"({"ceiling":7,"trailers":{"ceiling":7}})",
+       R"({"ceiling":7,"trailers":{"ceiling":18446744073709551615,"heard":[]}})",
+       R"({"ceiling":7,"trailers":{"ceiling":7,"heard":[7]}})",
+       R"({"ceiling":7,"trailers":{"ceiling":7,"heard":[{"port":"lan","vlan":0,"vhid":256,"source":"192.0.2.3","sequence":1}]}})",
+       R"({"ceiling":7,"trailers":{"ceiling":7,"heard":[{"port":"lan","vlan":0,"vhid":1,"source":"192.0.2.3","sequence":-1}]}})"}) {
     write(folder / "state", text);
     const auto file = StateFile::open(folder / "state");
     ASSERT_FALSE(file.ok()) << text;
@@ -113,6 +128,47 @@ TEST(StateFile, MaintenanceStaysUntilItIsEnded) {
   ASSERT_TRUE(file.value().set_maintenance(std::nullopt).ok());
   EXPECT_EQ(read(folder / "state"),
             "{\"ceiling\":" + std::to_string(file.value().ceiling()) + "}\n");
+}
+
+// C19.3 kept, C19.3 refused: of trailers the first sequence is above the ceiling, and not below
+// UTC.
+TEST(StateFile, TrailersStartAboveTheirCeilingAndNotBelowTheClock) {
+  const test::TemporaryFolder folder;
+  const std::uint64_t seconds = utc_microseconds() / 1'000'000;
+  auto fresh = StateFile::open(folder / "state");
+  EXPECT_GE(fresh.value().first_trailer() >> 32, seconds);
+  EXPECT_LE(fresh.value().first_trailer() >> 32, utc_microseconds() / 1'000'000);
+  EXPECT_EQ(fresh.value().trailer_ceiling(), 0U);
+  const std::uint64_t ahead = (seconds + 3600) << 32;
+  write(folder / "state",
+        R"({"ceiling":7,"trailers":{"ceiling":)" + std::to_string(ahead) + R"(,"heard":[]}})");
+  EXPECT_EQ(StateFile::open(folder / "state").value().first_trailer(), ahead + 1);
+}
+
+// C19.6 kept
+TEST(StateFile, KeepsWhatWasHeard) {
+  const test::TemporaryFolder folder;
+  const std::string trailers =
+      R"("trailers":{"ceiling":7695558000000000000,"heard":[)"
+      R"({"port":"lan","sequence":7695558000000000005,"source":"fe80::3","vhid":255,"vlan":4094}]})";
+  write(folder / "state", R"({"ceiling":7,)" + trailers + "}");
+  auto file = StateFile::open(folder / "state");
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  const auto records = file.value().trailer_records();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].port, "lan");
+  EXPECT_EQ(records[0].vlan, 4094);
+  EXPECT_EQ(records[0].vhid, 255);
+  EXPECT_EQ(records[0].source, "fe80::3");
+  EXPECT_EQ(records[0].sequence, 7695558000000000005U);
+  // Other changes leave it, and it is written as it was read.
+  ASSERT_TRUE(file.value().reserve_more().ok());
+  EXPECT_EQ(read(folder / "state"),
+            R"({"ceiling":)" + std::to_string(file.value().ceiling()) + "," + trailers + "}\n");
+  ASSERT_TRUE(file.value().set_trailers(9, {}).ok());
+  EXPECT_EQ(file.value().trailer_ceiling(), 9U);
+  EXPECT_EQ(read(folder / "state"), R"({"ceiling":)" + std::to_string(file.value().ceiling()) +
+                                        R"(,"trailers":{"ceiling":9,"heard":[]}})" + "\n");
 }
 
 TEST(StateFile, AFolderThatCannotBeIsAnError) {

@@ -2,11 +2,16 @@
 
 #include <chrono>
 #include <filesystem>
+#include <map>
+#include <regex>
+#include <set>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "config/key_file.h"
 #include "tests/unit/tools/counters_json.h"
 #include "tests/unit/tools/fake_daemon.h"
 #include "tools/ctl/reply.h"
@@ -225,6 +230,49 @@ TEST(Koictl, CheckSaysThatAFileIsValid) {
   EXPECT_EQ(result.err, "");
   EXPECT_EQ(result.out, file + ": valid\n");
   EXPECT_EQ(result.exit_code, ExitCode::done);
+}
+
+TEST(Koictl, KeygenMakesKeysThatKeyFilesHold) {
+  const TemporaryFolder folder;
+  std::set<std::string> all;
+  for (int i = 0; i < 20; ++i) {
+    const Printed carp = koictl({"keygen"});
+    EXPECT_EQ(carp.exit_code, ExitCode::done);
+    EXPECT_TRUE(std::regex_match(carp.out, std::regex("[A-Za-z0-9]{19}\n"))) << carp.out;
+    const Printed trailer = koictl({"keygen", "trailer"});
+    EXPECT_TRUE(std::regex_match(trailer.out, std::regex("hex:[0-9a-f]{64}\n"))) << trailer.out;
+    all.insert({carp.out, trailer.out});
+  }
+  EXPECT_EQ(all.size(), 40U);
+
+  const std::string file = folder / "key";
+  const Printed made = koictl({"keygen", "trailer", "--out", file});
+  EXPECT_EQ(made.exit_code, ExitCode::done) << made.err;
+  EXPECT_EQ(made.out, "");
+  struct stat info {};
+  ASSERT_EQ(stat(file.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777U, 0600U);
+  const auto read = config::read_key_file(file, false, config::KeyUse::trailer);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(read.value().bytes().size(), 32U);
+
+  const Printed again = koictl({"keygen", "carp", "--out", file});  // never over another key
+  EXPECT_EQ(again.exit_code, ExitCode::usage);
+  EXPECT_NE(again.err.find(file), std::string::npos);
+  EXPECT_TRUE(config::read_key_file(file, false, config::KeyUse::trailer).value() == read.value());
+  EXPECT_EQ(koictl({"keygen", "vrrp"}).exit_code, ExitCode::usage);
+}
+
+// 62 characters, each as often as the others: of 19,000 each comes 306 times, give or take 100.
+TEST(Koictl, KeygenFavoursNoCharacter) {
+  std::map<char, int> count;
+  for (int i = 0; i < 1000; ++i) {
+    for (const char c : koictl({"keygen"}).out) ++count[c];
+  }
+  EXPECT_EQ(count.size(), 63U);  // and the newline
+  for (const auto& [c, times] : count) {
+    if (c != '\n') EXPECT_NEAR(times, 306, 100) << c;
+  }
 }
 
 }  // namespace

@@ -53,6 +53,28 @@ constexpr const char* kHealthy = R"({"ok":true,"node":"fw-a","node_id":1,"versio
      "master":null,"advbase":1,"advskew":100,"effective_advskew":100,"demotion":0,
      "lease_ms":0}]}]})";
 
+TEST_F(StatusText, SignedTrailer) {
+  Json status = Json::parse(kHealthy);
+  Json& group = status["groups"][0];
+  group["trailer"] = {{"mode", "enforce"}, {"key_id", 7}};
+  group["slots"][0]["signed"] = Json::array();
+  EXPECT_NE(status_text(status, kNow, false)
+                .find("          trailer enforce, key 7\n          signed by nobody yet\n"),
+            std::string::npos);
+  group["slots"][0]["signed"] = {
+      {{"address", "192.0.2.3"}, {"key_id", 7}, {"at", "2026-01-02T05:15:07.000Z"}},
+      {{"address", "fe80::3"}, {"key_id", 8}, {"at", "2026-01-02T05:14:09.000Z"}}};
+  const std::string page = status_text(status, kNow, false);
+  EXPECT_NE(page.find("          trailer enforce, key 7\n"
+                      "          signed by 192.0.2.3 with key 7, 2026-01-02 05:15:07 (2s ago)\n"
+                      "          signed by fe80::3 with key 8, 2026-01-02 05:14:09 (1m 0s ago)\n"),
+            std::string::npos)
+      << page;
+  expect_narrow(page);
+  group["trailer"] = {{"mode", "off"}};
+  EXPECT_NE(status_text(status, kNow, false).find("          trailer off\n"), std::string::npos);
+}
+
 TEST_F(StatusText, SeveralGroups) {
   const std::string page = status_text(Json::parse(kHealthy), kNow, false);
   EXPECT_EQ(page, R"(node      fw-a (id 1), koid 0.1.0, up 2h 11m
