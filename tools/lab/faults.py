@@ -56,6 +56,11 @@ class Fault:
                 f" after {self.after_ms:5.1f} ms")
 
 
+def lease_ms(full_ms):
+    """L5: less a guard of 5 %, of 10 % under 50 ms, of 1 ms at least."""
+    return full_ms - max(full_ms * (0.10 if full_ms < 50 else 0.05), 1)
+
+
 def plan(seed, count, longest_ms, kinds=None):
     """The faults of a seed. Lengths are log-uniform from 1 ms to longest_ms."""
     dice = random.Random(seed)
@@ -91,7 +96,7 @@ class Campaign:
         """kinds: only these. say: called with a line for each fault."""
         self.seed, self.longest_ms, self.kinds = seed, longest_ms, kinds
         self.say = say or (lambda line: None)
-        self.freezes, self.done = [], []
+        self.freezes, self.done, self._said = [], [], 0
         self._windows = []  # (since, until or None, boxes that are not whole)
         skews = TIMERS[timers]
         preempt = random.Random(seed).random() < 0.5
@@ -104,9 +109,7 @@ class Campaign:
                     advskew=skew, lowest_advskew=skews[0], preempt=preempt,
                     addresses=(SHARED, SHARED6))
                 for number, (name, skew) in enumerate(zip("ab", skews), 1)}
-            # L5, and its guard of 10 % and at least 1 ms.
-            full = 3000 * lowest / 256
-            self.lease_ms = full - max(0.1 * full, 1)
+            self.lease_ms = lease_ms(3000 * lowest / 256)
             terms = {name: Terms(self.lease_ms, box.groups[0].master_down_ms())
                      for name, box in self.boxes.items()}
             self.watch = Watch(self.lab, self.boxes.values(), terms, (SHARED, SHARED6))
@@ -173,16 +176,16 @@ class Campaign:
         whom = set(self.boxes) if fault.kind in EVERYBODYS else {name}
         window = [time.time_ns(), None, whom]
         self._windows = self._windows[-50:] + [window]
-        before = len(self.judge.findings)
         began = time.time_ns()
         getattr(self, "_" + fault.kind.replace("-", "_"))(self.boxes[name], fault.length_ms / 1000)
         self._settle()
         window[1] = time.time_ns()
         if fault.kind == "control" and fault.owner:
-            self._note_freeze(name, began)
+            self._note_freeze(name)
         self.done.append(fault)
         self.say(f"{fault}  {name}, {(window[1] - began) / 1e9:.2f} s in all"
-                 + "".join(f"\n      {f}" for f in self.judge.findings[before:]))
+                 + "".join(f"\n      {f}" for f in self.judge.findings[self._said:]))
+        self._said = len(self.judge.findings)
 
     def _owner(self):
         found = [box for boxes in self.watch.answerers(_ALONE_MS).values() for box in boxes]
@@ -209,7 +212,7 @@ class Campaign:
         return not any(heir in boxes and began < until_ns and (ended is None or ended > since_ns)
                        for began, ended, boxes in self._windows)
 
-    def _note_freeze(self, name, _):
+    def _note_freeze(self, name):
         since, until_ns = self._frozen.since_ns, self._frozen.until_ns
         mine = [t for t, what, box, _ in self.watch.recent
                 if what == "answer" and box == name and since < t < until_ns]

@@ -211,19 +211,36 @@ class Judge:
         self.longest_silence_ms = max(self.longest_silence_ms, gap)
         if gap < 10:
             return
-        heir = e.box if e.box != before[1] else next(b for b in self.terms if b != e.box)
-        heard = next((t for t, box in reversed(self._claimed)
-                      if t <= before[0] or box != e.box), None)
-        if heard is None or not (self.healthy and self.healthy(before[0], e.time_ns, heir)):
+        if e.box != before[1]:
+            heir, heard = e.box, self._silent_since(e.box, e.time_ns)
+        else:  # then the other one should have taken over, unless this one went on claiming
+            heir, heard = next(b for b in self.terms if b != e.box), None
+        if not (self.healthy and self.healthy(before[0], e.time_ns, heir)):
             return
+        waited = ((e.time_ns - heard) / MS if heard else self._longest_without_claim(
+            before[0], e.time_ns))
         noise = max([ms for t, ms in self._gaps if t >= before[0]], default=0)
-        beyond = (e.time_ns - heard) / MS - self.terms[heir].master_down_ms - noise
+        beyond = waited - self.terms[heir].master_down_ms - noise
         if self.worst_takeover_ms is None or beyond > self.worst_takeover_ms:
             self.worst_takeover_ms = beyond
         over = beyond - MARGIN_MS - self.wire_ms(e.time_ns)
         if over > 0:
             self._find("I2", e, over, f"the first answer for {e.address} in {gap:.1f} ms came"
                        f" {beyond:.1f} ms after the master-down time of {heir}")
+
+    def _silent_since(self, box, now_ns):
+        """The last claim of another box."""
+        return next((t for t, b in reversed(self._claimed) if b != box and t <= now_ns), None)
+
+    def _longest_without_claim(self, since_ns, until_ns):
+        """In ms, of that time and what was before it."""
+        times = [until_ns]
+        for when, _ in reversed(self._claimed):
+            if when <= until_ns:
+                times.append(when)
+                if when <= since_ns:
+                    break
+        return max((a - b) / MS for a, b in zip(times, times[1:])) if len(times) > 1 else 0.0
 
     def _find(self, invariant, e, over, text):
         self.findings.append(Finding(invariant, e.time_ns, e.box, over, text))
