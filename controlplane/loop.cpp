@@ -45,6 +45,8 @@ ControlLoop::ControlLoop(const Setup& setup, Plan plan)
       ties_(std::move(plan.ties)),
       sequence_(setup.first_sequence),
       ceiling_(setup.sequence_ceiling) {
+  // C6.4, also for what we sent before this start.
+  board_.own_counter.store(auth::make_counter(sequence_, setup.node), std::memory_order_release);
   slots_.reserve(plan.slots.size());
   for (SlotPlan& slot : plan.slots) slots_.emplace_back(std::move(slot));
   glances_.resize(slots_.size());

@@ -89,6 +89,9 @@ Fate AdvertReceiver::receive(const ReceivedAdvert& packet, const wire::EthernetH
     if (vrrp) return Fate::drop(burst.conflicts.vrrp(*vrrp, packet.source, ethernet, burst));
     burst.conflicts.digest(index, packet.source, ethernet.source);
   }
+  if (verdict == Verdict::replay && !is_second_way(*slot, index, *header, packet.source)) {
+    burst.conflicts.replay(index, packet.source, ethernet.source);
+  }
   received[static_cast<std::size_t>(verdict)].add();
   if (verdict == Verdict::accepted) return Fate::taken();
   return Fate::drop(reason_of(verdict));
@@ -128,6 +131,14 @@ void AdvertReceiver::compare_with_last(SlotIndex index, VerifiedAdvert& advert) 
   }
   last =
       LastHeard{advert.source, advert.counter, advert.advbase, advert.advskew, advert.demote, true};
+}
+
+bool AdvertReceiver::is_second_way(const SlotView& slot, SlotIndex index,
+                                   const wire::CarpHeader& header, const IpAddress& source) const {
+  const LastHeard& last = last_[index.value()][static_cast<std::size_t>(source.family())];
+  return slot.multicast && slot.unicast && last.any && last.source == source &&
+         last.counter == header.counter && last.advbase == header.advbase &&
+         last.advskew == header.advskew && last.demote == header.demote;
 }
 
 bool AdvertReceiver::send_up(const UpMessage& message) {

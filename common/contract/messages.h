@@ -74,9 +74,10 @@ enum class ConflictKind : std::uint8_t {
   address_claim,  // a foreign ARP or Neighbor Advertisement for a shared address
   virtual_mac,    // a foreign frame from a virtual MAC that we are MASTER of
   vrrp,           // VRRP with the number of our vhid, hence the same virtual MAC
-  digest          // CARP with our vhid and another key or address list
+  digest,         // CARP with our vhid and another key or address list
+  replay          // rightly signed, but its counter was heard before
 };
-inline constexpr std::size_t kConflictKinds = 4;
+inline constexpr std::size_t kConflictKinds = 5;
 
 struct Conflict {
   SlotIndex slot;

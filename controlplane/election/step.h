@@ -54,9 +54,10 @@ enum class Notice : std::uint8_t {
   address_claimed,          // a foreign ARP or Neighbor Advertisement for a shared address
   virtual_mac_used,         // a foreign frame from our virtual MAC
   vrrp_heard,               // VRRP with our number, hence with our virtual MAC
-  digest_differs            // CARP with our vhid and another key or address list
+  digest_differs,           // CARP with our vhid and another key or address list
+  forgery_suspected         // koi: a counter that was heard before, refused
 };
-inline constexpr std::array<std::string_view, 11> kNoticeNames = {"duplicate-advertisement",
+inline constexpr std::array<std::string_view, 12> kNoticeNames = {"duplicate-advertisement",
                                                                   "bow-out-refused",
                                                                   "advbase-differs",
                                                                   "counter-went-back",
@@ -66,12 +67,13 @@ inline constexpr std::array<std::string_view, 11> kNoticeNames = {"duplicate-adv
                                                                   "address-claimed",
                                                                   "virtual-mac-used",
                                                                   "vrrp-heard",
-                                                                  "digest-differs"};
+                                                                  "digest-differs",
+                                                                  "forgery-suspected"};
 
 constexpr Notice notice_of(ConflictKind kind) {
   constexpr std::array<Notice, kConflictKinds> kNotices = {
       Notice::address_claimed, Notice::virtual_mac_used, Notice::vrrp_heard,
-      Notice::digest_differs};  // by ConflictKind
+      Notice::digest_differs,  Notice::forgery_suspected};  // by ConflictKind
   return kNotices[static_cast<std::size_t>(kind)];
 }
 

@@ -38,10 +38,11 @@ class Watch:
                              box.name))
         self._taps = [(lab.keep_open(tap), read, box) for tap, read, box in taps]
         self._waiting = []
+        self._read_ns = 0
         self.crier = lab.keep_open(Crier(lab.client.namespace, IFACE, addresses, period_us))
 
     def poll(self):
-        now = time.time_ns()
+        now = self._read_ns = time.time_ns()
         for tap, read, box in self._taps:
             for frame in tap.frames():
                 event = read(frame, box)
@@ -76,8 +77,8 @@ class Watch:
             self.poll()
 
     def answerers(self, last_ms):
-        """address to the boxes that answered for it in the last so many ms."""
-        since = time.time_ns() - round(last_ms * MS)
+        """address to the boxes that answered for it in the last so many ms before the last poll."""
+        since = self._read_ns - round(last_ms * MS)
         out = {a: set() for a in self.addresses}
         for when, what, box, address in reversed(self.recent):
             if when < since - 50 * MS:

@@ -349,7 +349,8 @@ TEST(ElectionConflict, EachKindHasItsNotice) {
       {ConflictKind::address_claim, "address-claimed"},
       {ConflictKind::virtual_mac, "virtual-mac-used"},
       {ConflictKind::vrrp, "vrrp-heard"},
-      {ConflictKind::digest, "digest-differs"}};
+      {ConflictKind::digest, "digest-differs"},
+      {ConflictKind::replay, "forgery-suspected"}};
   static_assert(std::size(names) == kConflictKinds);
   for (const auto& [kind, name] : names) {
     SlotRig rig;

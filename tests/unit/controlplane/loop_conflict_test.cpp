@@ -18,7 +18,8 @@ constexpr std::pair<ConflictKind, Notice> kKinds[] = {
     {ConflictKind::address_claim, Notice::address_claimed},
     {ConflictKind::virtual_mac, Notice::virtual_mac_used},
     {ConflictKind::vrrp, Notice::vrrp_heard},
-    {ConflictKind::digest, Notice::digest_differs}};
+    {ConflictKind::digest, Notice::digest_differs},
+    {ConflictKind::replay, Notice::forgery_suspected}};
 
 Conflict conflict(ConflictKind kind) {
   return {.slot = kSlot, .kind = kind, .source = test::ip4("192.0.2.10"), .mac = kForeignMac};
@@ -74,7 +75,7 @@ TEST(LoopConflict, AMasterDefendsAddressAndVirtualMacByAnnouncing) {
 }
 
 TEST(LoopConflict, AnotherProtocolOrKeyIsNotAnsweredWithAnnouncements) {
-  for (const ConflictKind kind : {ConflictKind::vrrp, ConflictKind::digest}) {
+  for (const ConflictKind kind : {ConflictKind::vrrp, ConflictKind::digest, ConflictKind::replay}) {
     LoopRig rig;
     settled_master(rig);
     rig.up[0].try_send(conflict(kind));
