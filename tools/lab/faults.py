@@ -33,9 +33,9 @@ TIMERS = {"tight": (0, 1), "quick": (5, 7)}
 OWN = {"a": ("192.0.2.2", "2001:db8::2"), "b": ("192.0.2.3", "2001:db8::3")}
 
 # Kind to its share of the faults. See Campaign._control and so on for what they are.
-KINDS = {"control": 26, "worker": 20, "stop": 20, "kill": 6, "cable": 5, "refuse": 5, "flood": 6,
+KINDS = {"control": 24, "worker": 18, "stop": 18, "relay": 6, "kill": 6, "cable": 5, "refuse": 5, "flood": 6,
          "hogs": 6, "hog-control": 3, "hog-worker": 3}
-EVERYBODYS = ("flood", "hogs", "hog-control", "hog-worker")  # befall both boxes
+EVERYBODYS = ("relay", "flood", "hogs", "hog-control", "hog-worker")  # befall both boxes
 SHORTEST_MS = 1
 LONGEST_HOG_MS = 50   # SCHED_FIFO: others use these cores too
 SETTLE_S = 20
@@ -256,6 +256,25 @@ class Campaign:
             self.watch.rest(seconds)
         finally:
             box.thaw()
+
+    def _relay(self, _, seconds):
+        """The owner stands still until the other one answers; then that one's control does, and
+        the first is let go. If it preempts, its claims must silence the other's workers (L7)."""
+        first = self._owner()
+        heir = next(n for n in self.boxes if n != first)
+        self.boxes[first].freeze()
+        try:
+            end = time.monotonic() + 2
+            while time.monotonic() < end and heir not in set().union(
+                    *self.watch.answerers(5).values()):
+                self.watch.rest(0.005)
+            frozen = Frozen(control_thread(self.boxes[heir].process.pid)).freeze()
+        finally:
+            self.boxes[first].thaw()
+        try:
+            self.watch.rest(seconds)
+        finally:
+            frozen.thaw()
 
     def _kill(self, box, seconds):
         """SIGKILL, and a new start after that time at most a second later."""

@@ -6,7 +6,8 @@ advertisement other than a bow-out. What is judged (I1 to I3 are those of koi's 
 * I1: of two boxes the one whose last claim is the older one answers for no address more than two
   wire delays + 1 ms after the other, with its newer claim, answered for it first.
 * I2: where nobody answered for a while, the answer that ended it came within the master-down time
-  + 5 ms of the last claim that its sender could have heard. Judged where one box is healthy.
+  + 5 ms of the last claim that its sender could have heard, and by how much the machine was late
+  itself. Judged where one box is healthy.
 * I3: a frame from a virtual MAC comes within a lease of the sender's own last claim (and what L1
   allows from the poll to the hand-over, 1 ms, and two wire delays). A bow-out claims nothing.
 
@@ -30,12 +31,14 @@ IN_HAND_MS = 2.0
 IN_HAND_MOST = 8           # answers of one such burst
 LEAST_WIRE_MS = 0.25
 WIRE_MEMORY_MS = 100
+NOISE_KNOWN_MS = 30        # after an answer, so late the noise before it is told at most
 
 
 @dataclasses.dataclass(slots=True)
 class Event:
     """time_ns, and what: "request" (key), "answer" (box, address, key), "claim" and "bow-out" (box,
-    key: the advertisement's), "virtual" (box), "heard" (box, key)."""
+    key: the advertisement's), "virtual" (box), "heard" (box, key), "late" (key: ms by which the
+    machine woke up a real-time thread too late)."""
 
     time_ns: int
     what: str
@@ -85,15 +88,23 @@ class Judge:
         self._last_answer = {}         # address to (time, box)
         self._requests = {}            # key to the time of the last one
         self._answered = {}            # box to when the last request came that it answered in time
-        self._late = collections.Counter()  # box to excluded answers since then
+        self._excluded = collections.Counter()  # box to excluded answers since then
         self._wires = collections.deque()   # (time, ms)
         self._sent = {}                # key of an advertisement to its time
         self._claimed = []             # (time, box), the latest few
         self._last_request = None
-        self._gaps = collections.deque()    # (time, ms) between requests: the asker's own delay
+        self._noise = collections.deque()   # (time, ms): the machine's own lateness
+        self._pending = collections.deque()  # what is judged once its noise is known
 
     def feed(self, event):
+        while self._pending and self._pending[0][0].time_ns < event.time_ns - NOISE_KNOWN_MS * MS:
+            self._late_takeover(*self._pending.popleft())
         getattr(self, "_" + event.what.replace("-", "_"))(event)
+
+    def finish(self):
+        """Nothing follows."""
+        while self._pending:
+            self._late_takeover(*self._pending.popleft())
 
     def wire_ms(self, now_ns):
         while self._wires and self._wires[0][0] < now_ns - WIRE_MEMORY_MS * MS:
@@ -109,11 +120,17 @@ class Judge:
         if self._last_request is not None:
             gap = (e.time_ns - self._last_request) / MS
             if gap > 1:
-                self._gaps.append((e.time_ns, gap))
-                if len(self._gaps) > 1000:
-                    self._gaps.popleft()
+                self._noisy(e.time_ns, gap)
         self._last_request = e.time_ns
         self._requests[e.key] = e.time_ns
+
+    def _late(self, e):
+        self._noisy(e.time_ns, e.key)
+
+    def _noisy(self, time_ns, ms):
+        self._noise.append((time_ns, ms))
+        if len(self._noise) > 1000:
+            self._noise.popleft()
 
     def _claim(self, e):
         self._claims[e.box] = e.time_ns
@@ -146,7 +163,7 @@ class Judge:
             self._lease(e, "answered")
             self._alone(e)
             self._answered[e.box] = asked if asked is not None else e.time_ns
-            self._late[e.box] = 0
+            self._excluded[e.box] = 0
             mine = self._claims.get(e.box, 0)
             for other in self.terms:
                 if other != e.box and mine > self._claims.get(other, 0):
@@ -163,10 +180,10 @@ class Judge:
         before = self._answered.get(e.box)
         if not late or before is None or (asked - before) / MS > IN_HAND_MS:
             return False
-        self._late[e.box] += 1
-        if self._late[e.box] > IN_HAND_MOST:
+        self._excluded[e.box] += 1
+        if self._excluded[e.box] > IN_HAND_MOST:
             return False
-        self.late_bursts += self._late[e.box] == 1
+        self.late_bursts += self._excluded[e.box] == 1
         return True
 
     def _may(self, e):
@@ -219,11 +236,15 @@ class Judge:
             return
         waited = ((e.time_ns - heard) / MS if heard else self._longest_without_claim(
             before[0], e.time_ns))
-        noise = max([ms for t, ms in self._gaps if t >= before[0]], default=0)
+        self._pending.append((e, heir, before[0], gap, waited, self.wire_ms(e.time_ns)))
+
+    def _late_takeover(self, e, heir, since_ns, gap, waited, wire):
+        known = e.time_ns + NOISE_KNOWN_MS * MS
+        noise = max([ms for t, ms in self._noise if since_ns <= t <= known], default=0)
         beyond = waited - self.terms[heir].master_down_ms - noise
         if self.worst_takeover_ms is None or beyond > self.worst_takeover_ms:
             self.worst_takeover_ms = beyond
-        over = beyond - MARGIN_MS - self.wire_ms(e.time_ns)
+        over = beyond - MARGIN_MS - wire
         if over > 0:
             self._find("I2", e, over, f"the first answer for {e.address} in {gap:.1f} ms came"
                        f" {beyond:.1f} ms after the master-down time of {heir}")

@@ -1,11 +1,13 @@
 """What the judge is told: the frames of a koi pair and its clients, read from the wire."""
 
 import collections
+import os
 import socket
 import time
 
 from .crier import MAC_PREFIX, Crier
 from .judge import MS, Event, Judge
+from .pulse import Pulse
 from .station import IFACE
 from .wire import Tap, filtered
 
@@ -37,6 +39,7 @@ class Watch:
                 taps.append((Tap(box.namespace, IFACE, only=filtered(*only)), self._arrived,
                              box.name))
         self._taps = [(lab.keep_open(tap), read, box) for tap, read, box in taps]
+        self._pulses = [lab.keep_open(Pulse(core)) for core in sorted(os.sched_getaffinity(0))]
         self._waiting = []
         self._read_ns = 0
         self.crier = lab.keep_open(Crier(lab.client.namespace, IFACE, addresses, period_us))
@@ -50,6 +53,8 @@ class Watch:
                     self._waiting.append(event)
                     if event.what in ("answer", "claim", "bow-out"):
                         self.recent.append((event.time_ns, event.what, event.box, event.address))
+        for pulse in self._pulses:
+            self._waiting += [Event(when, "late", key=ns / MS) for when, ns in pulse.read()]
         while self.recent and self.recent[0][0] < now - _RECENT_NS:
             self.recent.popleft()
         self._judge(now - _BEHIND_NS)
@@ -58,6 +63,7 @@ class Watch:
         """Judges the rest."""
         self.poll()
         self._judge(time.time_ns())
+        self.judge.finish()
 
     def _judge(self, horizon):
         self._waiting.sort(key=lambda e: e.time_ns)
