@@ -5,10 +5,12 @@ tools/soak has the same with lengths of up to 10 s, for as long as one likes. He
 """
 
 import secrets
+import time
 
 import pytest
 
-from lab import faults
+from lab import faults, until
+from lab.freeze import Frozen, control_thread, worker_threads
 from lab.judge import Event, Judge, Terms
 
 pytestmark = pytest.mark.alone
@@ -30,6 +32,33 @@ def test_random_faults():
     # A takeover's lateness is also the machine's; a silence that lasts is found by the campaign.
     assert not [str(f) for f in campaign.judge.findings
                 if f.invariant != "I2" or f.over_ms > TAKEOVER_NOISE_MS]
+
+
+# C18.9 kept
+def test_what_stalls_demotes(lab):
+    """T26: a worker without a heartbeat for 10 ms, the default, is a demotion cause while control
+    goes on; and control's own lateness is one."""
+    box = lab.koi("a", own="192.0.2.2", node_id=1, advbase=0, advskew=20, lowest_advskew=20)
+    settings = box.settings()
+    del settings["dataplane"]["stall-after"]
+    box.write_config(settings)
+    box.start()
+    box.wait_role("MASTER", within=3)
+
+    def causes():
+        return {c["name"] for c in box.status()["demotion"]["list"]}
+    frozen = Frozen(worker_threads(box.process.pid)[0]).freeze()
+    try:
+        until("the stalled worker to be told", lambda: "stalled worker 0" in causes(), within=1)
+    finally:
+        frozen.thaw()
+    until("the demotion to end", lambda: "stalled worker 0" not in causes(), within=10)
+    for _ in range(3):
+        frozen = Frozen(control_thread(box.process.pid)).freeze()
+        time.sleep(0.06)
+        frozen.thaw()
+        time.sleep(0.02)
+    until("late control to be told", lambda: "late control" in causes(), within=1)
 
 
 # The judge must be able to find. Times in ms; the lease is 20 ms, the master-down time 30 ms.

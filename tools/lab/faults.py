@@ -15,7 +15,6 @@ import os
 import random
 import signal
 import socket
-import threading
 import time
 
 from . import netns
@@ -305,14 +304,18 @@ class Campaign:
 
     def _flood(self, _, seconds):
         """As many requests as one core can send: the receive rings and their buffers overflow."""
-        over = threading.Event()
-        thread = threading.Thread(target=_flood, args=(self.lab.client.namespace, over))
-        thread.start()
-        try:
-            self.watch.rest(seconds)
-        finally:
-            over.set()
-            thread.join()
+        with netns.inside(self.lab.client.namespace):
+            out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            out.bind((IFACE, 0))
+        frame = bytearray(request("192.0.2.251", 0))  # which no box has
+        frame[6:12] = frame[22:28] = b"\x02\x00\x00\x00\x02\x01"  # not one the judge looks at
+
+        def send():
+            for _ in range(64):
+                with contextlib.suppress(OSError):
+                    out.send(frame)
+        with out:
+            self._with_children(seconds, [_child(seconds, send)])
 
     def _hogs(self, _, seconds):
         """Two ordinary programs on each core that never sleep."""
@@ -327,7 +330,10 @@ class Campaign:
         self._hogging(seconds, 1, 1, 60)
 
     def _hogging(self, seconds, count, core, priority):
-        children = [_hog(seconds, core, priority) for _ in range(count)]
+        self._with_children(seconds, [_child(seconds, _nothing, core, priority)
+                                      for _ in range(count)])
+
+    def _with_children(self, seconds, children):
         try:
             self.watch.rest(seconds)
         finally:
@@ -341,22 +347,13 @@ def _ms(value):
     return "-" if value is None else f"{value:.1f} ms"
 
 
-def _flood(namespace, over):
-    """Requests for an address that no box has, from one client."""
-    with netns.inside(namespace):
-        out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        out.bind((IFACE, 0))
-    frame = bytearray(request("192.0.2.251", 0))
-    frame[6:12] = frame[22:28] = b"\x02\x00\x00\x00\x02\x01"  # not one the judge looks at
-    with out:
-        while not over.is_set():
-            for _ in range(64):
-                with contextlib.suppress(OSError):
-                    out.send(frame)
+def _nothing():
+    for _ in range(1000):
+        pass
 
 
-def _hog(seconds, core, priority):
-    """A child that does nothing, busily, and ends by itself. Returns its id."""
+def _child(seconds, act, core=None, priority=0):
+    """A child that does that all the time, and ends by itself. Returns its id."""
     child = os.fork()
     if child:
         return child
@@ -368,6 +365,6 @@ def _hog(seconds, core, priority):
         if priority:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
         while time.monotonic() < end:
-            pass
+            act()
     finally:
         os._exit(0)
