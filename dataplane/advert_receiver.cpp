@@ -89,7 +89,7 @@ Fate AdvertReceiver::receive(const ReceivedAdvert& packet, const wire::EthernetH
     if (vrrp) return Fate::drop(burst.conflicts.vrrp(*vrrp, packet.source, ethernet, burst));
     burst.conflicts.digest(index, packet.source, ethernet.source);
   }
-  if (verdict == Verdict::replay && !is_second_way(*slot, index, *header, packet.source)) {
+  if (verdict == Verdict::replay && !is_second_way(*slot, index, *header, packet.family())) {
     burst.conflicts.replay(index, packet.source, ethernet.source);
   }
   received[static_cast<std::size_t>(verdict)].add();
@@ -134,11 +134,11 @@ void AdvertReceiver::compare_with_last(SlotIndex index, VerifiedAdvert& advert) 
 }
 
 bool AdvertReceiver::is_second_way(const SlotView& slot, SlotIndex index,
-                                   const wire::CarpHeader& header, const IpAddress& source) const {
-  const LastHeard& last = last_[index.value()][static_cast<std::size_t>(source.family())];
-  return slot.multicast && slot.unicast && last.any && last.source == source &&
-         last.counter == header.counter && last.advbase == header.advbase &&
-         last.advskew == header.advskew && last.demote == header.demote;
+                                   const wire::CarpHeader& header, Family family) const {
+  const LastHeard& last = last_[index.value()][static_cast<std::size_t>(family)];
+  return slot.multicast && slot.unicast && last.any && last.counter == header.counter &&
+         last.advbase == header.advbase && last.advskew == header.advskew &&
+         last.demote == header.demote;
 }
 
 bool AdvertReceiver::send_up(const UpMessage& message) {

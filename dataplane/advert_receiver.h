@@ -59,7 +59,7 @@ class AdvertReceiver {
   void compare_with_last(SlotIndex index, VerifiedAdvert& advert);
   /// True iff a lawful peer sent it twice: to the group and to us.
   bool is_second_way(const SlotView& slot, SlotIndex index, const wire::CarpHeader& header,
-                     const IpAddress& source) const;
+                     Family family) const;
   bool send_up(const UpMessage& message);
 
   SlotBoard& board_;
