@@ -59,7 +59,7 @@ class Forger:
                                  if f.ethertype == 0x0800 and f.carp()]
             del self.heard[name][:-5000]
 
-    def wait_heard(self, box, count=1, within=3):
+    def wait_heard(self, box, count=1, within=10):
         """Until so many more advertisements of the box were heard."""
         before = len(self.heard[box.name])
 
