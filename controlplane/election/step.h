@@ -72,8 +72,8 @@ inline constexpr std::array<std::string_view, 12> kNoticeNames = {"duplicate-adv
 
 constexpr Notice notice_of(ConflictKind kind) {
   constexpr std::array<Notice, kConflictKinds> kNotices = {
-      Notice::address_claimed, Notice::virtual_mac_used, Notice::vrrp_heard,
-      Notice::digest_differs,  Notice::forgery_suspected};  // by ConflictKind
+      Notice::address_claimed, Notice::virtual_mac_used, Notice::vrrp_heard, Notice::digest_differs,
+      Notice::forgery_suspected};  // by ConflictKind
   return kNotices[static_cast<std::size_t>(kind)];
 }
 

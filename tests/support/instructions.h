@@ -9,8 +9,8 @@
 namespace koi::test {
 
 /// How many instructions a call takes, and the same few around it every time: a child makes it, in
-/// single steps. Exact, so that a cost can be compared on a busy machine. Returns 0 when the machine
-/// forbids ptrace.
+/// single steps. Exact, so that a cost can be compared on a busy machine. Returns 0 when the
+/// machine forbids ptrace.
 template <class Call>
 std::uint64_t instructions_of(const Call& call) {
   const pid_t child = fork();

@@ -27,8 +27,7 @@ std::uint64_t cost_of_a_forgery(std::size_t addresses) {
   bytes.resize(forgery.size() + 64);
   const BurstContext burst = world.burst();
   return instructions_of([&] {
-    static_cast<void>(classify(std::span(bytes).first(forgery.size()), 64, burst,
-                               world.adverts));
+    static_cast<void>(classify(std::span(bytes).first(forgery.size()), 64, burst, world.adverts));
   });
 }
 
