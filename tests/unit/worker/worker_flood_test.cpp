@@ -55,7 +55,7 @@ TEST(WorkerFlood, T30_WithoutABufferForReceivedFramesAdvertisementsStillLeave) {
 
 TEST(WorkerFlood, ForgeriesReachControlNotAtAllAndCostNoRealAdvertisement) {
   constexpr std::uint64_t kReal = 200;
-  constexpr std::uint64_t kForgedForEach = 1000;
+  constexpr std::uint64_t kForgedForEach = 500;
   RingRig rig({.sleeps = false});
   rig.start();
   // The peer's own address and MAC, its next counter, but not its key.
