@@ -48,6 +48,8 @@ ControlLoop::ControlLoop(const Setup& setup, Plan plan)
       trailer_sequence_(setup.first_trailer, setup.trailer_ceiling),
       trailers_(plan.slots.size()) {
   board_.utc_offset.store(setup.utc_offset.count(), std::memory_order_release);
+  // C6.4, also for what we sent before this start.
+  board_.own_counter.store(auth::make_counter(sequence_, setup.node), std::memory_order_release);
   slots_.reserve(plan.slots.size());
   for (SlotPlan& slot : plan.slots) slots_.emplace_back(std::move(slot));
   glances_.resize(slots_.size());

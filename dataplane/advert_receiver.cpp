@@ -119,6 +119,10 @@ Fate AdvertReceiver::receive(const ReceivedAdvert& packet, const wire::EthernetH
     burst.conflicts.trailer(index, verdict == Verdict::trailer_clock, packet.source,
                             ethernet.source);
   }
+  const bool again = verdict == Verdict::replay || verdict == Verdict::trailer_old;
+  if (again && !is_second_way(*slot, index, *header, packet.family())) {
+    burst.conflicts.replay(index, packet.source, ethernet.source);
+  }
   received[static_cast<std::size_t>(verdict)].add();
   if (verdict == Verdict::accepted) return Fate::taken();
   return Fate::drop(reason_of(verdict));
@@ -217,6 +221,14 @@ void AdvertReceiver::compare_with_last(SlotIndex index, VerifiedAdvert& advert) 
   }
   last =
       LastHeard{advert.source, advert.counter, advert.advbase, advert.advskew, advert.demote, true};
+}
+
+bool AdvertReceiver::is_second_way(const SlotView& slot, SlotIndex index,
+                                   const wire::CarpHeader& header, Family family) const {
+  const LastHeard& last = last_[index.value()][static_cast<std::size_t>(family)];
+  return slot.multicast && slot.unicast && last.any && last.counter == header.counter &&
+         last.advbase == header.advbase && last.advskew == header.advskew &&
+         last.demote == header.demote;
 }
 
 bool AdvertReceiver::send_up(const UpMessage& message) {

@@ -73,6 +73,9 @@ class AdvertReceiver {
   static Verdict verify_trailer(Candidate& candidate, const Topology& topology);
   Verdict verify_counter(const Candidate& candidate, const Topology& topology);
   void compare_with_last(SlotIndex index, VerifiedAdvert& advert);
+  /// True iff a lawful peer sent it twice: to the group and to us.
+  bool is_second_way(const SlotView& slot, SlotIndex index, const wire::CarpHeader& header,
+                     Family family) const;
   bool send_up(const UpMessage& message);
 
   SlotBoard& board_;

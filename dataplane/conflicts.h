@@ -57,6 +57,11 @@ class ConflictWatch {
     report(slot, clock ? ConflictKind::clock : ConflictKind::trailer, sender, mac);
   }
 
+  /// C6.10: a counter of another box that it has used before.
+  void replay(SlotIndex slot, const IpAddress& sender, const MacAddress& mac) {
+    report(slot, ConflictKind::replay, sender, mac);
+  }
+
  private:
   void virtual_source(std::span<const std::byte> frame, const wire::EthernetHeader& ethernet,
                       const BurstContext& burst);

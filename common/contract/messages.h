@@ -77,10 +77,11 @@ enum class ConflictKind : std::uint8_t {
   virtual_mac,    // a foreign frame from a virtual MAC that we are MASTER of
   vrrp,           // VRRP with the number of our vhid, hence the same virtual MAC
   digest,         // CARP with our vhid and another key or address list
+  replay,         // rightly signed, but its counter or sequence was heard before
   trailer,        // its HMAC is right, but its trailer is missing or is none of ours
   clock           // its trailer is right, but older than our clock allows a stranger
 };
-inline constexpr std::size_t kConflictKinds = 6;
+inline constexpr std::size_t kConflictKinds = 7;
 
 struct Conflict {
   SlotIndex slot;

@@ -55,10 +55,11 @@ enum class Notice : std::uint8_t {
   virtual_mac_used,         // a foreign frame from our virtual MAC
   vrrp_heard,               // VRRP with our number, hence with our virtual MAC
   digest_differs,           // CARP with our vhid and another key or address list
+  forgery_suspected,        // koi: a counter or sequence that was heard before, refused
   trailer_refused,          // the HMAC is right, the signed trailer missing or not
   clock_differs             // the trailer is right, but older than 30 s, of an unknown sender
 };
-inline constexpr std::array<std::string_view, 13> kNoticeNames = {"duplicate-advertisement",
+inline constexpr std::array<std::string_view, 14> kNoticeNames = {"duplicate-advertisement",
                                                                   "bow-out-refused",
                                                                   "advbase-differs",
                                                                   "counter-went-back",
@@ -69,13 +70,15 @@ inline constexpr std::array<std::string_view, 13> kNoticeNames = {"duplicate-adv
                                                                   "virtual-mac-used",
                                                                   "vrrp-heard",
                                                                   "digest-differs",
+                                                                  "forgery-suspected",
                                                                   "trailer-refused",
                                                                   "clock-differs"};
 
 constexpr Notice notice_of(ConflictKind kind) {
   constexpr std::array<Notice, kConflictKinds> kNotices = {
-      Notice::address_claimed, Notice::virtual_mac_used, Notice::vrrp_heard,
-      Notice::digest_differs,  Notice::trailer_refused,  Notice::clock_differs};  // by ConflictKind
+      Notice::address_claimed, Notice::virtual_mac_used,  Notice::vrrp_heard,
+      Notice::digest_differs,  Notice::forgery_suspected, Notice::trailer_refused,
+      Notice::clock_differs};  // by ConflictKind
   return kNotices[static_cast<std::size_t>(kind)];
 }
 

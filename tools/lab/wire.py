@@ -150,12 +150,12 @@ class Tap:
     that box sent: frames that the bridge sends out of the port are left out.
     """
 
-    def __init__(self, namespace, iface, buffer_bytes=128 << 20, snap=None):
-        """snap: of each frame only so many bytes are kept."""
+    def __init__(self, namespace, iface, buffer_bytes=128 << 20, snap=None, only=None):
+        """snap: of each frame only so many bytes are kept. only: a packet filter; see filtered()."""
         with netns.inside(namespace):
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        if snap:
-            _cut(self._socket, snap)
+        if snap or only:
+            _attach(self._socket, only or filtered(length=snap))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
@@ -217,11 +217,26 @@ class Tap:
         return out
 
 
-def _cut(sock, length):
-    """A packet filter (BPF) of one instruction: return length."""
-    program = ctypes.create_string_buffer(struct.pack("@HBBI", 0x06, 0, 0, length), 8)
+_LOADS, _EQUAL, _RETURN = {1: 0x30, 2: 0x28, 4: 0x20}, 0x15, 0x06
+
+
+def filtered(*fields, length=65535):
+    """A packet filter (BPF): the first `length` bytes of frames in which all fields are as given.
+
+    A field is (offset, bytes), of 1, 2 or 4 bytes.
+    """
+    out = []
+    for i, (offset, value) in enumerate(fields):
+        out.append((_LOADS[len(value)], 0, 0, offset))
+        to_the_end = 2 * (len(fields) - i) - 1
+        out.append((_EQUAL, 0, to_the_end, int.from_bytes(value, "big")))
+    return out + [(_RETURN, 0, 0, length), (_RETURN, 0, 0, 0)]
+
+
+def _attach(sock, program):
+    raw = ctypes.create_string_buffer(b"".join(struct.pack("@HBBI", *i) for i in program))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER,
-                    struct.pack("@HP", 1, ctypes.addressof(program)))
+                    struct.pack("@HP", len(program), ctypes.addressof(raw)))
 
 
 def _frame(data, ancillary):

@@ -91,6 +91,7 @@ const std::map<Notice, std::function<SlotRig()>> kNoticeCircumstances = {
     {Notice::virtual_mac_used, [] { return SlotRig(backup()); }},
     {Notice::vrrp_heard, [] { return SlotRig(backup()); }},
     {Notice::digest_differs, [] { return SlotRig(backup()); }},
+    {Notice::forgery_suspected, [] { return SlotRig(backup()); }},
     {Notice::trailer_refused, [] { return SlotRig(backup()); }},
     {Notice::clock_differs, [] { return SlotRig(backup()); }},
 };

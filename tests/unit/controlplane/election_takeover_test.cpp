@@ -350,6 +350,7 @@ TEST(ElectionConflict, EachKindHasItsNotice) {
       {ConflictKind::virtual_mac, "virtual-mac-used"},
       {ConflictKind::vrrp, "vrrp-heard"},
       {ConflictKind::digest, "digest-differs"},
+      {ConflictKind::replay, "forgery-suspected"},
       {ConflictKind::trailer, "trailer-refused"},
       {ConflictKind::clock, "clock-differs"}};
   static_assert(std::size(names) == kConflictKinds);

@@ -19,6 +19,7 @@ constexpr std::pair<ConflictKind, Notice> kKinds[] = {
     {ConflictKind::virtual_mac, Notice::virtual_mac_used},
     {ConflictKind::vrrp, Notice::vrrp_heard},
     {ConflictKind::digest, Notice::digest_differs},
+    {ConflictKind::replay, Notice::forgery_suspected},
     {ConflictKind::trailer, Notice::trailer_refused},
     {ConflictKind::clock, Notice::clock_differs}};
 
@@ -76,7 +77,7 @@ TEST(LoopConflict, AMasterDefendsAddressAndVirtualMacByAnnouncing) {
 }
 
 TEST(LoopConflict, AnotherProtocolOrKeyIsNotAnsweredWithAnnouncements) {
-  for (const ConflictKind kind : {ConflictKind::vrrp, ConflictKind::digest}) {
+  for (const ConflictKind kind : {ConflictKind::vrrp, ConflictKind::digest, ConflictKind::replay}) {
     LoopRig rig;
     settled_master(rig);
     rig.up[0].try_send(conflict(kind));

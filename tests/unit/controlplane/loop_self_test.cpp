@@ -27,6 +27,19 @@ std::vector<SelfNoticed> run(LoopRig& rig, Duration time, std::size_t workers) {
   return rig.reports.take<SelfNoticed>();
 }
 
+// C6.4 refused
+TEST(LoopSelf, WhatItSentBeforeItsStartIsItsOwn) {  // T12: however late it comes back
+  const LoopRig rig;
+  const NodeId kOwn = test::lan_box(2).node_id;
+  const std::uint64_t highest = rig.board->own_counter.load();
+  EXPECT_EQ(auth::node_of(highest), kOwn);
+  auth::ReplayGuard guard;
+  for (const std::uint64_t sequence : {std::uint64_t{1}, LoopRig::kFirstSequence}) {
+    EXPECT_EQ(guard.check(auth::make_counter(sequence, kOwn), Family::ipv4, kOwn, highest),
+              auth::ReplayGuard::Result::own);
+  }
+}
+
 // C18.9 kept
 TEST(LoopSelf, ThreeLateTurnsAreReportedOnceAndTheirEndAsWell) {
   LoopRig rig;

@@ -111,7 +111,7 @@ TEST(AdvertReceiver, ChecksInTheirOrder) {
   ad.counter = theirs;
   EXPECT_EQ(world.verdict_on(frame(ad)), "taken");
   EXPECT_EQ(world.verdict_on(frame(ad)), "carp_replay");
-  ASSERT_EQ(world.up.messages.size(), 2U);  // the digest is a conflict
+  ASSERT_EQ(world.up.messages.size(), 3U);  // the digest is a conflict, and so is the replay
   EXPECT_NE(world.up.advert(1), nullptr);
   // What fails before the vhid is known is no slot's.
   for (const Verdict v :
@@ -300,6 +300,54 @@ TEST(AdvertReceiver, ReplayWithOtherParametersIsRefused) {  // T10, T11
         world.verdict_on(frame({.advskew = value, .advbase = value, .counter = counter_of(10)})),
         "carp_replay");
   }
+}
+
+// ---- forgery-suspected -------------------------------------------------------------------------
+
+std::size_t replays(const World& world) {
+  return static_cast<std::size_t>(std::count_if(
+      world.up.messages.begin(), world.up.messages.end(), [](const UpMessage& message) {
+        const auto* conflict = std::get_if<Conflict>(&message);
+        return conflict != nullptr && conflict->kind == ConflictKind::replay;
+      }));
+}
+
+// C6.10 kept
+TEST(AdvertReceiver, AnOldOrRepeatedCounterIsToldAtTheFirstPacketAndOnceASecond) {  // T10
+  for (const std::uint64_t sequence : {10U, 9U, 3U}) {
+    World world;
+    world.verdict_on(frame({.counter = counter_of(10)}));
+    EXPECT_EQ(replays(world), 0U);
+    const Bytes again = frame({.advskew = 0, .advbase = 0, .counter = counter_of(sequence)});
+    for (int i = 0; i < 9000; ++i) {
+      EXPECT_EQ(world.verdict_on(again), "carp_replay");
+      EXPECT_EQ(replays(world), 1U);
+      world.poll(100us);
+    }
+    for (int i = 0; i < 1100; ++i) world.poll(1ms);
+    world.verdict_on(again);
+    EXPECT_EQ(replays(world), 2U);
+    EXPECT_EQ(world.up.messages.size(), 3U);
+  }
+}
+
+// C6.10 kept
+TEST(AdvertReceiver, TheCopyThatAPeerSendsToUsBesideTheGroupsIsNoForgery) {
+  World world(TopologyBuilder()
+                  .port(kPortMac)
+                  .own(PortIndex(0), VlanId(0), kOwnIp)
+                  .peer(PortIndex(0), VlanId(0), kPeerIp)
+                  .group({.addresses = {kSharedIp}, .unicast = true})
+                  .build());
+  const Advert ad{.advskew = 7, .counter = counter_of(10)};
+  Advert copy = ad;
+  copy.ip.destination = kOwnIp;
+  EXPECT_EQ(world.verdict_on(frame(ad)), "taken");
+  EXPECT_EQ(world.verdict_on(frame(copy)), "carp_replay");
+  EXPECT_EQ(replays(world), 0U);
+  copy.advskew = 8;
+  EXPECT_EQ(world.verdict_on(frame(copy)), "carp_replay");
+  EXPECT_EQ(replays(world), 1U);
 }
 
 // ---- other dialects ----------------------------------------------------------------------------

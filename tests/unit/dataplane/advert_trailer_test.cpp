@@ -156,7 +156,9 @@ TEST(AdvertTrailer, IsJudgedAfterTheHmacAndBeforeTheCounter) {
 TEST(AdvertTrailer, SequencesGrowPerSourceAndSlot) {
   SignedWorld world(TrailerRule::required);
   EXPECT_EQ(world.hear({.sequence = at(kToday)}), "taken");
+  EXPECT_EQ(world.conflicts_of(ConflictKind::replay), 0U);
   EXPECT_EQ(world.hear({.sequence = at(kToday)}), "trailer_old");
+  EXPECT_EQ(world.conflicts_of(ConflictKind::replay), 1U);
   EXPECT_EQ(world.hear({.sequence = at(kToday) - 1}), "trailer_old");
   // Known: it may be as old as it likes by our clock, which may be the wrong one.
   world.utc(kToday + 3600s);

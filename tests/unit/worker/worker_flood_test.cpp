@@ -1,0 +1,89 @@
+// Floods and exhaustion: what control says and hears gets through (T15, T30).
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/worker/ring_rig.h"
+
+namespace koi::dataplane {
+namespace {
+
+using namespace test;  // NOLINT: the whole file is about its frames
+
+/// All that are left in the pool, taken as a flood takes them, until the end of the scope.
+class Drained {
+ public:
+  explicit Drained(rte_mempool* pool) {
+    while (rte_mbuf* mbuf = rte_pktmbuf_alloc(pool)) taken_.push_back(mbuf);
+  }
+  ~Drained() { rte_pktmbuf_free_bulk(taken_.data(), static_cast<unsigned>(taken_.size())); }
+  Drained(const Drained&) = delete;
+  Drained& operator=(const Drained&) = delete;
+  std::size_t count() const { return taken_.size(); }
+
+ private:
+  std::vector<rte_mbuf*> taken_;
+};
+
+TEST(WorkerFlood, T30_WithoutABufferForReceivedFramesAdvertisementsStillLeave) {
+  RingRig rig;
+  constexpr Term kTerm{5};
+  rig.board->slot(kLan).term.store(kTerm.value());
+  const Drained all(rig.data_pool);
+  ASSERT_EQ(all.count(), RingRig::kDataMbufs);
+  rig.start();
+  const Bytes bytes = frame(Advert{});
+  TransmitFrame ad;
+  ad.kind = FrameKind::advertisement;
+  ad.slot = kLan;
+  ad.term = kTerm;
+  ad.not_after = rig.clock.read() + 30s;
+  ad.lease = 20s;
+  ad.length = static_cast<std::uint16_t>(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), ad.bytes.begin());
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    ASSERT_TRUE(rig.down->try_send(ad));
+    EXPECT_TRUE(rig.eventually([&] { return rig.port_counters().transmitted.get() == n; }));
+    EXPECT_EQ(rig.take(), bytes);
+  }
+  rig.stop();
+  EXPECT_TRUE(rig.board->deadline(kLan, Family::ipv4).is_number_of(kTerm.value()));
+  EXPECT_EQ(rig.drops(DropReason::kFrameNoBuffer), 0U);
+}
+
+TEST(WorkerFlood, ForgeriesReachControlNotAtAllAndCostNoRealAdvertisement) {
+  constexpr std::uint64_t kReal = 200;
+  constexpr std::uint64_t kForgedForEach = 500;
+  RingRig rig({.sleeps = false});
+  rig.start();
+  // The peer's own address and MAC, its next counter, but not its key.
+  std::uint64_t sequence = 1;
+  const Instant began = rig.clock.read();
+  const auto put = [&](const Bytes& bytes) {
+    while (rte_mempool_avail_count(rig.data_pool) == 0 || !rig.put(bytes)) rig.listen();
+  };
+  for (std::uint64_t n = 0; n < kReal; ++n) {
+    const Bytes forged = frame({.counter = counter_of(sequence + 1000), .key = "forger"});
+    for (std::uint64_t i = 0; i < kForgedForEach; ++i) put(forged);
+    put(frame({.counter = counter_of(sequence++)}));
+    rig.listen();
+  }
+  constexpr std::uint64_t kForged = kReal * kForgedForEach;
+  EXPECT_TRUE(rig.eventually([&] { return rig.drops(DropReason::kCarpDigest) == kForged; }));
+  const double seconds = std::chrono::duration<double>(rig.clock.read() - began).count();
+  rig.stop();
+  EXPECT_EQ(rig.heard<VerifiedAdvert>().size(), kReal);
+  // One a second says that somebody has another key; nothing else came up but pauses of the thread.
+  const std::size_t told = rig.heard<Conflict>().size();
+  EXPECT_LE(told, 1 + static_cast<std::size_t>(seconds));
+  EXPECT_EQ(rig.messages.size(), kReal + told + rig.heard<PollGap>().size());
+  EXPECT_EQ(rig.drops(DropReason::kCarpReplay), 0U);
+  const double rate = static_cast<double>(kForged) / seconds;
+  std::printf("%.2f M forged/s, %zu of %llu real ones heard, %zu told of\n", rate / 1e6,
+              rig.heard<VerifiedAdvert>().size(), static_cast<unsigned long long>(kReal), told);
+}
+
+}  // namespace
+}  // namespace koi::dataplane
