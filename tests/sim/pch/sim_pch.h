@@ -1,5 +1,5 @@
-// What most of the simulator includes, compiled once: nothing of koi, whose #pragma once gcc forgets
-// where a compiler cache is used.
+// What most of the simulator includes, compiled once: nothing of koi, whose #pragma once gcc
+// forgets where a compiler cache is used.
 #include <algorithm>
 #include <array>
 #include <cstdint>

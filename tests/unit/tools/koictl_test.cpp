@@ -271,7 +271,9 @@ TEST(Koictl, KeygenFavoursNoCharacter) {
   }
   EXPECT_EQ(count.size(), 63U);  // and the newline
   for (const auto& [c, times] : count) {
-    if (c != '\n') EXPECT_NEAR(times, 306, 100) << c;
+    if (c != '\n') {
+      EXPECT_NEAR(times, 306, 100) << c;
+    }
   }
 }
 
