@@ -66,6 +66,7 @@ byte deaf, dead;          /* the box that hears nothing, the box that never runs
 #define M_L1_DEADLINE R(2)       /* an answer needs no deadline */
 #define M_L1_POLL R(3)           /* neither one's own polls nor the other receivers' must be fresh */
 #define M_L1_LATE R(4)           /* what was allowed at the poll may be sent at any time */
+#define M_L1_TAKEN R(25)         /* of another receiver its last poll counts, though what it took is not stamped yet */
 #define M_L1_FAMILY R(5)         /* the first family's deadline is enough */
 #define M_L2_NEW R(6)            /* each reign has the same term */
 #define M_L2_FIRST R(7)          /* the board's term is written after the view was pushed */
@@ -166,6 +167,8 @@ byte fa[BOXES], la[BOXES];               /* age of the reign's first (5: none) a
 #define c_late(b) late[(b)*THREADS + WORKERS]
 
 /* ==== L1 ==== */
+/* Of another worker: since when it may have an advertisement that it has not stamped. */
+#define waits_since(g) (wtop[g] || M_L1_TAKEN -> lp[g] : pg[g] + lp[g])
 inline judge(g) {                /* ho[g]: for how many ticks what is allowed now may still be handed to the driver */
 	ho[g] = 0;
 	if :: wv[g] && (!hold[g] || M_L8) ->
@@ -179,8 +182,8 @@ inline judge(g) {                /* ho[g]: for how many ticks what is allowed no
 		do :: f <= last_worker(box(g)) ->  /* each receiver, this one included */
 			if :: ho[g] && !M_L1_POLL ->
 				if :: pg[g] + lp[g] > TOLERANCE && f == g -> ho[g] = 0
-				   :: lp[f] > TOLERANCE && f != g -> ho[g] = 0
-				   :: else -> ho[g] = min(ho[g], TOLERANCE+1 - (f == g -> pg[g] + lp[g] : lp[f])) fi
+				   :: waits_since(f) > TOLERANCE && f != g -> ho[g] = 0
+				   :: else -> ho[g] = min(ho[g], TOLERANCE+1 - (f == g -> pg[g] + lp[g] : waits_since(f))) fi
 			   :: else fi;
 			if :: f != g && gp[f] && !M_L8 && !M_L8_OTHER -> ho[g] = 0 :: else fi;
 			f++
