@@ -24,10 +24,12 @@ void WorkerLease::begin_poll(Instant now) {
       words.gap_acknowledged.load(std::memory_order_acquire) == gap_) {
     hold_ = false;
   }
+  const Instant before = started_ ? poll_ : now;
   poll_ = now;
   hand_over_by_ = Instant::max();
   ++judged_;
   if (!started_ || gap || now - published_ >= kPublishEvery) {
+    words.handled.store(before.time_since_epoch().count(), std::memory_order_release);
     words.polled.store(now.time_since_epoch().count(), std::memory_order_release);
     published_ = now;
   }
@@ -79,14 +81,16 @@ bool WorkerLease::every_receiver_listens(const PortView& port, const SlotWords& 
     const auto w = static_cast<std::uint8_t>(std::countr_zero(left));
     const WorkerWords& words = board_.worker(WorkerIndex(w));
     if (WorkerIndex(w) != self_) {
-      const Instant polled = board_.polled(WorkerIndex(w));
-      if (poll_ - polled > kTolerance) return false;
+      // Not its last poll: what that took may not be stamped yet, and may have waited since the one
+      // before.
+      const Instant handled = board_.handled(WorkerIndex(w));
+      if (poll_ - handled > kTolerance) return false;
       // Another worker's gap may hide a better master's advertisement just as our own may (L8).
       if (words.gap.load(std::memory_order_acquire) !=
           words.gap_acknowledged.load(std::memory_order_acquire)) {
         return false;
       }
-      claim_possible_since(polled);
+      claim_possible_since(handled);
     }
     const Stamp heard = Stamp::from_word(slot.heard[w].load(std::memory_order_acquire));
     if (heard.number() != slot.acknowledged[w].load(std::memory_order_acquire)) {

@@ -57,6 +57,8 @@ byte handovers;           /* how often a master may be told to hand over */
 byte preempt;             /* 1: a better box takes over from a worse one */
 byte first;               /* the box that is a settled master at the start, NONE: all BACKUP */
 byte soon;                /* 1: their timers end in the first tick, all together */
+byte clutter;             /* bursts of other frames that may stand in a late worker's queue before the advertisements */
+byte flood;               /* 1: the queue of a worker that has not polled for more than 1 ms is full */
 byte deaf, dead;          /* the box that hears nothing, the box that never runs; NONE: none */
 
 /* The mutants: each takes one rule, or one part of it, away. */
@@ -99,6 +101,8 @@ byte deaf, dead;          /* the box that hears nothing, the box that never runs
 #define MASTER 1
 #define ADVERT 16                /* a message is its kind plus its sender */
 #define BOW_OUT 32
+#define OTHER 64                 /* not an advertisement */
+#define is_ad(m) (m && m != OTHER)
 #define sender(m) (m & 15)
 #define is_bow_out(m) (m & BOW_OUT)
 #define dec1(v) v = (v > 0 -> v-1 : 0)
@@ -141,6 +145,9 @@ bit hold[ALL_WORKERS], ge[ALL_WORKERS];  /* L8: silent; the queue was empty sinc
 byte ho[ALL_WORKERS];                    /* within a turn: answers allowed, ticks left to hand them over; 0 none */
 byte k[ALL_WORKERS];                     /* within a turn: message in hand */
 byte fk[BOXES], ft[BOXES], t0[BOXES];    /* frame in hand: kind, term, lease counted from the look at the clock */
+#ifdef DRAINED
+byte ma[ALL_WORKERS], da[ALL_WORKERS];   /* age of the open series' start, and of the one that last found it empty */
+#endif
 /* ---- control ---- */
 bit role[BOXES], sd[BOXES];              /* sd: stepping down, L10 */
 byte myt[BOXES];                         /* term of the reign */
@@ -167,8 +174,16 @@ byte fa[BOXES], la[BOXES];               /* age of the reign's first (5: none) a
 #define c_late(b) late[(b)*THREADS + WORKERS]
 
 /* ==== L1 ==== */
-/* Of another worker: since when it may have an advertisement that it has not stamped. */
+/* Since when an advertisement may have been waiting that is not stamped: in this worker, and in another one. As built
+ * from the poll before, which is wrong where that did not empty the queue (CLUTTER); with -DDRAINED from the last
+ * moment as of which it is known to have been emptied. */
+#ifdef DRAINED
+#define own_since(g) da[g]
+#define waits_since(g) da[g]
+#else
+#define own_since(g) (pg[g] + lp[g])
 #define waits_since(g) (wtop[g] || M_L1_TAKEN -> lp[g] : pg[g] + lp[g])
+#endif
 inline judge(g) {                /* ho[g]: for how many ticks what is allowed now may still be handed to the driver */
 	ho[g] = 0;
 	if :: wv[g] && (!hold[g] || M_L8) ->
@@ -181,9 +196,9 @@ inline judge(g) {                /* ho[g]: for how many ticks what is allowed no
 		f = first_worker(box(g));
 		do :: f <= last_worker(box(g)) ->  /* each receiver, this one included */
 			if :: ho[g] && !M_L1_POLL ->
-				if :: pg[g] + lp[g] > TOLERANCE && f == g -> ho[g] = 0
+				if :: own_since(g) > TOLERANCE && f == g -> ho[g] = 0
 				   :: waits_since(f) > TOLERANCE && f != g -> ho[g] = 0
-				   :: else -> ho[g] = min(ho[g], TOLERANCE+1 - (f == g -> pg[g] + lp[g] : waits_since(f))) fi
+				   :: else -> ho[g] = min(ho[g], TOLERANCE+1 - (f == g -> own_since(g) : waits_since(f))) fi
 			   :: else fi;
 			if :: f != g && gp[f] && !M_L8 && !M_L8_OTHER -> ho[g] = 0 :: else fi;
 			f++
@@ -217,23 +232,31 @@ inline begin_poll(g) {
 	if :: pg[g] > TOLERANCE -> hold[g] = 1; gp[g] = 1; ge[g] = 0; if :: gr[g] -> gr[g] = 2 :: else fi
 	   :: else fi;
 	if :: hold[g] && ge[g] && (!gp[g] || M_L8_ACK) -> hold[g] = 0 :: else fi;
-	if :: !op[g] -> op[g] = 1; pb[g] = 1 :: else fi
+	if :: !op[g] -> op[g] = 1; pb[g] = 1;
+#ifdef DRAINED
+		ma[g] = 0
+#endif
+	   :: else fi
 }
 inline stamp(g) {
 	if :: M_L7 || (M_L7_ROLE && !wv[g]) -> skip
 	   :: else ->
-		if :: hn[box(g)] == 0 -> ha[box(g)] = (M_L7_SINCE -> 0 : (hold[g] && !ge[g] -> TOLERANCE+1 : min(pg[g] + lp[g], TOLERANCE+1)))
+		if :: hn[box(g)] == 0 -> ha[box(g)] = (M_L7_SINCE -> 0 : (hold[g] && !ge[g] -> TOLERANCE+1 : min(own_since(g), TOLERANCE+1)))
 		   :: else fi;
 		hn[box(g)]++ fi
 }
 inline end_poll(g) {             /* it brought nothing: what came before it is in the up ring */
 	if :: op[g] && !(receives(g) && over[box(g)]) ->
+#ifdef DRAINED
+		da[g] = ma[g]; ma[g] = 0;
+#endif
 		op[g] = 0; em[g] = em[g] || pb[g]; pb[g] = 0;
 		if :: hold[g] && !ge[g] -> ge[g] = 1; gr[g] = 1;
 			if :: receives(g) -> gl[g] = gl[g] || missed[box(g)]; missed[box(g)] = 0 :: else fi
 		   :: else fi
 	   :: else fi
 }
+#define flooded(b) (flood && lp[last_worker(b)] > TOLERANCE)
 inline send(b, m) {              /* the driver has it */
 	f = 0;
 	do :: f < BOXES ->
@@ -241,7 +264,7 @@ inline send(b, m) {              /* the driver has it */
 #if WIRE > 0
 		   :: else -> wire[f]!m
 #else
-		   :: else -> if :: nfull(rx[f]) -> rx[f]!m :: full(rx[f]) -> missed[f] = 1 fi
+		   :: else -> if :: nfull(rx[f]) && !flooded(f) -> rx[f]!m :: full(rx[f]) || flooded(f) -> missed[f] = 1 fi
 #endif
 		fi; f++
 	   :: else -> break od; f = 0
@@ -257,12 +280,13 @@ inline send(b, m) {              /* the driver has it */
 /* ==== the worker's steps, in the order of dataplane/worker.cpp ==== */
 inline w_poll(g) {
 	wtop[g] = 0; begin_poll(g);
-	if :: receives(g) && nempty(rx[box(g)]) -> rx[box(g)]?k[g] :: !receives(g) || empty(rx[box(g)]) -> skip fi
+	if :: !k[g] && receives(g) && nempty(rx[box(g)]) -> rx[box(g)]?k[g]
+	   :: k[g] || !receives(g) || empty(rx[box(g)]) -> skip fi
 }
 inline w_judge(g) {              /* L7: the message was stamped before it is queued */
-	if :: k[g] && nfull(up[box(g)]) && !over[box(g)] -> up[box(g)]!k[g]
-	   :: k[g] && (full(up[box(g)]) || over[box(g)]) -> over[box(g)] = 1
-	   :: !k[g] -> skip fi;
+	if :: is_ad(k[g]) && nfull(up[box(g)]) && !over[box(g)] -> up[box(g)]!k[g]
+	   :: is_ad(k[g]) && (full(up[box(g)]) || over[box(g)]) -> over[box(g)] = 1
+	   :: !is_ad(k[g]) -> skip fi;
 	judge(g)
 }
 inline w_answer(g) { answer(g); if :: !k[g] -> end_poll(g) :: else fi; k[g] = 0 }
@@ -302,8 +326,10 @@ proctype Worker(byte g) {
 		frame_in_time(g);
 #endif
 		w_rest(g) }
-	:: d_step { (w_work(g) && w_late(g)) -> w_poll(g) }
-		if :: k[g] -> d_step { stamp(g) } :: else fi;
+	:: atomic { (w_work(g) && w_late(g)) ->
+		if :: receives(g) && nempty(rx[box(g)]) && clutter -> clutter--; k[g] = OTHER :: true fi;
+		d_step { w_poll(g) } }
+		if :: is_ad(k[g]) -> d_step { stamp(g) } :: else fi;
 		d_step { w_judge(g) }
 		d_step { w_answer(g) }
 		if :: pv[g] != NONE -> d_step { w_adopt(g) } :: else fi;
@@ -472,6 +498,9 @@ proctype Control(byte b) {
 /* ==== the clock ==== */
 inline age_worker(g) {
 	inc(lp[g], TOLERANCE+1); wd[g] = 0;
+#ifdef DRAINED
+	inc(da[g], TOLERANCE+1); if :: op[g] -> inc(ma[g], TOLERANCE+1) :: else fi;
+#endif
 	if :: !M_L1_LATE -> dec1(ho[g]) :: else fi
 }
 inline age_box(b) {
@@ -558,6 +587,7 @@ init { byte i; d_step {
 		now.removed = setting("REMOVED", 0); now.pauses = setting("PAUSES", 1); now.handovers = setting("HANDOVERS", 0);
 		now.preempt = setting("PREEMPT", 1); now.first = setting("FIRST", 15); now.soon = setting("SOON", 0);
 		now.deaf = setting("DEAF", 15); now.dead = setting("DEAD", 15);
+		now.clutter = setting("CLUTTER", 0); now.flood = setting("FLOOD", 0);
 	};
 	budget = pauses; hands = handovers;
 	do :: i < BOXES -> mdt[i] = (soon -> 1 : MASTER_DOWN(i)); tk[i] = NONE; mast[i] = (first == i -> NONE : first); ctop[i] = 1;

@@ -209,7 +209,24 @@ TEST_F(LeaseAnswer, L1_AnotherReceiversPollTooOld) {
 
 TEST_F(LeaseAnswer, L1_AnotherReceiverThatNeverPolled) {
   promote();
-  board->worker(kSecond).polled.store(0);
+  board->worker(kSecond).handled.store(0);
+  EXPECT_EQ(answer(), "no_lease");
+}
+
+// It polled in time, but what it took has waited since the poll before and is not stamped yet.
+TEST_F(LeaseAnswer, L1_AnotherReceiverBetweenPollAndStamp) {
+  promote();
+  pass(500us);
+  const Instant before = now;
+  now += 900us;
+  poll(first, now);
+  second.begin_poll(now);  // takes the better master's advertisement, and is paused
+  ASSERT_EQ(gap_of(kSecond), 0U);
+  EXPECT_EQ(answer(), "ok");
+  EXPECT_TRUE(first.in_time(before + 1ms));
+  EXPECT_FALSE(first.in_time(before + 1ms + 1us));
+  now += 200us;
+  poll(first, now);
   EXPECT_EQ(answer(), "no_lease");
 }
 
