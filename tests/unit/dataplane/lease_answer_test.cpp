@@ -254,6 +254,7 @@ TEST_F(LeaseAnswer, L1_AnotherReceiversGap) {
   poll(first, now - 500us);
   poll(first, now);
   poll(second, now);
+  poll_both(100us);
   ASSERT_EQ(gap_of(kSecond), 1U);
   ASSERT_EQ(gap_of(kFirst), 0U);
   EXPECT_EQ(answer(), "no_lease");
