@@ -90,6 +90,8 @@ byte deaf, dead;          /* the box that hears nothing, the box that never runs
 #define M_L10 R(23)              /* the bow-out goes first */
 #define M_L11 R(24)              /* a reign begins with a lease */
 
+#define M_REPLY R(26)            /* a MASTER does not answer a worse advertisement with its own at once */
+
 #define NONE 15
 #define TOLERANCE 1
 #define GUARD 1
@@ -403,7 +405,7 @@ inline promote(b) {              /* L2, L11 */
 inline hear(b, m) {              /* controlplane/election/step.cpp */
 	if :: role[b] == MASTER && is_bow_out(m) -> skip
 	   :: role[b] == MASTER && !is_bow_out(m) && sender(m) < b -> to_backup(b); mast[b] = sender(m)
-	   :: role[b] == MASTER && !is_bow_out(m) && sender(m) > b -> fr[b] = ADVERT; adt[b] = INTERVAL
+	   :: role[b] == MASTER && !is_bow_out(m) && sender(m) > b -> if :: !M_REPLY -> fr[b] = ADVERT; adt[b] = INTERVAL :: else fi
 	   :: role[b] == BACKUP && is_bow_out(m) ->
 		if :: mast[b] == sender(m) && tk[b] == NONE ->   /* the next best rises at once, the third a tick later */
 			tk[b] = (b - (sender(m) < b -> 1 : 0) > 0 -> 1 : 0);
