@@ -88,10 +88,10 @@ struct SlotWords {
 struct WorkerWords {
   // writer: the worker
   alignas(64) std::atomic<std::int64_t> polled{
-      0};                                 // ns: start of its last poll, at most 100 µs old
-  std::atomic<std::int64_t> handled{0};   // ns: start of the poll before; what it brought is stamped
-  std::atomic<std::int64_t> emptied{0};   // ns: start of its last poll that emptied all queues
-  std::atomic<std::uint32_t> gap{0};      // number of its last gap (L8)
+      0};                                // ns: start of its last poll, at most 100 µs old
+  std::atomic<std::int64_t> handled{0};  // ns: start of the poll before; what it brought is stamped
+  std::atomic<std::int64_t> emptied{0};  // ns: start of its last poll that emptied all queues
+  std::atomic<std::uint32_t> gap{0};     // number of its last gap (L8)
   std::atomic<std::uint64_t> adopted{0};  // number of the view in use
 
   // writer: control
