@@ -62,7 +62,7 @@ class SlotBoardThreads : public ::testing::Test {
 
   const std::unique_ptr<SlotBoard> board = std::make_unique<SlotBoard>();
   WorkerLease lease{*board, kWorker};
-  Payload payload = Payload(kRounds + 1);
+  Payload payload = Payload(kRounds + 2);
 
  private:
   std::atomic<bool> written_{false};
@@ -131,11 +131,10 @@ TEST_F(SlotBoardThreads, DeadlineIsOneWord) {
 TEST_F(SlotBoardThreads, GapIsThereBeforeThePollThatEndsIt) {
   // Every poll of this worker is a gap: whoever sees it awake sees the gap as well (L1, L8).
   const auto worker = [&] {
-    for (std::uint32_t n = 0; n <= kRounds; ++n) {
+    for (std::uint32_t n = 0; n <= kRounds + 1; ++n) {  // the last one makes the one before known
       payload[n] = payload_of(n);
       lease.begin_poll(kStart + n * 2ms);
     }
-    lease.begin_poll(kStart + (kRounds + 1) * 2ms);  // which makes the last one known
   };
   const auto other = [&] {
     follow(
