@@ -50,11 +50,14 @@ class Change:
     overlap: float     # on either side, for how long both used one
     stale: int         # frames of the new box that used one before it had advertised
     late: float        # the client's own delay in sending: noise
+    held: bool = False  # the machine held an owner for longer than its lease meanwhile, so that it
+                        # gave way once more: not the change that was asked for
 
     def __str__(self):
         return (f"{self.kind:9} udp {self.udp:6.1f}  tcp {self.tcp:6.1f}  silent {self.silent:6.1f}"
                 f"  then forwarding {self.forwarding:5.1f}  both {self.overlap:.2f}"
-                f"  stale {self.stale}  (client late {self.late:.1f})")
+                f"  stale {self.stale}  (client late {self.late:.1f})"
+                + ("  an owner was held beyond its lease" if self.held else ""))
 
 
 class Firewalls:
@@ -124,7 +127,7 @@ class Firewalls:
         for observer in self.observers.values():
             observer.clear()
         time.sleep(0.02)  # some frames of the old box, for the figure's near end
-        began = time.time_ns()
+        began, expired = time.time_ns(), self._expired()
         act()
         self.owned_by(heir)
 
@@ -136,7 +139,11 @@ class Firewalls:
         late = stalls.pop("late")
         worst = {kind: max(kinds[kind]["stall"] for kinds in stalls.values())
                  for kind in ("udp", "tcp")}
-        return Change(kind, **worst, **self._seen(heir), late=late)
+        return Change(kind, **worst, **self._seen(heir), late=late,
+                      held=self._expired() != expired)
+
+    def _expired(self):
+        return sum(box.log_text().count("MASTER -> BACKUP: lease expired") for box in self.boxes)
 
     def _seen(self, heir):
         """What a passive observer says."""
