@@ -1,4 +1,5 @@
-"""100,000 frames, decoded by koi's parsers and by Scapy: the same fields, the same verdict.
+"""Frames (25,000, or KOI_DECODE_FRAMES), decoded by koi's parsers and by Scapy: the same fields, the
+same verdict.
 
 Scapy builds the templates; bytes are then changed, cut off and appended, and for half of them the
 checksums are put right again, so that what lies behind the checksum is reached as well.
@@ -21,7 +22,7 @@ from scapy.all import (ARP, ICMP, IP, Dot1Q, Ether, ICMPv6EchoReply, ICMPv6EchoR
 from lab import carp, wire6
 from scapy_decode import decode
 
-FRAMES = 100_000
+FRAMES = int(os.environ.get("KOI_DECODE_FRAMES", 25_000))
 SEED = 20261125
 MAC = "02:00:00:00:00:77"
 
