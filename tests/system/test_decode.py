@@ -16,8 +16,8 @@ import pytest
 from scapy.all import (ARP, ICMP, IP, Dot1Q, Ether, ICMPv6EchoReply, ICMPv6EchoRequest,
                        ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, ICMPv6NDOptMTU,
                        ICMPv6NDOptSrcLLAddr, ICMPv6ND_RS, IPv6, IPv6ExtHdrDestOpt,
-                       IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN, Raw,
-                       RouterAlert)
+                       IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, IPOption_NOP,
+                       PadN, Raw, RouterAlert)
 
 from lab import carp, wire6
 from scapy_decode import decode
@@ -46,6 +46,7 @@ def _templates():
         head / Dot1Q(vlan=0) / arp, head / tag / Dot1Q(vlan=21) / arp,
         head / ip / ping, head / ip / ping / Raw(bytes(range(57))), head / tag / ip / ping,
         head / ip / ICMP(type=0), head / ip / ICMP(type=13), head / ip / Raw(bytes(30)),
+        head / IP(src="192.0.2.77", dst="192.0.2.1", options=IPOption_NOP()) / ping,
         head / IP(src="192.0.2.2", dst="224.0.0.18", ttl=255, proto=112, tos=16, flags="DF")
         / advert,
         head / tag / IP(src="192.0.2.2", dst="224.0.0.18", ttl=255, proto=112) / advert
@@ -53,6 +54,7 @@ def _templates():
         head / IP(src="192.0.2.77", dst="192.0.2.1", flags="MF") / ping,
         head / IPv6(src="fe80::2", dst="ff02::12", hlim=255, nh=112) / advert,
         head / ip6 / ns / source, head / ip6 / ns, head / tag / ip6 / ns / source,
+        head / ip6 / ICMPv6ND_NS(tgt="ff02::1") / source,
         head / ip6 / ns / ICMPv6NDOptMTU() / source / source,
         head / IPv6(src="::", dst="ff02::1:ff00:1", hlim=255) / ns,
         head / IPv6(src="::", dst="ff02::1:ff00:1", hlim=255) / ns / source,
