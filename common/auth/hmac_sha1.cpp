@@ -40,6 +40,11 @@ HmacSha1::HmacSha1(std::span<const std::byte> key) {
   outer_ = start(key, std::byte{0x5c});
 }
 
+HmacSha1::~HmacSha1() {
+  OPENSSL_cleanse(&inner_, sizeof inner_);
+  OPENSSL_cleanse(&outer_, sizeof outer_);
+}
+
 void HmacSha1::absorb(std::span<const std::byte> bytes) {
   SHA1_Update(&inner_, bytes.data(), bytes.size());
 }

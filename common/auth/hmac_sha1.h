@@ -22,6 +22,7 @@ class HmacSha1 {
   explicit HmacSha1(std::span<const std::byte> key);
   HmacSha1(const HmacSha1&) = default;
   HmacSha1& operator=(const HmacSha1&) = default;
+  ~HmacSha1();  // wipes: who has the states can sign
 
   /// Appends to what every later message begins with. Set-up only, not on a worker.
   void absorb(std::span<const std::byte> bytes);

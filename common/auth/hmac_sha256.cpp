@@ -39,6 +39,11 @@ HmacSha256::HmacSha256(std::span<const std::byte> key) {
   outer_ = start(key, std::byte{0x5c});
 }
 
+HmacSha256::~HmacSha256() {
+  OPENSSL_cleanse(&inner_, sizeof inner_);
+  OPENSSL_cleanse(&outer_, sizeof outer_);
+}
+
 Sha256Digest HmacSha256::finish(std::initializer_list<std::span<const std::byte>> parts) const {
   SHA256_CTX inner = inner_;
   for (const std::span<const std::byte> part : parts) {

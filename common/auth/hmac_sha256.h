@@ -17,6 +17,9 @@ class HmacSha256 {
  public:
   /// The key is zero padded to 64 bytes. REQUIRES: key.size() <= 64.
   explicit HmacSha256(std::span<const std::byte> key);
+  HmacSha256(const HmacSha256&) = default;
+  HmacSha256& operator=(const HmacSha256&) = default;
+  ~HmacSha256();  // wipes: who has the states can sign
 
   /// The HMAC of the parts in their order.
   Sha256Digest finish(std::initializer_list<std::span<const std::byte>> parts) const;

@@ -1,7 +1,9 @@
 #include "common/auth/hmac_sha1.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
+#include <memory>
 #include <type_traits>
 
 #include <gtest/gtest.h>
@@ -96,7 +98,15 @@ TEST(HmacSha1, FinishLeavesThePreparedStateAlone) {
   EXPECT_NE(hmac.finish(from_text("for nothing?")), copy.finish(from_text("for nothing?")));
 }
 
-TEST(HmacSha1, IsAPlainValue) { EXPECT_TRUE(std::is_trivially_copyable_v<HmacSha1>); }
+TEST(HmacSha1, IsAValue) { EXPECT_TRUE(std::is_nothrow_copy_constructible_v<HmacSha1>); }
+
+/// Who has the states can sign, and finds them in freed memory.
+TEST(HmacSha1, LeavesNothingBehind) {
+  alignas(HmacSha1) std::array<std::byte, sizeof(HmacSha1)> memory;
+  std::destroy_at(new (memory.data()) HmacSha1(from_text("Jefe")));
+  EXPECT_TRUE(
+      std::all_of(memory.begin(), memory.end(), [](std::byte b) { return b == std::byte{}; }));
+}
 
 // C5.8 kept, C5.8 refused
 TEST(DigestsEqual, EveryBitCounts) {
