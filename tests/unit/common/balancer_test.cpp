@@ -10,6 +10,7 @@
 
 #include "common/auth/balance_key.h"
 #include "test_bytes.h"
+#include "tests/support/sample.h"
 
 namespace koi::balance {
 namespace {
@@ -169,7 +170,7 @@ void expect_even(const Balancer& balancer, std::uint32_t clients) {
 }
 
 TEST(Balancer, SharesOfAHundredThousandClientsAreEven) {
-  for (unsigned n = 1; n <= kMaxMembers; ++n) {
+  for (unsigned n = 1; n <= kMaxMembers; n += test::kStride) {
     expect_even(sip(By::mac, n), 100'000);
     expect_even(sip(By::ip, n), 100'000);
     expect_even(Balancer::openbsd(from_text("secret"), n), 100'000);
@@ -177,6 +178,7 @@ TEST(Balancer, SharesOfAHundredThousandClientsAreEven) {
 }
 
 TEST(Balancer, SharesOfAMillionClientsAreEven) {
+  if (test::kStride > 1) GTEST_SKIP() << "a million hashes are for an ordinary build";
   for (const unsigned n : {2U, 3U, 7U, 32U}) {
     expect_even(sip(By::mac, n), 1'000'000);
     expect_even(Balancer::openbsd(from_text("secret"), n), 1'000'000);

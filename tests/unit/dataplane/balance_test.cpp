@@ -8,6 +8,7 @@
 
 #include "dataplane/shared_slot.h"
 #include "tests/support/balanced.h"
+#include "tests/support/sample.h"
 
 namespace koi::dataplane {
 namespace {
@@ -196,7 +197,7 @@ TEST_F(BalancedGroup, AHundredThousandClientsAlsoDuringATakeover) {
     boxes.push_back(std::make_unique<World>(topology));
     boxes[b]->reign(SlotIndex(static_cast<std::uint16_t>(b)));
   }
-  constexpr unsigned kClients = 100'000;
+  constexpr unsigned kClients = 100'000 / test::kStride;
   /// How many clients each box answers; none of them is answered by two.
   const auto shares = [&] {
     std::vector<unsigned> share(3);
