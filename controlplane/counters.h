@@ -1,7 +1,7 @@
 #pragma once
 
 #include <array>
-#include <vector>
+#include <deque>
 
 #include "common/contract/counters.h"
 #include "controlplane/election/step.h"
@@ -18,7 +18,8 @@ struct ControlCounters {
 
   explicit ControlCounters(std::size_t slot_count) : slots(slot_count) {}
 
-  std::vector<Slot> slots;
+  /// By SlotIndex. Only the service thread makes it grow; control keeps the places of its slots.
+  std::deque<Slot> slots;
   Histogram takeover;       // last heard advertisement to first announcement
   Histogram late;           // how much later than planned a turn began
   Counter frames_dropped;   // the down ring was full

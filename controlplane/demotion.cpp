@@ -38,6 +38,19 @@ std::vector<DemotionCause> DemotionLedger::expire(Instant now) {
   return clear_if([now](const DemotionCause& c) { return c.until && *c.until <= now; });
 }
 
+void DemotionLedger::renumber(const std::vector<std::optional<std::uint16_t>>& where) {
+  for (DemotionCause& cause : causes_) {
+    if (!cause.groups) continue;
+    std::vector<std::uint16_t> groups;
+    for (const std::uint16_t group : *cause.groups) {
+      if (where[group]) groups.push_back(*where[group]);
+    }
+    std::sort(groups.begin(), groups.end());
+    cause.groups = std::move(groups);
+  }
+  clear_if([](const DemotionCause& c) { return c.groups && c.groups->empty(); });
+}
+
 std::uint8_t DemotionLedger::total(std::size_t group) const {
   std::int64_t sum = 0;
   for (const DemotionCause& cause : causes_) {

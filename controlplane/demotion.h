@@ -55,6 +55,10 @@ class DemotionLedger {
   /// Removes those whose time is over. Returns them.
   std::vector<DemotionCause> expire(Instant now);
 
+  /// The groups have other positions: by the old one the new one; none: it has gone. Causes that
+  /// concern no group any more go with it.
+  void renumber(const std::vector<std::optional<std::uint16_t>>& where);
+
   /// Of everything that concerns the group; saturates at 255.
   std::uint8_t total(std::size_t group) const;
   /// Of the causes that concern the whole node; saturates at 255.

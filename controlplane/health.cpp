@@ -90,6 +90,39 @@ void Health::add_tracks(const std::vector<std::vector<std::uint16_t>>& tied) {
   }
 }
 
+void Health::config_changed(DemotionLedger& ledger, Instant now) {
+  const std::vector<Check> before = std::exchange(checks_, {});
+  std::vector<Effect> said = std::exchange(effects_, {});
+  start_ = now;
+  const auto tied = tied_groups(config_->groups);
+  add_links(tied);
+  add_tracks(tied);
+  for (Check& check : checks_) {
+    const auto known = std::find_if(before.begin(), before.end(), [&](const Check& b) {
+      return b.name == check.name && same_check(b.track, check.track);
+    });
+    if (known == before.end()) continue;
+    check.healthy = known->healthy;
+    check.silent = known->silent;
+    check.detail = known->detail;
+    check.last_report = known->last_report;
+  }
+  // Those that go on are not taken back: nobody is to see the sum fall and rise again.
+  for (Effect& effect : effects_) {
+    effect.there = std::any_of(ledger.list().begin(), ledger.list().end(), [&](const auto& c) {
+      return !c.commanded && c.name == effect.name && c.groups == effect.groups;
+    });
+  }
+  ledger.clear_if([&](const DemotionCause& c) {
+    const bool ours = std::any_of(said.begin(), said.end(),
+                                  [&](const Effect& e) { return e.there && e.name == c.name; });
+    const bool goes_on = std::any_of(effects_.begin(), effects_.end(), [&](const Effect& e) {
+      return e.name == c.name && c.groups == e.groups;
+    });
+    return !c.commanded && ours && !goes_on;
+  });
+}
+
 std::size_t Health::check_for(const config::Group& group, const config::Track& track,
                               Instant start) {
   bool name_is_taken = false;

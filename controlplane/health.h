@@ -40,6 +40,10 @@ class Health {
   /// `config` is not owned. Everything is in order at first.
   Health(const config::Config& config, Instant start);
 
+  /// The configuration has become another one, in place, and the ledger goes by it. A check that
+  /// was there before keeps its results; what links and checks said is taken back and said anew.
+  void config_changed(DemotionLedger& ledger, Instant now);
+
   const std::vector<Check>& checks() const { return checks_; }
 
   /// Takes a result of koi-agent. Returns false iff there is no such check.

@@ -19,6 +19,8 @@ struct Interface {
   Ipv6Address link_local;  // all zero: none
   TrafficClass traffic;
   std::uint8_t pcp = 6;  // 802.1Q priority, where the VLAN is not 0
+
+  bool operator==(const Interface&) const = default;
 };
 
 }  // namespace koi::controlplane

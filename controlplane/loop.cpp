@@ -42,7 +42,6 @@ ControlLoop::ControlLoop(const Setup& setup, Plan plan)
       segments_(plan.places, 0x9e3779b9U * (setup.node.value() + 1U)),
       ears_(counters_of(setup.workers)),
       self_watch_(setup.workers.size(), setup.stall_after),
-      ties_(std::move(plan.ties)),
       sequence_(setup.first_sequence),
       ceiling_(setup.sequence_ceiling),
       trailer_sequence_(setup.first_trailer, setup.trailer_ceiling),
@@ -51,14 +50,11 @@ ControlLoop::ControlLoop(const Setup& setup, Plan plan)
   // C6.4, also for what we sent before this start.
   board_.own_counter.store(auth::make_counter(sequence_, setup.node), std::memory_order_release);
   slots_.reserve(plan.slots.size());
-  for (SlotPlan& slot : plan.slots) slots_.emplace_back(std::move(slot));
-  glances_.resize(slots_.size());
-  released_.resize(slots_.size(), true);
-  for (std::size_t t = 0; t < ties_.size(); ++t) {
-    for (const SlotIndex slot : ties_[t]) {
-      slots_[slot.value()].tie = static_cast<std::uint16_t>(t);
-    }
+  for (std::size_t i = 0; i < plan.slots.size(); ++i) {
+    slots_.emplace_back(std::move(plan.slots[i]), &counters_.slots[i]);
   }
+  glances_.resize(slots_.size());
+  tie_up(plan.ties);
 }
 
 void ControlLoop::turn() {
@@ -76,6 +72,7 @@ void ControlLoop::turn() {
   }
   if (inputs_drained_) run_timers();
   finish_step_downs();
+  take_next_plan();
   for (const TransmitFrame& frame : segments_.due(turn_started_)) add_own(frame);
   push_view();
   push_frames();
@@ -86,7 +83,8 @@ void ControlLoop::turn() {
 
 Instant ControlLoop::next_due() const {
   const bool ending = shutting_down_ && !all_down_reported_;
-  const bool busy = ending || !inputs_drained_ || !to_acknowledge_.empty();
+  const bool busy =
+      ending || next_ != nullptr || took_ || !inputs_drained_ || !to_acknowledge_.empty();
   if (busy || outbox_.announcements() != 0 || !views_.is_with_all()) return Instant{};
   Instant due = std::min(segments_.next_due(), trailers_.next_due());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -148,7 +146,7 @@ void ControlLoop::on(const VerifiedAdvert& advert, WorkerIndex worker) {
   const Instant now = setup_.clock->now();
   const bool fresh = trailers_.take(advert, now);
   const std::uint32_t advertised = slot.advertised;
-  if (fresh && !shutting_down_) feed(slot, advert, now);
+  if (fresh && !is_ending(slot)) feed(slot, advert, now);
   const bool replies = slot.state.role == Role::master && slot.advertised != advertised;
   if (replies && !slot.replied) slot.replied = now;
   if (slot.state.master_known != knew || slot.state.master.address != before) {
@@ -248,10 +246,11 @@ void ControlLoop::on(const SetDemotion& command) {
 }
 
 void ControlLoop::on(const SetLink& command) {
+  link_up_[command.port.value()] = command.up;
   segments_.link(command.port, command.up, setup_.clock->now());
   for (Slot& slot : slots_) {
     if (slot.plan.port != command.port) continue;
-    if (command.up && !shutting_down_) {
+    if (command.up && !is_ending(slot)) {
       feed(slot, election::LinkUp{}, setup_.clock->now());
     } else if (!command.up) {
       feed(slot, election::LinkDown{}, setup_.clock->now());
@@ -315,7 +314,7 @@ void ControlLoop::run_timers(Slot& slot, bool released) {
       feed(slot, election::TimerDue{timer, deaf}, setup_.clock->now());
       continue;
     }
-    if (shutting_down_ || !released || !listened_since(slot, due)) continue;  // L9: next turn
+    if (is_ending(slot) || !released || !listened_since(slot, due)) continue;  // L9: next turn
     const bool deaf = silent_for(p.master_down());
     feed(slot, election::TimerDue{timer, deaf}, turn_started_);  // L6: dated before the inputs
   }
@@ -363,6 +362,88 @@ void ControlLoop::follow_tie(const Slot& leader) {
     // The first one takes the others along by itself; then there is nobody left to follow.
     if (!down[i] || slots_[tie[i].value()].state.role != Role::master) continue;
     feed(slots_[tie[i].value()], election::StepDown{election::Cause::tied}, setup_.clock->now());
+  }
+}
+
+void ControlLoop::tie_up(const std::vector<std::vector<SlotIndex>>& ties) {
+  ties_ = ties;
+  released_.assign(slots_.size(), true);
+  for (Slot& slot : slots_) slot.tie = kNoTie;
+  for (std::size_t t = 0; t < ties_.size(); ++t) {
+    for (const SlotIndex slot : ties_[t]) slots_[slot.value()].tie = static_cast<std::uint16_t>(t);
+  }
+}
+
+void ControlLoop::untie(Slot& slot) {
+  if (slot.tie != kNoTie) std::erase(ties_[slot.tie], index_of(slot));
+  slot.tie = kNoTie;
+}
+
+// ---- a new configuration -----------------------------------------------------------------------
+
+void ControlLoop::on(const TakePlan& command) {
+  next_ = command.next;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (slot.plan.gone || !next_->plan.slots[i].gone) continue;
+    slot.leaving = true;
+    untie(slot);  // those that stay do not go with it
+    feed(slot, election::StepDown{election::Cause::reload}, setup_.clock->now());
+  }
+}
+
+/// Once what leaves has stepped down (L10): until then all goes by the plan of before, the bow-outs
+/// too.
+void ControlLoop::take_next_plan() {
+  if (took_ && views_.begin_with(*took_) && report(PlanReleased{})) took_.reset();
+  if (next_ == nullptr) return;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].leaving && (glances_[i].master || glances_[i].stepping_down)) return;
+  }
+  for (const Slot& slot : slots_) {
+    if (!slot.leaving || !slot.send_errors.demotes()) continue;
+    report(SelfNoticed{SelfCause::send_errors, index_of(slot).value(), false});
+  }
+  if (!report(PlanTaken{})) return;  // what is reported from here on goes by the new one
+  Plan& plan = next_->plan;
+  const std::size_t before = slots_.size();
+  for (std::size_t i = 0; i < before; ++i) take(slots_[i], plan.slots[i]);
+  for (std::size_t i = before; i < plan.slots.size(); ++i) {
+    slots_.emplace_back(plan.slots[i], next_->counters[i]);
+  }
+  glances_.resize(slots_.size());
+  tie_up(plan.ties);
+  segments_.follow(plan.places, turn_started_);
+  trailers_.grow_to(slots_.size());
+  views_.set_topology(plan.topology);
+  for (std::size_t i = before; i < slots_.size(); ++i) {
+    if (link_up_[slots_[i].plan.port.value()] && !shutting_down_) {
+      feed(slots_[i], election::LinkUp{}, setup_.clock->now());
+    }
+  }
+  roles_changed_ = true;  // a view is to be made
+  took_ = views_.next_number();
+  next_ = nullptr;
+}
+
+/// The plan is exchanged, so that the old one is freed where it was made.
+void ControlLoop::take(Slot& slot, SlotPlan& plan) {
+  std::swap(slot.plan, plan);
+  Glance& glance = glances_[index_of(slot).value()];
+  slot.leaving = false;
+  if (slot.plan.gone) {
+    slot.state = {};
+    glance = {.report_due = false};
+    return;
+  }
+  glance.report_due = true;
+  if (slot.state.role != Role::master) return;
+  // The others learn what is new, and the clients of new addresses.
+  slot.state.arm(election::Timer::advertisement, turn_started_);
+  glance.next_timer = turn_started_;
+  const auto addresses = slot.plan.frames.addresses();
+  if (!std::ranges::equal(addresses, plan.frames.addresses())) {
+    carry_out(slot, election::Announce{}, turn_started_);
   }
 }
 

@@ -73,8 +73,10 @@ class ControlLoop {
 
  private:
   struct Slot {
-    explicit Slot(SlotPlan p) : plan(std::move(p)) {}
+    Slot(SlotPlan p, ControlCounters::Slot* c) : plan(std::move(p)), counters(c) {}
     SlotPlan plan;
+    ControlCounters::Slot* counters;
+    bool leaving = false;  // the next plan has no such slot
     election::State state;
     Term term;  // of the current reign; 0 = not MASTER
     std::uint64_t last_term = 0;
@@ -108,6 +110,7 @@ class ControlLoop {
   void on(const SetSequenceCeiling& command);
   void on(const SetUtc& command);
   void on(const ShutDown& command);
+  void on(const TakePlan& command);
   void decide_on(SlotIndex slot, WorkerIndex worker, std::uint32_t heard);
   void acknowledge();
   bool reply_taken(const Slot& slot) const;
@@ -116,6 +119,11 @@ class ControlLoop {
   void release_ties();
   bool all_listened(const std::vector<SlotIndex>& tie, const bool* released) const;
   void follow_tie(const Slot& leader);
+  void tie_up(const std::vector<std::vector<SlotIndex>>& ties);
+  void untie(Slot& slot);
+  bool is_ending(const Slot& slot) const { return shutting_down_ || slot.leaving; }
+  void take_next_plan();
+  void take(Slot& slot, SlotPlan& plan);
   void watch_self();
   bool listened_since(const Slot& slot, Instant due) const;
   void finish_step_downs();
@@ -184,6 +192,9 @@ class ControlLoop {
   TrailerWatch trailers_;
   bool counters_asked_ = false;
   bool shutting_down_ = false;
+  std::array<bool, kMaxPorts> link_up_{};
+  NextPlan* next_ = nullptr;        // to go over to, once what it has no more is down
+  std::optional<ViewNumber> took_;  // the first view of a plan whose predecessor is still in use
   bool all_down_reported_ = false;
 };
 

@@ -19,6 +19,7 @@ constexpr std::uint64_t kAskBefore = 1 << 19;  // half of what the service threa
 // ---- the election's actions --------------------------------------------------------------------
 
 void ControlLoop::feed(Slot& slot, const election::Event& event, Instant now) {
+  if (slot.plan.gone) return;
   const bool was_master = slot.state.role == Role::master;
   const election::Actions actions = election::step(slot.plan.parameters, slot.state, event, now);
   for (const election::Action& action : actions) {
@@ -52,9 +53,9 @@ void ControlLoop::carry_out(Slot& slot, const election::ChangeRole& change, Inst
   }
   roles_changed_ = roles_changed_ || change.to == Role::master || change.from == Role::master;
   glances_[index.value()].report_due = true;
-  counters_.slots[index.value()]
-      .transitions[static_cast<std::size_t>(change.from)][static_cast<std::size_t>(change.to)]
-                  [static_cast<std::size_t>(change.cause)]
+  slot.counters
+      ->transitions[static_cast<std::size_t>(change.from)][static_cast<std::size_t>(change.to)]
+                   [static_cast<std::size_t>(change.cause)]
       .add();
   report(RoleChange{.slot = index,
                     .from = change.from,
@@ -155,7 +156,7 @@ void ControlLoop::carry_out(Slot& slot, const election::Announce&, Instant) {
 }
 
 void ControlLoop::carry_out(Slot& slot, const election::Raise& raise, Instant) {
-  counters_.slots[index_of(slot).value()].notices[static_cast<std::size_t>(raise.notice)].add();
+  slot.counters->notices[static_cast<std::size_t>(raise.notice)].add();
   report(NoticeRaised{index_of(slot), raise.notice, notice_source_, notice_mac_});
 }
 
@@ -230,6 +231,7 @@ void ControlLoop::push_announcements() {
       -> std::optional<std::pair<WorkerIndex, TransmitFrame>> {
     const Slot& slot = slots_[pending.slot.value()];
     if (slot.term != pending.term || slot.term == Term{}) return std::nullopt;
+    if (pending.address >= slot.plan.frames.addresses().size()) return std::nullopt;
     TransmitFrame frame = slot.plan.frames.announcement(pending.address);
     frame.slot = pending.slot;
     frame.term = pending.term;

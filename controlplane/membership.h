@@ -36,6 +36,11 @@ class Membership {
 
   const Interface& interface() const { return from_; }
   Family family() const { return family_; }
+  /// Iff another one would be made of the same.
+  bool is_like(const Membership& other) const {
+    return from_ == other.from_ && family_ == other.family_ && groups4_ == other.groups4_ &&
+           groups6_ == other.groups6_;
+  }
 
   /// Joins: at start, and when the link comes back.
   void link_up(Instant now);

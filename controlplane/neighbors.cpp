@@ -51,11 +51,15 @@ TransmitFrame ask_for(const Interface& from, const IpAddress& address,
   return frame;
 }
 
-bool NeighborTable::add(const Interface& from, const IpAddress& peer) {
+bool NeighborTable::add(const Interface& from, const IpAddress& peer, Instant first) {
   const Key key(from.port, from.vlan, peer);
-  if (peers_.contains(key)) return true;
+  if (const auto there = peers_.find(key); there != peers_.end()) {
+    there->second.from = from;
+    return true;
+  }
   if (peers_.size() == kMostPeers) return false;
-  peers_.emplace(key, Peer{.from = from, .mac = std::nullopt});
+  peers_.emplace(key, Peer{.from = from, .mac = std::nullopt, .next = first});
+  next_ = std::min(next_, first);
   return true;
 }
 

@@ -37,9 +37,15 @@ class NeighborTable {
   static constexpr Duration kLongestWait = 5s;  // longer by as much, up to this
   static constexpr Duration kFrameLasts = 1s;   // not-after of a question
 
-  /// Returns false iff there is no room. A peer that is there already is left as it is. Nothing is
-  /// asked before link_up().
-  bool add(const Interface& from, const IpAddress& peer);
+  /// Returns false iff there is no room. A peer that is there already is left as it is, but for
+  /// where we ask it from. A new one is asked for from `first` on; by default not before link_up().
+  bool add(const Interface& from, const IpAddress& peer, Instant first = Instant::max());
+  /// Forgets the peers that are not wanted(port, VLAN, peer).
+  template <class Wanted>
+  void keep_if(Wanted wanted) {
+    std::erase_if(peers_, [&](const auto& peer) { return !std::apply(wanted, peer.first); });
+    find_next();
+  }
 
   std::optional<MacAddress> mac_of(PortIndex port, VlanId vlan, const IpAddress& peer) const;
 

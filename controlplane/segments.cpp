@@ -1,29 +1,63 @@
 #include "controlplane/segments.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace koi::controlplane {
 
 Segments::Segments(const std::vector<PlacePlan>& places, std::uint32_t seed) : random_(seed | 1) {
+  follow(places, Instant{});
+}
+
+void Segments::follow(const std::vector<PlacePlan>& places, Instant now) {
+  interfaces_.clear();
+  std::vector<Membership> before = std::exchange(memberships_, {});
+  const auto join = [&](const PlacePlan& place, Family family,
+                        std::span<const Ipv6Address> addresses) {
+    std::vector<IpAddress> groups = groups_to_join(family, addresses);
+    // Without multicast advertisements nobody needs CARP's group; solicitations still come.
+    if ((place.listens & family_bit(family)) == 0) {
+      std::erase_if(groups, [](const IpAddress& group) {
+        return group == IpAddress(kCarpIpv4Group) || group == IpAddress(kCarpIpv6Group);
+      });
+    }
+    if (groups.empty()) return;
+    Membership wanted(place.interface, family, groups);
+    const auto there = std::find_if(before.begin(), before.end(),
+                                    [&](const Membership& m) { return m.is_like(wanted); });
+    if (there != before.end()) {
+      memberships_.push_back(std::move(*there));
+      before.erase(there);
+      return;
+    }
+    if (up_[place.interface.port.value()]) wanted.link_up(now);
+    memberships_.push_back(std::move(wanted));
+  };
   for (const PlacePlan& place : places) {
     interfaces_.emplace(std::pair{place.interface.port, place.interface.vlan}, place.interface);
-    const auto join = [&](Family family, std::span<const Ipv6Address> addresses) {
-      std::vector<IpAddress> groups = groups_to_join(family, addresses);
-      // Without multicast advertisements nobody needs CARP's group; solicitations still come.
-      if ((place.listens & family_bit(family)) == 0) {
-        std::erase_if(groups, [](const IpAddress& group) {
-          return group == IpAddress(kCarpIpv4Group) || group == IpAddress(kCarpIpv6Group);
-        });
-      }
-      if (!groups.empty()) memberships_.emplace_back(place.interface, family, std::move(groups));
-    };
-    if (!place.interface.source.is_zero()) join(Family::ipv4, {});
-    if (!place.interface.link_local.is_unspecified()) join(Family::ipv6, place.answered);
-    for (const IpAddress& peer : place.peers) neighbors_.add(place.interface, peer);
+    if (!place.interface.source.is_zero()) join(place, Family::ipv4, {});
+    if (!place.interface.link_local.is_unspecified()) join(place, Family::ipv6, place.answered);
+  }
+  follow_peers(places, now);
+}
+
+void Segments::follow_peers(const std::vector<PlacePlan>& places, Instant now) {
+  neighbors_.keep_if([&](PortIndex port, VlanId vlan, const IpAddress& peer) {
+    return std::any_of(places.begin(), places.end(), [&](const PlacePlan& place) {
+      return place.interface.port == port && place.interface.vlan == vlan &&
+             std::find(place.peers.begin(), place.peers.end(), peer) != place.peers.end();
+    });
+  });
+  for (const PlacePlan& place : places) {
+    for (const IpAddress& peer : place.peers) {
+      const bool up = up_[place.interface.port.value()];
+      neighbors_.add(place.interface, peer, up ? now : Instant::max());
+    }
   }
 }
 
 void Segments::link(PortIndex port, bool up, Instant now) {
+  up_[port.value()] = up;
   for (Membership& membership : memberships_) {
     if (membership.interface().port != port) continue;
     if (up) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,6 +26,10 @@ class Segments {
   /// seed: of the random delay of answers to queries; another one on each box.
   Segments(const std::vector<PlacePlan>& places, std::uint32_t seed);
 
+  /// Other places from now on. What is the same there goes on, with the MACs that are known; what
+  /// is new begins at once where the link is up.
+  void follow(const std::vector<PlacePlan>& places, Instant now);
+
   void link(PortIndex port, bool up, Instant now);
   void on(const NeighborHeard& heard, Instant now) { neighbors_.on_heard(heard, now); }
   void on(const QueryHeard& query, Instant now);
@@ -44,8 +49,10 @@ class Segments {
   Instant next_due() const;
 
  private:
+  void follow_peers(const std::vector<PlacePlan>& places, Instant now);
   std::uint32_t next_random();
 
+  std::array<bool, kMaxPorts> up_{};
   std::map<std::pair<PortIndex, VlanId>, Interface> interfaces_;
   std::vector<Membership> memberships_;
   NeighborTable neighbors_;

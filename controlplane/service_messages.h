@@ -3,13 +3,16 @@
 #include <cstdint>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 #include "common/net/ip_address.h"
 #include "common/net/mac_address.h"
 #include "common/strong_types.h"
 #include "common/time.h"
+#include "controlplane/counters.h"
 #include "controlplane/election/step.h"
 #include "controlplane/self_watch.h"
+#include "controlplane/view_builder.h"
 
 /// What goes between the service thread and the control loop, by value, through two rings.
 namespace koi::controlplane {
@@ -35,8 +38,20 @@ struct SetUtc {
 };                   // from koi's clock to UTC, where trailers are used
 struct ShutDown {};  // step every slot down (L10)
 
-using Command =
-    std::variant<SetDemotion, SetLink, SetCounterCeiling, SetSequenceCeiling, SetUtc, ShutDown>;
+/// A plan for control to go over to, and where its slots are counted. Made by the service thread,
+/// which owns it and leaves it alone until PlanReleased; then it holds the plan of before.
+struct NextPlan {
+  Plan plan;
+  std::vector<ControlCounters::Slot*> counters;  // by SlotIndex
+};
+/// Go over to this configuration: slots that it has no more step down first (L10); what stays keeps
+/// its role, its timers and its lease. Not before the last one was released.
+struct TakePlan {
+  NextPlan* next;
+};
+
+using Command = std::variant<SetDemotion, SetLink, SetCounterCeiling, SetSequenceCeiling, SetUtc,
+                             ShutDown, TakePlan>;
 
 // ---- reports: control -> service ---------------------------------------------------------------
 
@@ -91,9 +106,11 @@ struct SignedHeard {
 
 struct NeedCounters {};  // half of what is reserved is used
 struct AllDown {};       // answer to ShutDown: no slot is MASTER, every bow-out is queued
+struct PlanTaken {};     // answer to TakePlan: all reports and commands after it go by that plan
+struct PlanReleased {};  // and no worker uses the one of before
 
 using Report = std::variant<SlotReport, RoleChange, NoticeRaised, SelfNoticed, SignedHeard,
-                            NeedCounters, AllDown>;
+                            NeedCounters, AllDown, PlanTaken, PlanReleased>;
 
 static_assert(std::is_trivially_copyable_v<Command>);
 static_assert(std::is_trivially_copyable_v<Report>);

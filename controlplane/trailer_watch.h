@@ -20,6 +20,8 @@ class TrailerWatch {
   static constexpr Duration kInterval = 2s;
 
   explicit TrailerWatch(std::size_t slots) : slots_(slots) {}
+  /// There are more slots now.
+  void grow_to(std::size_t slots) { slots_.resize(slots); }
 
   /// Returns false iff the advertisement has a trailer that is not above its sender's last.
   bool take(const VerifiedAdvert& advert, Instant now);

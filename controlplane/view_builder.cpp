@@ -1,6 +1,7 @@
 #include "controlplane/view_builder.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <map>
 #include <optional>
@@ -86,7 +87,8 @@ class Builder {
   Builder(const config::Config& config, const std::vector<PortFacts>& facts)
       : config_(config), facts_(facts) {}
 
-  Plan build() {
+  Plan build(const Numbering& numbering) {
+    number_slots(numbering);
     for (std::size_t p = 0; p < config_.ports.size(); ++p) add_port(p);
     for (std::size_t g = 0; g < config_.groups.size(); ++g) add_group(g);
     add_ties();
@@ -101,6 +103,35 @@ class Builder {
   }
 
  private:
+  /// Every number is there from the start; those of nobody stay as they are made here.
+  void number_slots(const Numbering& numbering) {
+    std::size_t next = numbering.used;
+    for (const config::Group& group : config_.groups) {
+      const auto kept = numbering.kept.find(group.name);
+      if (kept != numbering.kept.end()) {
+        plan_.groups.push_back(kept->second);
+        continue;
+      }
+      const std::size_t count = slots_of(group);
+      plan_.groups.push_back(
+          {SlotIndex(static_cast<std::uint16_t>(next)), static_cast<std::uint16_t>(count)});
+      next += count;
+    }
+    topology_.slots.resize(next);
+    const std::array<std::byte, 1> no_key{};
+    const SlotPlan nobody{.group = {},
+                          .group_index = SlotPlan::kNoGroup,
+                          .port = {},
+                          .vlan = {},
+                          .parameters = {},
+                          .transmitter = {},
+                          .frames = FrameMaker({}, auth::CarpAuth::prepare(no_key, Vhid(0), {})),
+                          .peers = {},
+                          .probes = {},
+                          .gone = true};
+    plan_.slots.assign(next, nobody);
+  }
+
   void add_port(std::size_t p) {
     const config::Port& port = config_.ports[p];
     const bool host = port.host != config::HostPort::none;
@@ -134,7 +165,7 @@ class Builder {
     std::size_t p = 0;
     while (config_.ports[p].name != group.port) ++p;
     const PortIndex port(static_cast<std::uint8_t>(p));
-    const SlotIndex first(static_cast<std::uint16_t>(topology_.slots.size()));
+    const SlotIndex first = plan_.groups[g].first;
 
     Entry entry{
         .kind = EntryKind::shared, .slot = first, .on_host = group.assign != config::Assign::never};
@@ -145,8 +176,10 @@ class Builder {
     }
     const Shape shape{first, static_cast<std::uint8_t>(members.size()), members[0].vhid,
                       add_trailer_keys(group)};
-    for (const config::Member& member : members) add_slot(g, port, member, shape);
-    plan_.groups.push_back({first, shape.members});
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      const SlotIndex slot(static_cast<std::uint16_t>(first.value() + m));
+      add_slot(slot, g, port, members[m], shape);
+    }
     for (const IpAddress& address : group.addresses) add_entry(port, group.vlan, address, entry);
     add_to_place(group, port);
   }
@@ -184,49 +217,48 @@ class Builder {
     if (mode != config::BalanceMode::ip_unicast) slot.sends_from = facts_[slot.port.value()].mac;
   }
 
-  void add_slot(std::size_t g, PortIndex port, const config::Member& member, const Shape& shape) {
+  void add_slot(SlotIndex slot, std::size_t g, PortIndex port, const config::Member& member,
+                const Shape& shape) {
     const config::Group& group = config_.groups[g];
-    const SlotIndex slot(static_cast<std::uint16_t>(topology_.slots.size()));
     const OwnAddresses& own = own_.at({port, group.vlan});
     const WorkerIndex transmitter = pick_transmitter(facts_[port.value()].receivers, slot.value());
     const auto first_auth = static_cast<std::uint32_t>(topology_.auths.size());
     add_all_auths(group, member.vhid);
-    topology_.slots.push_back(SlotView{
-        .port = port,
-        .vlan = group.vlan,
-        .vhid = member.vhid,
-        .mac = {},  // these three: set_macs()
-        .told = {},
-        .sends_from = {},
-        .first = shape.first,
-        .members = shape.members,
-        .families = config::families_of(group),
-        .replay = group.dialect == Dialect::koi ? ReplayRule::strict : ReplayRule::none,
-        .multicast = group.multicast,
-        .unicast = !group.peers.empty(),
-        .transmitter = transmitter,
-        .source = own.ipv4,
-        .source6 = own.ipv6(),
-        .first_auth = first_auth,
-        .auth_count = static_cast<std::uint32_t>(topology_.auths.size()) - first_auth,
-        .trailer = trailer_rule(group),
-        .first_trailer_key = shape.first_trailer_key,
-        .trailer_key_count =
-            static_cast<std::uint32_t>(topology_.trailer_keys.size()) - shape.first_trailer_key});
-    SlotView& view = topology_.slots.back();
+    SlotView& view = topology_.slots[slot.value()];
+    view = SlotView{.port = port,
+                    .vlan = group.vlan,
+                    .vhid = member.vhid,
+                    .mac = {},  // these three: set_macs()
+                    .told = {},
+                    .sends_from = {},
+                    .first = shape.first,
+                    .members = shape.members,
+                    .families = config::families_of(group),
+                    .replay = group.dialect == Dialect::koi ? ReplayRule::strict : ReplayRule::none,
+                    .multicast = group.multicast,
+                    .unicast = !group.peers.empty(),
+                    .transmitter = transmitter,
+                    .source = own.ipv4,
+                    .source6 = own.ipv6(),
+                    .first_auth = first_auth,
+                    .auth_count = static_cast<std::uint32_t>(topology_.auths.size()) - first_auth,
+                    .trailer = trailer_rule(group),
+                    .first_trailer_key = shape.first_trailer_key,
+                    .trailer_key_count = static_cast<std::uint32_t>(topology_.trailer_keys.size()) -
+                                         shape.first_trailer_key};
     set_macs(group, shape, view);
     vhid_items_.push_back({Topology::vhid_key(port, group.vlan, member.vhid), slot.value()});
-    plan_.slots.push_back(SlotPlan{.group = group.name,
-                                   .group_index = static_cast<std::uint16_t>(g),
-                                   .announces = !group.balance,
-                                   .port = port,
-                                   .vlan = group.vlan,
-                                   .parameters = parameters_of(group, member, own),
-                                   .transmitter = transmitter,
-                                   .frames = frames_of(group, view, own),
-                                   .multicast = group.multicast,
-                                   .peers = group.peers,
-                                   .probes = probes_of(group)});
+    plan_.slots[slot.value()] = SlotPlan{.group = group.name,
+                                         .group_index = static_cast<std::uint16_t>(g),
+                                         .announces = !group.balance,
+                                         .port = port,
+                                         .vlan = group.vlan,
+                                         .parameters = parameters_of(group, member, own),
+                                         .transmitter = transmitter,
+                                         .frames = frames_of(group, view, own),
+                                         .multicast = group.multicast,
+                                         .peers = group.peers,
+                                         .probes = probes_of(group)};
   }
 
   FrameMaker frames_of(const config::Group& group, const SlotView& slot,
@@ -356,8 +388,11 @@ WorkerIndex first_receiver(std::uint8_t receivers) {
   return WorkerIndex(static_cast<std::uint8_t>(std::countr_zero(receivers)));
 }
 
-Plan make_plan(const config::Config& config, const std::vector<PortFacts>& ports) {
-  return Builder(config, ports).build();
+std::size_t slots_of(const config::Group& group) { return config::members_of(group).size(); }
+
+Plan make_plan(const config::Config& config, const std::vector<PortFacts>& ports,
+               const Numbering& numbering) {
+  return Builder(config, ports).build(numbering);
 }
 
 }  // namespace koi::controlplane

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ struct PlacePlan {
 
 /// One slot as the control loop runs it.
 struct SlotPlan {
+  static constexpr std::uint16_t kNoGroup = 0xffff;
+
   std::string group;
   std::uint16_t group_index = 0;  // position in Config::groups
   /// False in a balanced group (protocol.md §9): a broadcast would pull every client to one member.
@@ -48,20 +51,34 @@ struct SlotPlan {
   bool multicast = true;          // advertises to the group
   std::vector<IpAddress> peers;   // and to these
   std::vector<IpAddress> probes;  // whom a deaf box asks: its peers and what it tracks there
+  /// Its group has left the configuration. A slot's number is never used again: workers and rings
+  /// may still know the old one. group_index is kNoGroup, and nothing else counts.
+  bool gone = false;
+};
+
+/// Which numbers a running koid's slots have: a group that stays keeps them, others get new ones.
+struct Numbering {
+  std::map<std::string, SlotRange> kept;  // by group
+  std::size_t used = 0;                   // so many have been given since koid started
 };
 
 /// A configuration turned into what control runs and what workers look up. Slots are numbered in
-/// the configuration's order.
+/// the configuration's order, but for those that are kept().
 struct Plan {
   std::shared_ptr<const Topology> topology;
-  std::vector<SlotPlan> slots;
+  std::vector<SlotPlan> slots;               // by SlotIndex
   std::vector<SlotRange> groups;             // by position in Config::groups
   std::vector<std::vector<SlotIndex>> ties;  // slots that change role together
   std::vector<PlacePlan> places;
 };
 
-/// REQUIRES: config is valid; ports in the configuration's order, each with a receiver.
-Plan make_plan(const config::Config& config, const std::vector<PortFacts>& ports);
+/// So many slots has the group.
+std::size_t slots_of(const config::Group& group);
+
+/// REQUIRES: config is valid; ports in the configuration's order, each with a receiver; what is
+/// kept has as many slots as the group, and all numbers together are at most kMaxSlots.
+Plan make_plan(const config::Config& config, const std::vector<PortFacts>& ports,
+               const Numbering& numbering = {});
 
 /// The worker that sends what belongs to no slot.
 WorkerIndex first_receiver(std::uint8_t receivers);

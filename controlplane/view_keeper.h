@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "common/contract/channel.h"
@@ -27,6 +28,8 @@ class ViewKeeper {
 
   /// Number of the view that the next make() will make.
   ViewNumber next_number() const { return ViewNumber(views_.back()->number.value() + 1); }
+  /// What the next views are of.
+  void set_topology(std::shared_ptr<const Topology> topology) { topology_ = std::move(topology); }
   /// terms: by SlotIndex.
   void make(std::vector<Term> terms);
 
@@ -43,6 +46,8 @@ class ViewKeeper {
     return std::all_of(pushed_.begin(), pushed_.end(),
                        [&](ViewNumber pushed) { return pushed == views_.back()->number; });
   }
+  /// True iff all before this view have been freed.
+  bool begin_with(ViewNumber number) const { return views_.front()->number >= number; }
   /// True iff every worker uses this view or a later one.
   bool adopted_by_all(ViewNumber number) const;
 
@@ -51,7 +56,7 @@ class ViewKeeper {
 
   const SlotBoard& board_;
   const std::vector<Sender<DownMessage>*> down_;
-  const std::shared_ptr<const Topology> topology_;
+  std::shared_ptr<const Topology> topology_;
   std::deque<std::unique_ptr<View>> views_;  // oldest first; the last is the newest
   std::vector<ViewNumber> pushed_;           // newest view in each worker's ring
 };

@@ -36,7 +36,8 @@ constexpr std::string_view to_string(Role r) { return kRoleNames[static_cast<std
   X(demoted, "demoted")             /* on command, L10 */                            \
   X(shutdown, "shutdown")           /* koid is ending, L10 */                        \
   X(deaf, "deaf takeover")          /* the port hears nothing at all */              \
-  X(tied, "tied group")             /* another group of the tie stepped down, L10 */
+  X(tied, "tied group")             /* another group of the tie stepped down, L10 */ \
+  X(reload, "reload")               /* the new configuration has no such group, L10 */
 
 enum class Cause : std::uint8_t {
 #define KOI_X(name, text) name,

@@ -164,6 +164,22 @@ TEST(DemotionLedger, ClearsWhatIsChosenAndKeepsTheOrder) {
   EXPECT_EQ(names(ledger.list()), (std::vector<std::string>{"a", "c"}));
 }
 
+TEST(DemotionLedger, FollowsItsGroupsToOtherPositions) {
+  DemotionLedger ledger;
+  const auto of = [](const char* name, std::vector<std::uint16_t> groups) {
+    DemotionCause made = cause(name, 1);
+    made.groups = std::move(groups);
+    return made;
+  };
+  ledger.set(of("both", {0, 1}));
+  ledger.set(of("gone", {1}));
+  ledger.set(cause("node", 4));
+  ledger.renumber({std::uint16_t{2}, std::nullopt});
+  EXPECT_EQ(names(ledger.list()), (std::vector<std::string>{"both", "node"}));
+  EXPECT_EQ(ledger.total(2), 5);
+  EXPECT_EQ(ledger.total(0), 4);
+}
+
 TEST(DemotionLedger, CommandsFillItOnlySoFar) {
   DemotionLedger ledger;
   for (std::size_t i = 0; i < DemotionLedger::kMostCommanded; ++i) {

@@ -183,6 +183,12 @@ const std::map<Cause, std::function<SlotRig()>> kCauseCircumstances = {
        }
        return rig;
      }},
+    {Cause::reload,
+     [] {
+       SlotRig rig = master();
+       rig.feed(StepDown{Cause::reload});
+       return rig;
+     }},
     {Cause::tied,
      [] {
        SlotRig rig = master();

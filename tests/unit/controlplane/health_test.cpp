@@ -214,6 +214,27 @@ TEST_F(HealthTest, TheSameTargetInTwoWaysIsTwoChecks) {
   EXPECT_EQ(totals(), (All{0, 1, 0, 0}));
 }
 
+// What a check said stays with it when the configuration changes around it.
+TEST_F(HealthTest, AnotherConfigurationKeepsWhatIsKnownOfACheck) {
+  config.groups[0].track = {ping(2)};
+  config.groups[1].track = {ping(2)};
+  config.groups[1].track[0].address = test::ip4("192.0.2.99");
+  config.groups[1].track[0].name = "ping 192.0.2.99";
+  health().report("ping 192.0.2.9", false, "", start);
+  health().report("ping 192.0.2.99", false, "", start);
+  EXPECT_EQ(totals(), (All{2, 2, 0, 0}));
+  // The first group comes last; the second one's check has gone.
+  std::rotate(config.groups.begin(), config.groups.begin() + 1, config.groups.end());
+  config.groups[0].track.clear();
+  ledger.renumber({std::uint16_t{3}, std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{2}});
+  health().config_changed(ledger, start + 1s);
+  EXPECT_EQ(ledger.total(3), 2);
+  EXPECT_EQ(totals(1s), (All{0, 0, 0, 2}));
+  EXPECT_TRUE(lines.empty());  // no cause began or ended
+  health().report("ping 192.0.2.9", true, "", start + 2s);
+  EXPECT_EQ(totals(2s), (All{0, 0, 0, 0}));
+}
+
 TEST_F(HealthTest, LeavesACommandOfTheSameNameAlone) {
   config.groups[1].track = {ping(3)};
   DemotionCause cause;
