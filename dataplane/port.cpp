@@ -125,6 +125,13 @@ Status Port::accept(const MacAddress& mac) {
                            driver_, mac.to_string(), rte_strerror(-rc))};
 }
 
+void Port::release(const MacAddress& mac) {
+  if (promiscuous_ || mac.is_multicast()) return;
+  rte_ether_addr address{};
+  std::memcpy(address.addr_bytes, mac.bytes.data(), 6);
+  rte_eth_dev_mac_addr_remove(id_, &address);
+}
+
 Port::~Port() {
   if (id_ == kNone) return;
   if (promiscuous_) rte_eth_promiscuous_disable(id_);

@@ -45,6 +45,9 @@ class Port {
   /// and filters. Returns an error when the driver has no room for another address.
   Status accept(const MacAddress& mac);
 
+  /// Takes that back. Another one of them is not to have the same address.
+  void release(const MacAddress& mac);
+
   /// The driver's own word. Those on a kernel interface always say up: see app/kernel_link.h.
   bool link_up() const;
   /// What else there is to a bond; nullptr: it is none. Not owned.

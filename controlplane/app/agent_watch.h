@@ -29,13 +29,15 @@ class AgentWatch {
   /// start is told once its patience is over. Call it often, after the requests have been served.
   bool update(Instant now, std::chrono::system_clock::time_point wall);
 
+  /// The configuration has become another one.
+  void need(bool needed) { needed_ = needed; }
   bool needed() const { return needed_; }
   bool present() const { return present_; }
   /// Since when it is there or not, to the knowledge of this koid. Only shown.
   std::chrono::system_clock::time_point since() const { return since_; }
 
  private:
-  const bool needed_;
+  bool needed_;
   Instant heard_;
   std::chrono::system_clock::time_point since_;
   bool asked_ = false;  // ever

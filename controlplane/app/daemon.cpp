@@ -108,8 +108,8 @@ struct WorkerRoom {
 
 class Daemon {
  public:
-  Daemon(const config::Config& config, int signals, const cpu_set_t& affinity)
-      : config_(config), signals_(signals), affinity_(affinity) {}
+  Daemon(config::Config&& config, const std::string& file, int signals, const cpu_set_t& affinity)
+      : config_(std::move(config)), file_(file), signals_(signals), affinity_(affinity) {}
 
   Status start();
   void run();
@@ -122,9 +122,11 @@ class Daemon {
   static void watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches);
   void make_workers();
   void run_service();
-  void run_control();
+  Reload::Setup reload_setup();
+  void run_control(bool sleeps);
 
-  const config::Config& config_;
+  config::Config config_;  // the service thread's once it runs, for it reloads; as plan_
+  const std::string file_;
   const int signals_;
   const cpu_set_t affinity_;
   std::optional<StateFile> state_file_;
@@ -139,6 +141,7 @@ class Daemon {
   std::optional<Bell> bell_;  // on the reports
   std::unique_ptr<controlplane::ControlCounters> control_counters_;
   std::unique_ptr<controlplane::ControlLoop> loop_;
+  std::vector<controlplane::PortFacts> facts_;  // by PortIndex
   controlplane::Plan plan_;
   std::unique_ptr<Service> service_;
   std::atomic<std::int64_t> control_turn_{0};  // writer: control
@@ -233,11 +236,11 @@ Status Daemon::make_rooms() {
   if (!commands_ || !reports_) return no_memory;
   bell_.emplace(*reports_);
 
-  std::vector<controlplane::PortFacts> facts;
   for (const dataplane::Port& port : ports_) {
-    facts.push_back({port.mac(), static_cast<std::uint8_t>((1U << port.queues()) - 1), port.mtu()});
+    facts_.push_back(
+        {port.mac(), static_cast<std::uint8_t>((1U << port.queues()) - 1), port.mtu()});
   }
-  plan_ = controlplane::make_plan(config_, facts);
+  plan_ = controlplane::make_plan(config_, facts_);
   for (const SlotView& slot : plan_.topology->slots) {
     for (const MacAddress& mac : {slot.mac, slot.told}) {
       if (Status s = ports_[slot.port.value()].accept(mac); !s) return s;
@@ -289,12 +292,24 @@ Status Daemon::open_service() {
                            }});
     if (port.bond() != nullptr) watch_members(port, setup.watches);
   }
+  setup.reload = reload_setup();
   setup.socket_path = config_.control.socket;
   setup.signals = signals_;
   auto service = Service::open(std::move(setup));
   if (!service) return service.error();
   service_ = std::move(service).value();
   return Done{};
+}
+
+Reload::Setup Daemon::reload_setup() {
+  return {
+      .file = file_,
+      .config = &config_,
+      .plan = &plan_,
+      .counters = control_counters_.get(),
+      .ports = facts_,
+      .accept = [this](PortIndex p, const MacAddress& m) { return ports_[p.value()].accept(m); },
+      .release = [this](PortIndex p, const MacAddress& m) { ports_[p.value()].release(m); }};
 }
 
 /// A member's link is its driver's to say, but for drivers on a kernel interface.
@@ -350,10 +365,13 @@ void Daemon::run() {
         },
         rooms_[w].worker.get(), static_cast<unsigned>(w + 1));
   }
+  const bool sleeps = config_.dataplane.idle == config::Idle::adaptive;
+  const std::string up =
+      fmt::format("node {} (id {}) is up: {} group(s), {} worker(s)", config_.node,
+                  config_.node_id.value(), config_.groups.size(), rooms_.size());
   std::thread service([this] { run_service(); });
-  spdlog::info("node {} (id {}) is up: {} group(s), {} worker(s)", config_.node,
-               config_.node_id.value(), config_.groups.size(), rooms_.size());
-  run_control();
+  spdlog::info(up);
+  run_control(sleeps);
   for (WorkerRoom& room : rooms_) room.worker->stop();
   rte_eal_mp_wait_lcore();
   ended_.store(true);
@@ -380,8 +398,7 @@ void Daemon::run_service() {
   }
 }
 
-void Daemon::run_control() {
-  const bool sleeps = config_.dataplane.idle == config::Idle::adaptive;
+void Daemon::run_control(bool sleeps) {
   if (sleeps) {
     prctl(PR_SET_TIMERSLACK, 1UL);
     const sched_param priority{.sched_priority = kControlPriority};
@@ -410,7 +427,7 @@ void Daemon::run_control() {
 
 }  // namespace
 
-Status run_daemon(const config::Config& config) {
+Status run_daemon(config::Config config, const std::string& file) {
   cpu_set_t affinity;
   CPU_ZERO(&affinity);
   sched_getaffinity(0, sizeof affinity, &affinity);
@@ -421,7 +438,7 @@ Status run_daemon(const config::Config& config) {
            MCL_FUTURE);  // a page fault on a worker is a gap; without the right, so be it
   Status outcome = Done{};
   {
-    Daemon daemon(config, signals, affinity);
+    Daemon daemon(std::move(config), file, signals, affinity);
     outcome = daemon.start();
     if (outcome) daemon.run();
   }

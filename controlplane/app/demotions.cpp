@@ -212,6 +212,12 @@ void Demotions::self_noticed(const std::string& name,
   ledger_.set(std::move(cause));
 }
 
+void Demotions::config_changed(const std::vector<std::optional<std::uint16_t>>& where,
+                               Instant now) {
+  ledger_.renumber(where);
+  health_.config_changed(ledger_, now);
+}
+
 void Demotions::link_is_back(std::size_t port, Instant now) {
   controlplane::begin_state_sync(config_, ledger_, port, now, system_clock::now());
 }

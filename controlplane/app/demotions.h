@@ -48,6 +48,11 @@ class Demotions {
   void self_noticed(const std::string& name, std::optional<std::vector<std::uint16_t>> groups,
                     bool on);
 
+  /// The configuration has become another one, in place. where: by the old position of a group its
+  /// new one; none: it has gone, and with it what concerned it alone. Checks that are still there
+  /// keep what is known of them.
+  void config_changed(const std::vector<std::optional<std::uint16_t>>& where, Instant now);
+
   /// A port has link again: the groups on it that have a sync-wait wait anew.
   void link_is_back(std::size_t port, Instant now);
 

@@ -60,6 +60,18 @@ void add_shared(const Snapshot& s, std::size_t p, VlanId vlan, json& interface) 
   }
 }
 
+void add_dropped(const Snapshot& s, json& interface) {
+  const auto found = s.dropped.find(interface["name"].get<std::string>());
+  if (found == s.dropped.end()) return;
+  json& addresses = interface["addresses"];
+  for (const auto& was : found->second) {
+    const bool listed = std::any_of(addresses.begin(), addresses.end(),
+                                    [&](const json& a) { return a["address"] == was.first; });
+    if (listed) continue;  // it is wanted again
+    addresses.push_back({{"address", was.first}, {"shared", was.second}, {"wanted", false}});
+  }
+}
+
 json interface_json(const Snapshot& s, std::size_t p, VlanId vlan) {
   const config::Port& port = s.config->ports[p];
   std::string name = config::kernel_interface(port);
@@ -74,6 +86,7 @@ json interface_json(const Snapshot& s, std::size_t p, VlanId vlan) {
                     {"addresses", json::array()}};
   add_own(s, p, vlan, interface);
   add_shared(s, p, vlan, interface);
+  add_dropped(s, interface);
   return interface;
 }
 
@@ -101,6 +114,15 @@ json group_json(const Snapshot& s, std::size_t g) {
 }
 
 }  // namespace
+
+void note_dropped(const json& before, Snapshot& s) {
+  for (const json& interface : before["interfaces"]) {
+    for (const json& address : interface["addresses"]) {
+      s.dropped[interface["name"].get<std::string>()].emplace(address["address"].get<std::string>(),
+                                                              address["shared"].get<bool>());
+    }
+  }
+}
 
 json host_json(const Snapshot& s, const FlightRecorder& recorder) {
   json interfaces = json::array();

@@ -23,4 +23,8 @@ namespace koi::app {
 /// there is something to do on them.
 nlohmann::json host_json(const Snapshot& snapshot, const FlightRecorder& recorder);
 
+/// The configuration has become another one; before: what host_json() said until then. Notes which
+/// addresses are to be taken from the kernel again.
+void note_dropped(const nlohmann::json& before, Snapshot& snapshot);
+
 }  // namespace koi::app

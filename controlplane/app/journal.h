@@ -26,6 +26,8 @@ class Journal {
   void agent(bool present);
   /// What has begun, changed or ended in the ledger since the last call.
   void demotions();
+  /// The same causes under other numbers are no news.
+  void renumbered() { demotions_ = snapshot_.demotions->list(); }
   /// One of a slot's kind in a second; those in between are counted.
   void notice(const controlplane::NoticeRaised& notice);
   void add(Event event) { recorder_.add(std::move(event)); }

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <utility>
 
 #include "config/load.h"
 #include "config/secret.h"
@@ -14,7 +15,7 @@ int main(int argc, char** argv) {
   if (!config::guard_keys()) {
     std::fprintf(stderr, "koid: warning: memory for keys cannot be locked (RLIMIT_MEMLOCK)\n");
   }
-  const config::Loaded loaded = config::load(options.config_file);
+  config::Loaded loaded = config::load(options.config_file);
   for (const auto& warning : loaded.warnings) {
     std::fprintf(stderr, "koid: warning: %s\n", warning.to_string().c_str());
   }
@@ -30,7 +31,7 @@ int main(int argc, char** argv) {
     std::fputs(config::print(loaded.config).c_str(), stdout);
     return app::kExitDone;
   }
-  if (const Status s = app::run_daemon(loaded.config); !s) {
+  if (const Status s = app::run_daemon(std::move(loaded.config), options.config_file); !s) {
     std::fprintf(stderr, "koid: %s\n", s.error().message.c_str());
     return app::kExitFailed;
   }

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "controlplane/app/host_json.h"
 #include "controlplane/ties.h"
 
 namespace koi::app {
@@ -138,8 +140,9 @@ void Service::close_socket() { socket_.reset(); }
 void Service::publish_demotion() {
   journal_.demotions();
   // The latest number of each group, not every change: nothing piles up while control hangs. After
-  // what waits, so that control sees links and demotions in their order.
-  if (!waiting_.empty()) return;
+  // what waits, so that control sees links and demotions in their order; and groups are numbered
+  // anew in a reload.
+  if (!waiting_.empty() || reload_.under_way()) return;
   for (std::size_t g = 0; g < demotion_sent_.size(); ++g) {
     const std::uint8_t total = demotions_->ledger().total(g);
     if (total == demotion_sent_[g]) continue;
@@ -236,13 +239,81 @@ void Service::on(const controlplane::AllDown&) {
   done_ = true;
 }
 
+// ---- a new configuration -----------------------------------------------------------------------
+
+void Service::reload_by_signal() {
+  constexpr const char* kOwner = "SIGHUP";
+  if (setup_.reload.config == nullptr || reload_.under_way()) {
+    spdlog::warn("SIGHUP: a reload is under way; ask again");
+    return;
+  }
+  Reload::Proposal proposal = reload_.propose();
+  tell_of_reload(proposal, kOwner);
+  if (proposal.refusal.empty()) begin_reload(std::move(proposal), kOwner);
+}
+
+/// Every line of it, for this is where a person looks.
+void Service::tell_of_reload(const Reload::Proposal& proposal, const std::string& owner) {
+  for (const config::Problem& warning : proposal.warnings) spdlog::warn(warning.to_string());
+  for (const config::Problem& error : proposal.errors) spdlog::error(error.to_string());
+  for (const config::Change& change : proposal.changes) {
+    const bool refused = change.effect == config::Effect::refused;
+    if (refused == proposal.refusal.empty()) continue;
+    spdlog::log(refused ? spdlog::level::err : spdlog::level::info, "reload: {}: {} -> {} ({}){}{}",
+                change.key, change.from, change.to, config::to_string(change.effect),
+                change.note.empty() ? "" : ": ", change.note);
+  }
+  if (!proposal.refusal.empty()) {
+    spdlog::error("reload ({}): {}", owner, proposal.refusal);
+    journal_.koid(fmt::format("reload refused ({}): {}", owner, proposal.refusal));
+  } else if (proposal.changes.empty()) {
+    spdlog::info("reload ({}): nothing has changed in {}", owner, setup_.reload.file);
+  }
+}
+
+/// Returns why it cannot begin; empty: it has, or there is nothing to do.
+std::string Service::begin_reload(Reload::Proposal&& proposal, const std::string& owner) {
+  if (proposal.changes.empty()) return {};
+  reloaded_ = fmt::format("reloaded by {}: {} change(s)", owner, proposal.changes.size());
+  Result<controlplane::TakePlan> next = reload_.begin(std::move(proposal));
+  if (!next) {
+    spdlog::error("reload ({}): {}; nothing was changed", owner, next.error().message);
+    return next.error().message + "; nothing was changed";
+  }
+  for (const controlplane::Command& c : trailers_->before(next.value().next->plan)) command(c);
+  command(next.value());
+  return {};
+}
+
+void Service::on(const controlplane::PlanTaken&) {
+  journal_.demotions();  // by the numbers of before
+  const nlohmann::json host = host_json(setup_.snapshot, journal_.recorder());
+  const std::vector<std::optional<std::uint16_t>> where = reload_.taken();
+  Snapshot& s = setup_.snapshot;
+  s.slots.resize(s.plan->slots.size());
+  s.since.resize(s.plan->slots.size(), std::chrono::system_clock::now());
+  demotions_->config_changed(where, steady_now());
+  journal_.renumbered();
+  demotion_sent_.assign(s.config->groups.size(), -1);
+  note_dropped(host, s);
+  agent_->need(needs_agent(*s.config));
+  trailers_->config_changed();
+  spdlog::info(reloaded_);
+  journal_.koid(reloaded_);
+}
+
+void Service::on(const controlplane::PlanReleased&) {
+  reload_.released();
+  publish_demotion();
+}
+
 // ---- signals, links, log -----------------------------------------------------------------------
 
 void Service::receive_signal() {
   signalfd_siginfo info{};
   while (read(setup_.signals, &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGHUP) {
-      spdlog::warn("SIGHUP: this version does not reload; restart koid to read the configuration");
+      reload_by_signal();
       continue;
     }
     if (give_up_ != steady_clock::time_point::max()) {

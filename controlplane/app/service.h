@@ -14,6 +14,7 @@
 #include "controlplane/app/demotions.h"
 #include "controlplane/app/journal.h"
 #include "controlplane/app/kernel_link.h"
+#include "controlplane/app/reload.h"
 #include "controlplane/app/snapshot.h"
 #include "controlplane/app/state_file.h"
 #include "controlplane/app/trailer_keeper.h"
@@ -42,6 +43,7 @@ class Service {
     Bell* bell = nullptr;         // on the reports; may be missing
     std::vector<PortLink> links;  // by PortIndex
     std::vector<LinkWatch> watches{};
+    Reload::Setup reload;  // no configuration: this one does not reload
     std::string socket_path;
     int signals = -1;  // a signalfd for SIGTERM, SIGINT, SIGHUP; not owned
   };
@@ -59,7 +61,8 @@ class Service {
   Answer handle(const std::string& line, uid_t uid);
 
  private:
-  explicit Service(Setup setup) : setup_(std::move(setup)), journal_(setup_.snapshot) {}
+  explicit Service(Setup setup)
+      : setup_(std::move(setup)), journal_(setup_.snapshot), reload_(setup_.reload) {}
 
   std::string handle_demotion(const std::string& name, const nlohmann::json& request,
                               const std::string& owner);
@@ -72,6 +75,12 @@ class Service {
   void on(const controlplane::SignedHeard& heard) { trailers_->on(heard); }
   void on(const controlplane::NeedCounters& need);
   void on(const controlplane::AllDown& down);
+  void on(const controlplane::PlanTaken& taken);
+  void on(const controlplane::PlanReleased& released);
+  Answer handle_reload(const nlohmann::json& request, const std::string& owner);
+  std::string begin_reload(Reload::Proposal&& proposal, const std::string& owner);
+  void reload_by_signal();
+  void tell_of_reload(const Reload::Proposal& proposal, const std::string& owner);
   void say_last_words();
   void receive_signal();
   void watch_links();
@@ -86,7 +95,9 @@ class Service {
   std::optional<Demotions> demotions_;
   std::optional<AgentWatch> agent_;
   std::optional<TrailerKeeper> trailers_;
-  std::vector<std::uint8_t> demotion_sent_;  // to control, by group
+  Reload reload_;
+  std::string reloaded_;            // what the reload under way has changed, for the journal
+  std::vector<int> demotion_sent_;  // to control, by group; -1: it is to be told in any case
   std::optional<ControlSocket> socket_;
   std::optional<KernelLink> kernel_link_;
   std::vector<controlplane::Command> waiting_;  // for room in the ring

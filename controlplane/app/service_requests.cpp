@@ -17,6 +17,7 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kWarnEvery{1};
 constexpr Duration kControlHangs = 1s;
+constexpr std::chrono::seconds kReloadPatience{3};
 
 std::string refuse(const std::string& why) { return json{{"ok", false}, {"error", why}}.dump(); }
 
@@ -52,10 +53,38 @@ Answer Service::handle(const std::string& line, uid_t uid) {
   if (name == "demote" || name == "undemote" || name == "maintenance") {
     return handle_demotion(name, request, fmt::format("koictl by uid {}", uid));
   }
+  if (name == "reload") return handle_reload(request, fmt::format("koictl by uid {}", uid));
   warn_of_request("an unknown command");
   return refuse(
       "unknown command; known are check, checks, counters, demote, events, explain, host, "
-      "maintenance, note, status, undemote");
+      "maintenance, note, reload, status, undemote");
+}
+
+/// {"dry_run": true|false = false}
+Answer Service::handle_reload(const json& request, const std::string& owner) {
+  const auto dry = request.find("dry_run");
+  if (dry != request.end() && !dry->is_boolean()) return refuse("\"dry_run\" is true or false");
+  const bool dry_run = dry != request.end() && dry->get<bool>();
+  if (setup_.reload.config == nullptr) return refuse("this koid does not reload");
+  if (reload_.under_way()) return refuse("a reload is under way; ask again");
+  if (!dry_run && setup_.snapshot.control_age() > kControlHangs) {
+    return refuse("the control thread hangs: nothing can be changed");
+  }
+  Reload::Proposal proposal = reload_.propose();
+  std::string reply = reload_json(proposal, setup_.reload.file, dry_run).dump();
+  if (dry_run) return reply;
+  tell_of_reload(proposal, owner);
+  if (!proposal.refusal.empty()) return reply;
+  if (const std::string why = begin_reload(std::move(proposal), owner); !why.empty()) {
+    return refuse(why);
+  }
+  // Once every worker goes by it.
+  return Later([this, reply = std::move(reply),
+                until = steady_clock::now() + kReloadPatience]() -> std::optional<std::string> {
+    if (!reload_.under_way()) return reply;
+    if (steady_clock::now() < until) return std::nullopt;
+    return refuse("control or a worker has not gone over to it yet, but will; see koictl events");
+  });
 }
 
 void Service::warn_of_request(const char* what) {

@@ -232,6 +232,7 @@ json counters_json(const Snapshot& s) {
   for (std::size_t p = 0; p < s.config->ports.size(); ++p) ports.push_back(port_json(s, p));
   json slots = json::array();
   for (std::size_t i = 0; i < s.plan->slots.size(); ++i) {
+    if (s.plan->slots[i].gone) continue;
     slots.push_back(slot_counters_json(s, SlotIndex(static_cast<std::uint16_t>(i)), now));
   }
   json workers = json::array();

@@ -25,6 +25,12 @@ Duration utc_now() {
 
 }  // namespace
 
+bool uses_trailers(const controlplane::Plan& plan) {
+  const auto& slots = plan.topology->slots;
+  return std::any_of(slots.begin(), slots.end(),
+                     [](const SlotView& slot) { return slot.trailer != TrailerRule::ignored; });
+}
+
 Status reserve_trailers(StateFile& state_file) {
   const std::uint64_t ceiling = std::max(auth::trailer_sequence(utc_now() + kReserve),
                                          state_file.first_trailer() + kReserveCount);
@@ -54,12 +60,23 @@ std::vector<TrailerRecordOfSlot> records_of(const config::Config& config,
 
 TrailerKeeper::TrailerKeeper(const Setup& setup)
     : setup_(setup), heard_(setup.plan->slots.size()), offset_told_(utc_offset(*setup.clock)) {
-  const auto& slots = setup_.plan->topology->slots;
-  used_ = std::any_of(slots.begin(), slots.end(),
-                      [](const SlotView& slot) { return slot.trailer != TrailerRule::ignored; });
+  used_ = uses_trailers(*setup_.plan);
   for (const auto& record : records_of(*setup_.config, *setup_.plan, *setup_.state_file)) {
     heard_[record.slot.value()][record.source] = {.sequence = record.sequence};
   }
+}
+
+std::vector<Command> TrailerKeeper::before(const controlplane::Plan& next) {
+  if (used_ || !uses_trailers(next)) return {};
+  if (const Status s = reserve_trailers(*setup_.state_file); !s) spdlog::error(s.error().message);
+  offset_told_ = utc_offset(*setup_.clock);
+  return {controlplane::SetUtc{offset_told_},
+          controlplane::SetSequenceCeiling{setup_.state_file->trailer_ceiling()}};
+}
+
+void TrailerKeeper::config_changed() {
+  heard_.resize(setup_.plan->slots.size());
+  used_ = used_ || uses_trailers(*setup_.plan);
 }
 
 void TrailerKeeper::on(const controlplane::SignedHeard& report) {
@@ -109,6 +126,7 @@ Status TrailerKeeper::save(std::uint64_t ceiling) {
   const Topology& topology = *setup_.plan->topology;
   for (std::size_t i = 0; i < heard_.size(); ++i) {
     const SlotView& slot = topology.slots[i];
+    if (setup_.plan->slots[i].gone) continue;
     for (const auto& [source, heard] : heard_[i]) {
       records.push_back({.port = setup_.config->ports[slot.port.value()].name,
                          .vlan = slot.vlan.value(),

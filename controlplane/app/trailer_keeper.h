@@ -33,6 +33,11 @@ class TrailerKeeper {
   };
   explicit TrailerKeeper(const Setup& setup);
 
+  /// Control is about to go over to this plan. Returns what it is to be told first.
+  std::vector<controlplane::Command> before(const controlplane::Plan& next);
+  /// The configuration and the plan have become other ones, in place.
+  void config_changed();
+
   /// The latest of a slot's senders, by source.
   struct Heard {
     std::uint64_t sequence = 0;
@@ -59,6 +64,9 @@ class TrailerKeeper {
   Clock::time_point retry_{};
   Duration offset_told_{};
 };
+
+/// Iff a slot of the plan has trailers.
+bool uses_trailers(const controlplane::Plan& plan);
 
 /// Reserves the first sequences of this run, before control may send one.
 Status reserve_trailers(StateFile& state_file);

@@ -18,7 +18,7 @@ std::uint64_t whole(const Json& object, const char* key) {
 /// Iff it may change what the host is to be like.
 bool concerns_host(const Json& event) {
   const std::string kind = ctl::text(event, "kind", "");
-  return kind == "role" || kind == "link";
+  return kind == "role" || kind == "link" || kind == "koid";  // a reload
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tools/ctl/koictl.h"
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "tools/ctl/explain_text.h"
 #include "tools/ctl/keygen.h"
 #include "tools/ctl/page.h"
+#include "tools/ctl/reload_text.h"
 #include "tools/ctl/reply.h"
 #include "tools/ctl/status_text.h"
 
@@ -29,8 +31,11 @@ struct Options {
   std::string address;
   std::string client;  // empty: none given
   std::string from;    // empty: none given
+  bool dry_run = false;
   EventsWanted events;
 };
+
+constexpr Duration kReloadDeadline = 10s;  // koid reads all key files
 
 std::string pretty(const Json& json) { return json.dump(2) + '\n'; }
 
@@ -112,6 +117,21 @@ std::string demotion_line(const Json& reply, const std::string& command, const O
                      "until " + undemote);
 }
 
+/// koid answers once all of it goes by the new configuration.
+Printed reload(const Options& options, const Surroundings& surroundings) {
+  const Json request{{"command", "reload"}, {"dry_run", options.dry_run}};
+  const Reply reply =
+      ask_for(options.socket, request, std::max(surroundings.deadline, kReloadDeadline));
+  const bool explained = field(reply.body, "changes").is_array();
+  if (reply.outcome == Outcome::no_daemon || !explained) return no_reply(reply);
+  const std::string out =
+      options.json ? pretty(reply.body) : reload_text(reply.body, surroundings.colours);
+  if (reply.outcome == Outcome::done) return {ExitCode::done, out, {}};
+  const bool wrong_file = field(reply.body, "errors").is_array();
+  const ExitCode code = wrong_file ? ExitCode::usage : ExitCode::refused;
+  return options.json ? Printed{code, out, {}} : Printed{code, {}, out};
+}
+
 Printed run_command(const std::string& name, const Options& options,
                     const Surroundings& surroundings) {
   if (name == "check") return check(options.file);
@@ -134,6 +154,7 @@ Printed run_command(const std::string& name, const Options& options,
     });
   }
   if (name == "events") return events(options, surroundings);
+  if (name == "reload") return reload(options, surroundings);
   if (name == "explain") {
     Json request{{"command", "explain"}, {"address", options.address}};
     if (!options.client.empty()) request["client"] = options.client;
@@ -192,6 +213,10 @@ void define(CLI::App& app, Options& options) {
   events->add_option("--group", options.events.group, "only those of this group")
       ->type_name("GROUP");
   events->add_flag("--json", options.json, "one JSON object per line");
+  CLI::App* reload = app.add_subcommand(
+      "reload", "read the configuration again; what it leaves as it is goes on undisturbed");
+  reload->add_flag("--dry-run", options.dry_run, "only say what would change");
+  with_json(reload);
   CLI::App* explain = app.add_subcommand("explain", "who answers for an address, and why");
   explain->add_option("ADDRESS", options.address, "IPv4 or IPv6")->required()->type_name("");
   explain->add_option("--client", options.client, "for whom: its MAC or IP address")

@@ -29,7 +29,8 @@ Reply parse_reply(const std::string& line) {
     return {Outcome::no_daemon, {}, "its reply is no JSON object with \"ok\""};
   }
   if (!ok.get<bool>()) {
-    return {Outcome::refused, {}, text(body, "error", "koid refused and did not say why")};
+    std::string why = text(body, "error", "koid refused and did not say why");
+    return {Outcome::refused, std::move(body), std::move(why)};
   }
   return {Outcome::done, std::move(body), {}};
 }

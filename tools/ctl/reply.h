@@ -23,7 +23,7 @@ enum class Outcome {
 
 struct Reply {
   Outcome outcome = Outcome::no_daemon;
-  Json body;          // an object iff done
+  Json body;          // an object unless no_daemon
   std::string error;  // one sentence unless done
 };
 

@@ -133,5 +133,21 @@ TEST_F(HostJson, AVlanIsAnInterfaceOfItsOwnWhereThereIsSomethingToDo) {
                                                      address("198.51.100.1/32", true, true)}));
 }
 
+TEST_F(HostJson, WhatAReloadDropsIsTakenFromTheKernelAgain) {
+  config.ports[0].host = HostPort::tap;
+  config.groups[0].assign = Assign::always;
+  config.groups[0].addresses = {test::ip4("192.0.2.10"), test::ip4("192.0.2.11")};
+  const json before = host();
+  config.groups[0].addresses = {test::ip4("192.0.2.10")};
+  note_dropped(before, snapshot);
+  EXPECT_EQ(
+      host()["interfaces"][0]["addresses"],
+      json::array({address("192.0.2.10/32", true, true), address("192.0.2.11/32", true, false)}));
+  config.groups[0].addresses = {test::ip4("192.0.2.11")};
+  EXPECT_EQ(
+      host()["interfaces"][0]["addresses"],
+      json::array({address("192.0.2.11/32", true, true), address("192.0.2.10/32", true, false)}));
+}
+
 }  // namespace
 }  // namespace koi::app

@@ -49,6 +49,52 @@ Printed koictl(std::vector<std::string> arguments, const std::string& socket = "
   return run(arguments, surroundings);
 }
 
+Printed reload(const std::string& reply, std::vector<std::string> arguments = {"reload"}) {
+  std::string asked;
+  FakeDaemon daemon([&](const std::string& request) -> std::optional<std::string> {
+    asked = request;
+    return reply + '\n';
+  });
+  Printed printed = koictl(std::move(arguments), daemon.path());
+  EXPECT_NE(asked.find("\"dry_run\""), std::string::npos) << asked;
+  return printed;
+}
+
+TEST(Koictl, ReloadSaysWhatHasChanged) {
+  const Printed done = reload(
+      R"({"ok":true,"dry_run":false,"applied":true,"file":"/etc/koi/koi.yaml","warnings":[],)"
+      R"("changes":[{"key":"groups.lan.advskew","from":"0","to":"100","effect":"live",)"
+      R"("group":"lan","role_may_change":true,"note":""},{"key":"groups.dmz","from":"",)"
+      R"("to":"a group","effect":"starts","group":"dmz","role_may_change":false,"note":"x y"}]})");
+  EXPECT_EQ(done.exit_code, ExitCode::done);
+  EXPECT_EQ(done.err, "");
+  EXPECT_EQ(done.out,
+            "reload: 2 changes from /etc/koi/koi.yaml\n"
+            "live      groups.lan.advskew: 0 -> 100 (a role may change)\n"
+            "starts    groups.dmz: added: a group; x y\n");
+  const Printed nothing = reload(R"({"ok":true,"file":"/f","changes":[]})");
+  EXPECT_EQ(nothing.out, "reload: nothing has changed in /f\n");
+}
+
+TEST(Koictl, ReloadThatIsRefusedSaysAllOfWhy) {
+  const Printed wrong =
+      reload(R"({"ok":false,"error":"2 errors","errors":["f:3:1: a: b","f:4:1: c: d"],)"
+             R"("changes":[]})",
+             {"reload", "--dry-run"});
+  EXPECT_EQ(wrong.exit_code, ExitCode::usage);
+  EXPECT_EQ(wrong.out, "");
+  EXPECT_EQ(wrong.err, "reload: 2 errors\nf:3:1: a: b\nf:4:1: c: d\n");
+  const Printed restart =
+      reload(R"({"ok":false,"error":"1 change(s) need a restart","changes":[)"
+             R"({"key":"node","from":"a","to":"b","effect":"needs a restart of koid"},)"
+             R"({"key":"groups.x.advskew","from":"1","to":"2","effect":"live"}]})");
+  EXPECT_EQ(restart.exit_code, ExitCode::refused);
+  EXPECT_EQ(restart.err, "reload: 1 change(s) need a restart\nrestart   node: a -> b\n");
+  const Printed busy = reload(R"({"ok":false,"error":"a reload is under way"})");
+  EXPECT_EQ(busy.exit_code, ExitCode::refused);
+  EXPECT_EQ(busy.err, "koictl: koid refused: a reload is under way\n");
+}
+
 TEST(Koictl, StatusForAPersonAndAsJson) {
   FakeDaemon daemon(koid);
   const Printed page = koictl({"status"}, daemon.path());
