@@ -86,9 +86,8 @@ void ControlLoop::turn() {
 
 Instant ControlLoop::next_due() const {
   const bool ending = shutting_down_ && !all_down_reported_;
-  if (ending || !inputs_drained_ || outbox_.announcements() != 0 || !views_.is_with_all()) {
-    return Instant{};
-  }
+  const bool busy = ending || !inputs_drained_ || !to_acknowledge_.empty();
+  if (busy || outbox_.announcements() != 0 || !views_.is_with_all()) return Instant{};
   Instant due = std::min(segments_.next_due(), trailers_.next_due());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (glances_[i].stepping_down || glances_[i].report_due) return Instant{};
@@ -148,7 +147,10 @@ void ControlLoop::on(const VerifiedAdvert& advert, WorkerIndex worker) {
   // The clock is read after the advertisement was taken from the ring (L6).
   const Instant now = setup_.clock->now();
   const bool fresh = trailers_.take(advert, now);
+  const std::uint32_t advertised = slot.advertised;
   if (fresh && !shutting_down_) feed(slot, advert, now);
+  const bool replies = slot.state.role == Role::master && slot.advertised != advertised;
+  if (replies && !slot.replied) slot.replied = now;
   if (slot.state.master_known != knew || slot.state.master.address != before) {
     glances_[advert.slot.value()].report_due = true;
   }
@@ -157,18 +159,36 @@ void ControlLoop::on(const VerifiedAdvert& advert, WorkerIndex worker) {
 
 void ControlLoop::decide_on(SlotIndex slot, WorkerIndex worker, std::uint32_t heard) {
   slots_[slot.value()].decided_on[worker.value()] = heard;
-  to_acknowledge_.emplace_back(slot, worker);
+  const std::pair decided(slot, worker);
+  if (std::find(to_acknowledge_.begin(), to_acknowledge_.end(), decided) == to_acknowledge_.end()) {
+    to_acknowledge_.push_back(decided);
+  }
 }
 
-/// L7: decided, and what follows from it is on its way: the board's term is cleared, or a worse
-/// MASTER's reply is in the worker's ring. Earlier, and a thread that hung in between would leave
-/// both boxes answering.
+/// L7: decided, and what follows from it has happened: the board's term is cleared, or the driver
+/// has taken the reply of a MASTER that stays. Earlier, and a thread that hung in between, or a
+/// NIC that takes nothing, would leave both boxes answering.
 void ControlLoop::acknowledge() {
-  for (const auto& [slot, worker] : to_acknowledge_) {
-    board_.slot(slot).acknowledged[worker.value()].store(
-        slots_[slot.value()].decided_on[worker.value()], std::memory_order_release);
-  }
-  to_acknowledge_.clear();
+  std::erase_if(to_acknowledge_, [this](const std::pair<SlotIndex, WorkerIndex>& decided) {
+    const auto [index, worker] = decided;
+    Slot& slot = slots_[index.value()];
+    if (slot.replied && slot.state.role == Role::master && !reply_taken(slot)) return false;
+    slot.replied.reset();
+    board_.slot(index).acknowledged[worker.value()].store(slot.decided_on[worker.value()],
+                                                          std::memory_order_release);
+    return true;
+  });
+}
+
+/// In every family: its deadline is that of an advertisement sent since.
+bool ControlLoop::reply_taken(const Slot& slot) const {
+  return std::all_of(election::kFamilies.begin(), election::kFamilies.end(),
+                     [&](const Family family) {
+                       if (!slot.plan.parameters.has(family)) return true;
+                       const Stamp stored = board_.deadline(index_of(slot), family);
+                       return stored.is_number_of(slot.term.value()) &&
+                              stored.left(*slot.replied) >= slot.lease - 2 * Stamp::kResolution;
+                     });
 }
 
 void ControlLoop::on(const PollGap& gap, WorkerIndex worker) {

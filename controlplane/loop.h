@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -85,6 +86,9 @@ class ControlLoop {
     election::SendErrors send_errors;
     std::array<std::uint64_t, kFamilies> deadlines{};     // on the board when it advertised last
     std::array<std::uint32_t, kMaxWorkers> decided_on{};  // heard numbers (L7)
+    std::uint32_t advertised = 0;                         // so often
+    Duration lease{};                                     // that the last one asked for
+    std::optional<Instant> replied;  // to what it stays MASTER over; the driver has not taken it
   };
   static constexpr std::uint16_t kNoTie = 0xffff;
 
@@ -106,6 +110,7 @@ class ControlLoop {
   void on(const ShutDown& command);
   void decide_on(SlotIndex slot, WorkerIndex worker, std::uint32_t heard);
   void acknowledge();
+  bool reply_taken(const Slot& slot) const;
   void run_timers();
   void run_timers(Slot& slot, bool released);
   void release_ties();

@@ -72,6 +72,8 @@ void ControlLoop::carry_out(Slot& slot, const election::SendAdvertisement&, Inst
   like.kind = FrameKind::advertisement;
   like.term = slot.term;
   like.lease = election::lease_length(p, slot.state);
+  ++slot.advertised;
+  slot.lease = like.lease;
   // L4: later ones until the deadline, so that an expired lease is never revived.
   like.not_after = slot.first_sent ? deadline_of(slot, now) : slot.decided + kDecisionLasts;
   for (const Family family : election::kFamilies) {

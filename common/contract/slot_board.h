@@ -29,6 +29,8 @@ namespace koi {
 class Stamp {
  public:
   static constexpr std::uint32_t kNumberMask = 0xffffff;
+  /// left() and age() are off by less than twice this.
+  static constexpr Duration kResolution{1 << 14};
 
   constexpr Stamp() = default;
   constexpr Stamp(std::uint64_t number, Instant at)

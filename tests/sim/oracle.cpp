@@ -137,9 +137,15 @@ bool Oracle::is_better(std::size_t box, std::size_t other, std::size_t slot) con
   return key(box) < key(other);
 }
 
-void Oracle::arrives(std::size_t box, std::size_t slot, Moment arrival) {
+void Oracle::arrives(std::size_t from, std::size_t box, std::size_t slot, Moment arrival) {
   Slot& s = at(box, slot);
-  s.arrived[s.arrivals++ % s.arrived.size()] = arrival;
+  s.arrived[s.arrivals++ % s.arrived.size()] = {arrival, from};
+}
+
+void Oracle::overtaken(std::size_t from, std::size_t box, std::size_t slot, Moment arrival) {
+  for (Arrival& one : at(box, slot).arrived) {
+    if (one.from == from && one.at >= arrival) one = {};
+  }
 }
 
 void Oracle::lost(std::size_t from, std::size_t to) {
@@ -333,7 +339,7 @@ void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane:
     case Cause::deaf:
       lawful = silence >= least;
       // L9: what came in time has been heard, however late control looks.
-      for (const Moment arrived : s.arrived) {
+      for (const auto& [arrived, from] : s.arrived) {
         const bool waited = arrived < decided - kTolerance && arrived > s.backup_since;
         if (!waited || decided - arrived >= least) continue;
         fail("I4: box " + std::to_string(box) + " became MASTER by " +

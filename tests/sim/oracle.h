@@ -50,8 +50,10 @@ class Oracle {
   // What happens.
   void covers(std::size_t box, std::size_t slot, Term term, Moment from, Moment to);
   void through(std::size_t from, std::size_t to, std::size_t slot, Moment arrival);
-  /// An ordinary advertisement, not overtaken, will be in the box's queue then.
-  void arrives(std::size_t box, std::size_t slot, Moment arrival);
+  /// An ordinary advertisement will be in the box's queue then,
+  void arrives(std::size_t from, std::size_t box, std::size_t slot, Moment arrival);
+  /// unless a later one of the same sender is there before it.
+  void overtaken(std::size_t from, std::size_t box, std::size_t slot, Moment arrival);
   void lost(std::size_t from, std::size_t to);
   void sent(std::size_t box, const TransmitFrame& frame);
   void answered(std::size_t box, std::size_t slot);
@@ -87,6 +89,10 @@ class Oracle {
   Duration longest_double() const { return longest_double_; }
 
  private:
+  struct Arrival {
+    Moment at{};
+    std::size_t from = 0;  // box
+  };
   struct Slot {  // of a box
     election::Role role = election::Role::init;
     Term term;  // of the reign that follows
@@ -95,7 +101,7 @@ class Oracle {
     bool reigned = false;
     Moment left = Moment::max();  // MASTER
     // What has come to the box, and what control has learnt (I4).
-    std::array<Moment, 8> arrived{};  // a few of the last ones
+    std::array<Arrival, 8> arrived{};  // a few of the last ones
     std::size_t arrivals = 0;
     Moment heard = Moment::min();
     Moment ordinary = Moment::min();  // an advertisement that is no bow-out and not demoted

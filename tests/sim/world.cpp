@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/auth/replay.h"
 #include "common/wire/bytes.h"
 #include "tests/support/lab_config.h"
 
@@ -55,20 +56,30 @@ void World::deliver(Node from, Node to, const Packet& packet) {
   at(packet.arrival, [this, &client, packet] { client.receive(packet, now_); });
 }
 
-/// One that starts the master-down time of a box anew: not a duplicate, and nobody is demoted.
+/// One over IPv4 that starts the master-down time of a box anew: not a copy, not overtaken by a
+/// later one, and nobody is demoted.
 void World::note_arrival(Node from, Node to, const Packet& packet) {
+  if (!packet.advertisement || !packet.decides) return;
   Newest& newest = newest_[from * oracle_boxes() + to];
-  constexpr std::size_t kDemote = 14 + 20 + 4;  // in the frame: protocol.md §1
-  constexpr std::size_t kCounter = 14 + 20 + 8;
-  if (!packet.advertisement || !packet.decides || packet.arrival <= newest.arrival) return;
-  const std::uint64_t counter = std::uint64_t{wire::get_be32(packet.bytes, kCounter)} << 32 |
-                                wire::get_be32(packet.bytes, kCounter + 4);
-  if (from < boxes_.size() && counter <= newest.counter) return;  // a copy
+  const bool v6 = packet.bytes[12] == std::byte{0x86};
+  const std::size_t header = 14 + (v6 ? 40 : 20);  // in the frame: protocol.md §1
+  const std::uint64_t counter = std::uint64_t{wire::get_be32(packet.bytes, header + 8)} << 32 |
+                                wire::get_be32(packet.bytes, header + 12);
+  const bool strict = from < boxes_.size();  // counters grow
+  if (packet.arrival <= newest.arrival) {
+    // C6.3: what a later one overtakes is refused, but for the other half of its own tick.
+    const std::uint64_t other_half = v6 ? std::uint64_t{1} << auth::kNodeIdBits : 0;
+    if (!strict || counter <= newest.counter + other_half) return;
+    oracle_.overtaken(from, to, packet.slot.value(), packet.arrival);
+  } else if (strict && counter <= newest.counter) {
+    return;  // a copy
+  }
+  if (v6) return;
   newest = {packet.arrival, counter};
   Box& box = *boxes_[to];
-  if (!box.alive() || box.process()->up_rings_full() || packet.bytes[kDemote] != std::byte{0})
+  if (!box.alive() || box.process()->up_rings_full() || packet.bytes[header + 4] != std::byte{0})
     return;
-  oracle_.arrives(to, packet.slot.value(), packet.arrival);
+  oracle_.arrives(from, to, packet.slot.value(), packet.arrival);
 }
 
 void World::lose(std::size_t from) {

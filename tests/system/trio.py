@@ -19,9 +19,9 @@ class Trio:
     @staticmethod
     def _box(lab, index, balance, options):
         # The own member first, then the next one's: so each has an heir of its own.
-        skews = {(index + n) % 3: skew for n, skew in enumerate((20, 40, 30))}
+        skews = {(index + n) % 3: skew for n, skew in enumerate((80, 160, 120))}
         members = [{"vhid": v, "advskew": skews[i]} for i, v in enumerate(VHIDS)]
-        group = Group(advbase=0, lowest_advskew=20, preempt=True, addresses=(SHARED, SHARED6),
+        group = Group(advbase=0, lowest_advskew=80, preempt=True, addresses=(SHARED, SHARED6),
                       extra={"balance": balance | {"members": members}})
         return lab.koi(NAMES[index], own=f"192.0.2.{2 + index}", own6=f"2001:db8::{2 + index}",
                        node_id=1 + index, groups=[group], **options)
