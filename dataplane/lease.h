@@ -61,8 +61,8 @@ class WorkerLease {
 
   /// L1: true iff what refusal() allowed in this poll may still be handed to the driver. now: read
   /// just before. The limit is 1 ms after the earliest moment since which a better master may be
-  /// claiming the slot unknown to us: the moment as of which the queues were last drained, the oldest
-  /// claim still undecided, another receiving worker's `emptied`.
+  /// claiming the slot unknown to us: the moment as of which the queues were last drained, the
+  /// oldest claim still undecided, another receiving worker's `emptied`.
   bool in_time(Instant now) const { return now <= hand_over_by_; }
 
   /// L7: a verified foreign advertisement for the slot was received. Returns the number under which
