@@ -25,6 +25,7 @@ class Bond {
   /// member.
   static Result<Bond> join(std::uint16_t id, const std::vector<std::string>& members);
 
+  std::size_t members() const { return members_.size(); }
   /// Of each member the kernel interface to watch, for its driver does not: net_af_packet and
   /// net_af_xdp call every link up. Empty where the driver says.
   const std::vector<std::string>& kernel_interfaces() const { return interfaces_; }

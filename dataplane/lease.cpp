@@ -10,25 +10,20 @@ void WorkerLease::begin_poll(Instant now) {
   const bool gap = started_ && now - poll_ > kTolerance;
   if (gap) {  // L8
     hold_ = true;
-    if (emptied_since_gap_) waiting_since_ = poll_;
     emptied_since_gap_ = false;
     gap_length_ = gap_report_due_ ? std::max(gap_length_, now - poll_) : now - poll_;
     gap_report_due_ = true;
     gap_end_ = now;
-    // Stored before `polled`, so that no other worker sees this one awake and not its gap.
+    // Stored before `emptied`, so that no other worker sees this one awake and not its gap.
     words.gap.store(++gap_, std::memory_order_release);
-  } else if (!in_gap()) {
-    waiting_since_ = started_ ? poll_ : now;  // L7: the start of the previous poll
   }
+  if (!started_) waiting_since_ = now;
   if (hold_ && emptied_since_gap_ &&
       words.gap_acknowledged.load(std::memory_order_acquire) == gap_) {
     hold_ = false;
   }
   if (!started_ || gap || now - published_ >= kPublishEvery) {
-    // What came after the previous poll began may still lie in this one's burst: to the other
-    // workers it is as if this poll had not been yet.
-    const Instant looked = started_ ? poll_ : now;
-    words.polled.store(looked.time_since_epoch().count(), std::memory_order_release);
+    words.polled.store(now.time_since_epoch().count(), std::memory_order_release);
     published_ = now;
   }
   poll_ = now;
@@ -37,14 +32,14 @@ void WorkerLease::begin_poll(Instant now) {
   started_ = true;
 }
 
-void WorkerLease::end_poll(std::optional<Instant> drained) {
-  if (!drained) return;
-  const bool ends_gap = !emptied_since_gap_ && *drained >= gap_end_;
+void WorkerLease::end_poll(Instant drained) {
+  waiting_since_ = std::max(waiting_since_, drained);
+  const bool ends_gap = !emptied_since_gap_ && drained >= gap_end_;
   if (ends_gap) emptied_since_gap_ = true;
-  if (ends_gap || *drained - emptied_published_ >= kPublishEvery) {
-    board_.worker(self_).emptied.store(drained->time_since_epoch().count(),
+  if (ends_gap || drained - emptied_published_ >= kPublishEvery) {
+    board_.worker(self_).emptied.store(drained.time_since_epoch().count(),
                                        std::memory_order_release);
-    emptied_published_ = *drained;
+    emptied_published_ = drained;
   }
 }
 
@@ -57,6 +52,8 @@ std::optional<DropReason> WorkerLease::judge(const View& view, SlotIndex slot) {
   const Term term = view.terms[slot.value()];
   if (term == Term{}) return DropReason::kNotMaster;
   if (hold_) return DropReason::kNoLease;  // L8
+  // L1: more waits in the queues than can be handled in time, and a claim may be behind it.
+  if (poll_ - waiting_since_ > kTolerance) return DropReason::kNoLease;
 
   const SlotWords& words = board_.slot(slot);
   const SlotView& slot_view = view.topology->slots[slot.value()];
@@ -82,14 +79,14 @@ bool WorkerLease::every_receiver_listens(const PortView& port, const SlotWords& 
     const auto w = static_cast<std::uint8_t>(std::countr_zero(left));
     const WorkerWords& words = board_.worker(WorkerIndex(w));
     if (WorkerIndex(w) != self_) {
-      const Instant polled = board_.polled(WorkerIndex(w));
-      if (poll_ - polled > kTolerance) return false;
+      const Instant emptied = board_.emptied(WorkerIndex(w));
+      if (poll_ - emptied > kTolerance) return false;
       // Another worker's gap may hide a better master's advertisement just as our own may (L8).
       if (words.gap.load(std::memory_order_acquire) !=
           words.gap_acknowledged.load(std::memory_order_acquire)) {
         return false;
       }
-      claim_possible_since(polled);
+      claim_possible_since(emptied);
     }
     const Stamp heard = Stamp::from_word(slot.heard[w].load(std::memory_order_acquire));
     if (heard.number() != slot.acknowledged[w].load(std::memory_order_acquire)) {

@@ -22,8 +22,7 @@ class WorkerLease {
  public:
   /// L1, L7, L8: how old a poll or an unanswered claim may be.
   static constexpr Duration kTolerance = 1ms;
-  /// How often `polled` (the start of the previous poll) and `emptied` are stored; the design
-  /// allows 100 µs.
+  /// How often `polled` and `emptied` are stored; the design allows 100 µs.
   static constexpr Duration kPublishEvery = 50us;
 
   WorkerLease(SlotBoard& board, WorkerIndex self) : board_(board), self_(self) {}
@@ -36,9 +35,10 @@ class WorkerLease {
   /// time: for the simulator, which need not walk through the night.
   void left_out_until(Instant last) { poll_ = std::max(poll_, last); }
 
-  /// The poll is over and its advertisements are in the up ring. drained: every frame that was
-  /// waiting at that moment has been handled since (L8, L9; see drain.h).
-  void end_poll(std::optional<Instant> drained);
+  /// The poll is over and its advertisements are stamped and in the up ring. drained: every frame
+  /// that was waiting at that moment has been handled since (L1, L7, L8, L9; see drain.h). Left out
+  /// while the up ring has no room.
+  void end_poll(Instant drained);
 
   /// The gap to report to control, once its advertisements are in the up ring; nothing otherwise.
   /// Stays the same until gap_reported(). The caller fills in frames_lost.
@@ -61,8 +61,8 @@ class WorkerLease {
 
   /// L1: true iff what refusal() allowed in this poll may still be handed to the driver. now: read
   /// just before. The limit is 1 ms after the earliest moment since which a better master may be
-  /// claiming the slot unknown to us: the start of the previous poll, the oldest claim still
-  /// undecided, another receiving worker's last poll.
+  /// claiming the slot unknown to us: the moment as of which the queues were last drained, the
+  /// oldest claim still undecided, another receiving worker's `emptied`.
   bool in_time(Instant now) const { return now <= hand_over_by_; }
 
   /// L7: a verified foreign advertisement for the slot was received. Returns the number under which
@@ -90,7 +90,7 @@ class WorkerLease {
   SlotBoard& board_;
   const WorkerIndex self_;
   Instant poll_{};            // start of the poll that began last
-  Instant waiting_since_{};   // since when a frame of this poll may have been waiting
+  Instant waiting_since_{};   // since when a frame not stamped yet may have been waiting
   Instant hand_over_by_{};    // see in_time()
   std::uint64_t judged_ = 1;  // grows with each poll, claim and view: what was allowed is forgotten
   /// What refusal() has allowed: judged_ << 16 | slot, at the slot's number modulo the size, so

@@ -14,6 +14,7 @@ namespace koi::dataplane {
 namespace {
 
 constexpr std::uint16_t kNone = 0xffff;
+constexpr std::uint32_t kSetAside = 32;  // frames that i40e and ixgbe may have taken out before
 
 }  // namespace
 
@@ -114,6 +115,11 @@ Port::Port(Port&& other) noexcept
       promiscuous_(other.promiscuous_),
       offloads_(other.offloads_),
       bond_(std::move(other.bond_)) {}
+
+std::uint32_t Port::room() const {
+  const auto queues = static_cast<std::uint32_t>(bond_ ? bond_->members() : 1);
+  return queues * (rx_descriptors_ + kSetAside);
+}
 
 Status Port::accept(const MacAddress& mac) {
   if (promiscuous_ || mac.is_multicast()) return Done{};  // else start() let all groups in

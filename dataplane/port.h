@@ -37,6 +37,8 @@ class Port {
   std::uint16_t mtu() const { return mtu_; }  // bytes behind the Ethernet header and a VLAN tag
   std::uint16_t queues() const { return queues_; }
   std::uint16_t rx_descriptors() const { return rx_descriptors_; }
+  /// Frames that may wait in one queue at most; of a bond, in those of all its members.
+  std::uint32_t room() const;
   const std::string& driver() const { return driver_; }
   /// What its driver does for frames of the host; nothing unless started so.
   const Offloads& offloads() const { return offloads_; }

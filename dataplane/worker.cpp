@@ -22,8 +22,8 @@ Worker::Worker(const WorkerSetup& setup)
       adverts_(*setup.board, lease_, *setup.up, *setup.counters),
       reporter_(*setup.up),
       conflicts_(reporter_),
-      drain_(setup.queues.size()),
       view_(setup.first_view) {
+  for (const Queue& queue : setup.queues) drain_.add_queue(queue.room);
   for (const WorkerSetup::Sequence& s : setup.sequences) {
     adverts_.remember(s.slot, s.source, s.highest);
   }
@@ -47,7 +47,7 @@ void Worker::run() {
     for (std::size_t q = 0; q < setup_.queues.size(); ++q) work += poll(q);
     // L8, L9: what control reads from these must not be ahead of what this poll brought.
     if (adverts_.flush()) {
-      lease_.end_poll(drain_.end_poll());
+      lease_.end_poll(drain_.drained());
       report_gap();
     }
     if (!held_) work += poll_hosts(now);
@@ -60,12 +60,29 @@ void Worker::run() {
   }
 }
 
+/// Until it knows that nothing is left, or has taken a burst. Only none at all means that the queue
+/// was empty: drivers also return fewer than asked for where a descriptor's cache line ends
+/// (virtio), or out of what they had set aside before (i40e, ixgbe).
+std::uint16_t Worker::take(std::size_t q, rte_mbuf** frames) {
+  const Queue& queue = setup_.queues[q];
+  const std::uint16_t burst = queue.host ? kHostBurst : kBurst;
+  std::uint16_t count = 0;
+  bool emptied = false;
+  while (!emptied && count < burst) {
+    const auto wanted = std::max<std::uint16_t>(burst - count, kLeastAsked);
+    const std::uint16_t more =
+        rte_eth_rx_burst(queue.port_id, queue.queue_id, frames + count, wanted);
+    emptied = more == 0;
+    count = static_cast<std::uint16_t>(count + more);
+  }
+  drain_.took(q, count, emptied);
+  return count;
+}
+
 std::uint16_t Worker::poll(std::size_t q) {
   const Queue& queue = setup_.queues[q];
-  rte_mbuf* frames[kBurst];
-  const std::uint16_t count =
-      rte_eth_rx_burst(queue.port_id, queue.queue_id, frames, queue.host ? kHostBurst : kBurst);
-  drain_.took(q, count);
+  rte_mbuf* frames[kMostTaken];
+  const std::uint16_t count = take(q, frames);
   if (count == 0) {
     if (!lease_.in_gap() && !lease_.gap_to_report()) taken_[q] = 0;
     return 0;
@@ -74,10 +91,10 @@ std::uint16_t Worker::poll(std::size_t q) {
 
   const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_, dad_};
   PortCounters& counters = counters_.ports[queue.port.value()];
-  rte_mbuf* answers[kBurst];
-  AnswerKind kinds[kBurst];
-  rte_mbuf* dropped[kBurst];
-  rte_mbuf* passed[kBurst];
+  rte_mbuf* answers[kMostTaken];
+  AnswerKind kinds[kMostTaken];
+  rte_mbuf* dropped[kMostTaken];
+  rte_mbuf* passed[kMostTaken];
   std::uint16_t answer_count = 0;
   std::uint16_t pass_count = 0;
   unsigned drop_count = 0;
@@ -218,7 +235,7 @@ void Worker::send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKin
   // Kind by kind, many at a time: adding one by one would wait for the sum before, every time.
   for (std::size_t k = 0; k < kAnswerKinds; ++k) {
     std::uint8_t answered = 0;  // as wide as a kind, for the compiler's sake
-    static_assert(kBurst <= UINT8_MAX);
+    static_assert(kMostTaken <= UINT8_MAX);
     for (std::uint16_t i = 0; i < sent; ++i) {
       answered = static_cast<std::uint8_t>(answered + (kinds[i] == static_cast<AnswerKind>(k)));
     }

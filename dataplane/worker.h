@@ -26,7 +26,8 @@ struct Queue {
   PortIndex port;
   std::uint16_t port_id = 0;  // DPDK's number
   std::uint16_t queue_id = 0;
-  std::uint16_t depth = 0;  // frames its receive ring holds
+  std::uint16_t depth = 0;  // frames its receive ring holds; a bond's, that of each member
+  std::uint32_t room = 0;   // frames that may wait in it at most: of a bond, in all its members
   std::optional<std::uint16_t>
       host{};           // DPDK's number of the port's host, whose queue is queue_id too
   bool bond = false;    // its driver sends LACP's frames, but only when asked to send
@@ -70,8 +71,11 @@ class Worker {
   /// the kernel forwards the packet there and then (TAP: 5 to 10 µs), and L1 and L8 allow two turns
   /// 1 ms.
   static constexpr std::uint16_t kHostBurst = 16;
+  /// Drivers that work with vectors give nothing to who asks for less.
+  static constexpr std::uint16_t kLeastAsked = 8;
+  static constexpr std::uint16_t kMostTaken = kBurst + kLeastAsked - 1;  // in one poll of a queue
   static constexpr std::uint32_t kHeldBack =
-      kBurst + 32;  // descriptors a driver may not have filled
+      kMostTaken + 32;  // descriptors a driver may not have filled
   /// A host that had nothing is not asked again before, for net_tap asks the kernel (0.3 µs each
   /// time), and other ports are to notice nothing of it.
   static constexpr Duration kHostRest = 5us;
@@ -88,6 +92,7 @@ class Worker {
 
   /// Returns how many frames it received.
   std::uint16_t poll(std::size_t queue);
+  std::uint16_t take(std::size_t queue, rte_mbuf** frames);
   /// Lets the drivers of bonds send what they have to, though there be nothing of ours.
   void poll_transmit(Instant now);
   /// What is not ours to answer, to the other side of the host port. A full one costs data, nothing

@@ -19,7 +19,8 @@
 ///     term it belongs to, so that a late store cannot lengthen another term.
 ///  4. `heard` is stored before its advertisement is queued (L7). It is outstanding until control
 ///     has acknowledged its number.
-///  5. `emptied` is stored after the up ring holds everything that poll brought (L9).
+///  5. `emptied` is stored after everything that was waiting at that moment has been stamped (L1)
+///     and the up ring holds it (L9), and after the gap that it ends (L8).
 namespace koi {
 
 /// A number and a moment in one 64-bit word: 24 bits of a term or of a sequence number, 40 bits of
@@ -89,10 +90,11 @@ struct SlotWords {
 /// What the board holds for one worker.
 struct WorkerWords {
   // writer: the worker
-  // ns: start of the poll before its last: all that came before has been stamped; published at
-  // least every 100 µs while it polls
+  // ns: start of its last poll; published at least every 100 µs while it polls
   alignas(64) std::atomic<std::int64_t> polled{0};
-  std::atomic<std::int64_t> emptied{0};   // ns: start of its last poll that emptied all queues
+  // ns: all that was waiting in its queues at that moment is stamped and in the up ring; as often,
+  // while it keeps up
+  std::atomic<std::int64_t> emptied{0};
   std::atomic<std::uint32_t> gap{0};      // number of its last gap (L8)
   std::atomic<std::uint64_t> adopted{0};  // number of the view in use
 

@@ -348,7 +348,7 @@ void Daemon::make_workers() {
       if (w >= port.queues()) continue;
       const auto& host = hosts_[port.index().value()];
       setup.queues.push_back({port.index(), port.id(), static_cast<std::uint16_t>(w),
-                              port.rx_descriptors(),
+                              port.rx_descriptors(), port.room(),
                               host ? std::optional(host->id()) : std::nullopt,
                               port.bond() != nullptr, port.offloads()});
     }

@@ -198,7 +198,8 @@ class Trial {
                                .queues = {{.port = PortIndex(0),
                                            .port_id = machine_.port->id(),
                                            .queue_id = static_cast<std::uint16_t>(w),
-                                           .depth = machine_.port->rx_descriptors()}},
+                                           .depth = machine_.port->rx_descriptors(),
+                                           .room = machine_.port->room()}},
                                .sleeps = true});
     rte_eal_remote_launch(
         [](void* worker) {

@@ -16,14 +16,9 @@
  * other than koi, equal boxes (C8.4, C8.5), preempt-delay, unicast; a driver that refuses frames; several
  * advertisements in one burst (they come in one poll each); announcements (they leave under L1, as answers do); IPv4
  * and IPv6 told apart at the receiver (either re-arms; C7.6 makes of both timers the later one); shorter lease by a
- * peer's advbase (L5). After a gap one empty poll ends it, where drain.h may ask for a second one. A frame or view in
- * the down ring is replaced by a newer one; the worker would take both in one turn. Lost advertisements: only by a full
- * queue or ring, or towards the box `deaf`, which by C17 does not rise by itself.
- *
- * NOT RIGHT YET, as built: a worker takes it that what it has not seen has waited since the poll before. Where that poll
- * left frames in the queue (more than a burst of them) an advertisement behind them may have waited for one poll more:
- * two polls 1 ms apart, and the box answers for 2 ms (CLUTTER=1). Counted from the last moment as of which the queue is
- * known to have been emptied (drain.h), no violation is found: -DDRAINED.
+ * peer's advbase (L5). A frame or view in the down ring is replaced by a newer one; the worker would take both in one
+ * turn. Lost advertisements: only by a full queue or ring, or towards the box `deaf`, which by C17 does not rise by
+ * itself. drain.h also counts what was taken from a queue that is never found empty.
  *
  * PROPERTIES, by the compiler's -D:
  *  STRICT  two boxes' answers never overlap for more than the wire's delay plus 1 ms; with `deaf`, where the lease alone
@@ -84,7 +79,7 @@ byte deaf, dead;          /* the box that hears nothing, the box that never runs
 #define M_L1_DEADLINE R(2)       /* an answer needs no deadline */
 #define M_L1_POLL R(3)           /* neither one's own polls nor the other receivers' must be fresh */
 #define M_L1_LATE R(4)           /* what was allowed at the poll may be sent at any time */
-#define M_L1_TAKEN R(25)         /* of another receiver its last poll counts, though what it took is not stamped yet */
+#define M_L1_TAKEN R(25)         /* of another receiver its last poll counts, though not all of before is stamped yet */
 #define M_L1_FAMILY R(5)         /* the first family's deadline is enough */
 #define M_L2_NEW R(6)            /* each reign has the same term */
 #define M_L2_FIRST R(7)          /* the board's term is written after the view was pushed */
@@ -96,7 +91,8 @@ byte deaf, dead;          /* the box that hears nothing, the box that never runs
 #define M_L6_DATE R(13)          /* a promotion is dated after the inputs were read */
 #define M_L7 R(14)               /* nothing is stamped */
 #define M_L7_ROLE R(15)          /* only a MASTER's worker stamps */
-#define M_L7_SINCE R(16)         /* the stamp is of now, not of the previous poll */
+#define M_L7_SINCE R(16)         /* the stamp is of now, not of the poll as of which all was stamped */
+#define M_L7_DRAINED R(27)       /* all that came before the previous poll counts as stamped, though that left frames in the queue */
 #define M_L8 R(17)               /* a gap silences nobody */
 #define M_L8_ACK R(18)           /* after a gap one does not wait for control */
 #define M_L8_OTHER R(19)         /* another worker's gap does not count */
@@ -140,6 +136,7 @@ byte term[BOXES];                        /* control writes; 0: not MASTER */
 byte dl[BOXES*FAMILIES], dlt[BOXES*FAMILIES];  /* deadline: ticks left, its term; worker writes */
 byte hn[BOXES], ha[BOXES];               /* heard by the receiving worker: how many are outstanding, age of the oldest */
 byte lp[ALL_WORKERS];                    /* age of the last poll's start */
+byte da[ALL_WORKERS];                    /* age of the start of the last one that left nothing in the queue */
 bit em[ALL_WORKERS];                     /* a poll begun since a promotion fell due has emptied the queue */
 bit gp[ALL_WORKERS];                     /* the last gap is not acknowledged */
 /* ---- queues, rings, wire ---- */
@@ -158,14 +155,11 @@ byte old[BOXES];                         /* how many on it were sent in the tick
 /* ---- worker ---- */
 byte wv[ALL_WORKERS];                    /* view adopted */
 byte pg[ALL_WORKERS];                    /* within a turn: from the poll before to this one */
-bit op[ALL_WORKERS], pb[ALL_WORKERS];    /* since a poll the queue was not found empty; that poll began after the due */
+bit op[ALL_WORKERS], pb[ALL_WORKERS];    /* a poll was made and none since has left nothing; the last one began after the due */
 bit hold[ALL_WORKERS], ge[ALL_WORKERS];  /* L8: silent; the queue was empty since */
 byte ho[ALL_WORKERS];                    /* within a turn: answers allowed, ticks left to hand them over; 0 none */
 byte k[ALL_WORKERS];                     /* within a turn: message in hand */
 byte fk[BOXES], ft[BOXES], t0[BOXES];    /* frame in hand: kind, term, lease counted from the look at the clock */
-#ifdef DRAINED
-byte ma[ALL_WORKERS], da[ALL_WORKERS];   /* age of the open series' start, and of the one that last found it empty */
-#endif
 /* ---- control ---- */
 bit role[BOXES], sd[BOXES];              /* sd: stepping down, L10 */
 byte myt[BOXES];                         /* term of the reign */
@@ -192,16 +186,10 @@ byte fa[BOXES], la[BOXES];               /* age of the reign's first (5: none) a
 #define c_late(b) late[(b)*THREADS + WORKERS]
 
 /* ==== L1 ==== */
-/* Since when an advertisement may have been waiting that is not stamped: in this worker, and in another one. As built
- * from the poll before, which is wrong where that did not empty the queue (CLUTTER); with -DDRAINED from the last
- * moment as of which it is known to have been emptied. */
-#ifdef DRAINED
-#define own_since(g) da[g]
-#define waits_since(g) da[g]
-#else
-#define own_since(g) (pg[g] + lp[g])
-#define waits_since(g) (wtop[g] || M_L1_TAKEN -> lp[g] : pg[g] + lp[g])
-#endif
+/* Since when an advertisement may have been waiting that is not stamped: in this worker, and in another one. */
+#define before(g) (pg[g] + lp[g])        /* M_L7_DRAINED */
+#define own_since(g) (M_L7_DRAINED -> before(g) : da[g])
+#define waits_since(g) (M_L1_TAKEN -> lp[g] : (M_L7_DRAINED -> (wtop[g] -> lp[g] : before(g)) : da[g]))
 inline judge(g) {                /* ho[g]: for how many ticks what is allowed now may still be handed to the driver */
 	ho[g] = 0;
 	if :: wv[g] && (!hold[g] || M_L8) ->
@@ -250,11 +238,7 @@ inline begin_poll(g) {
 	if :: pg[g] > TOLERANCE -> hold[g] = 1; gp[g] = 1; ge[g] = 0; if :: gr[g] -> gr[g] = 2 :: else fi
 	   :: else fi;
 	if :: hold[g] && ge[g] && (!gp[g] || M_L8_ACK) -> hold[g] = 0 :: else fi;
-	if :: !op[g] -> op[g] = 1; pb[g] = 1;
-#ifdef DRAINED
-		ma[g] = 0
-#endif
-	   :: else fi
+	op[g] = 1; pb[g] = 1
 }
 inline stamp(g) {
 	if :: M_L7 || (M_L7_ROLE && !wv[g]) -> skip
@@ -263,12 +247,9 @@ inline stamp(g) {
 		   :: else fi;
 		hn[box(g)]++ fi
 }
-inline end_poll(g) {             /* it brought nothing: what came before it is in the up ring */
+inline end_poll(g) {             /* it left nothing: what came before it is in the up ring */
 	if :: op[g] && !(receives(g) && over[box(g)]) ->
-#ifdef DRAINED
-		da[g] = ma[g]; ma[g] = 0;
-#endif
-		op[g] = 0; em[g] = em[g] || pb[g]; pb[g] = 0;
+		da[g] = lp[g]; op[g] = 0; em[g] = em[g] || pb[g]; pb[g] = 0;
 		if :: hold[g] && !ge[g] -> ge[g] = 1; gr[g] = 1;
 			if :: receives(g) -> gl[g] = gl[g] || missed[box(g)]; missed[box(g)] = 0 :: else fi
 		   :: else fi
@@ -307,7 +288,8 @@ inline w_judge(g) {              /* L7: the message was stamped before it is que
 	   :: !is_ad(k[g]) -> skip fi;
 	judge(g)
 }
-inline w_answer(g) { answer(g); if :: !k[g] -> end_poll(g) :: else fi; k[g] = 0 }
+#define left_nothing(g) (!k[g] || (is_ad(k[g]) && len(rx[box(g)]) == 0))
+inline w_answer(g) { answer(g); if :: left_nothing(g) -> end_poll(g) :: else fi; k[g] = 0 }
 inline w_adopt(g) { wv[g] = pv[g]; pv[g] = NONE }
 inline w_take_frame(g) {         /* L4; L3: the clock is read here */
 	n = pff[box(g)]; fk[box(g)] = pf[box(g)]; ft[box(g)] = pft[box(g)]; t0[box(g)] = HELD;
@@ -515,10 +497,7 @@ proctype Control(byte b) {
 
 /* ==== the clock ==== */
 inline age_worker(g) {
-	inc(lp[g], TOLERANCE+1); wd[g] = 0;
-#ifdef DRAINED
-	inc(da[g], TOLERANCE+1); if :: op[g] -> inc(ma[g], TOLERANCE+1) :: else fi;
-#endif
+	inc(lp[g], TOLERANCE+1); inc(da[g], TOLERANCE+1); wd[g] = 0;
 	if :: !M_L1_LATE -> dec1(ho[g]) :: else fi
 }
 inline age_box(b) {

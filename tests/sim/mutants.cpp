@@ -23,7 +23,7 @@ bool deadline_passed(const SlotBoard& board, const SlotView& slot, SlotIndex ind
 
 bool receiver_stands_still(SlotBoard& board, const SlotWords& words, unsigned w, Instant now) {
   const WorkerIndex worker(static_cast<std::uint8_t>(w));
-  if (!mutated(Mutant::kIgnoresReceivers) && now - board.polled(worker) > kTolerance) return true;
+  if (!mutated(Mutant::kIgnoresReceivers) && now - board.emptied(worker) > kTolerance) return true;
   if (!mutated(Mutant::kIgnoresGap) &&
       board.worker(worker).gap.load() != board.worker(worker).gap_acknowledged.load()) {
     return true;

@@ -26,9 +26,10 @@ Worker::Worker(Process& process, WorkerIndex index)
       adverts_(std::in_place, process.board(), lease_, up, counters),
       reporter_(up),
       conflicts_(reporter_),
-      drain_(1),
       able_at_(process.slots(), kNotAble),
-      able_in_(process.slots()) {}
+      able_in_(process.slots()) {
+  drain_.add_queue(kDepth);
+}
 
 void Worker::start(const View* first_view) {
   view_ = first_view;
@@ -62,8 +63,8 @@ void Worker::catch_up(Moment until) {
 void Worker::idle(std::uint64_t round) {
   polled_at_ = actor.grid.at(round);
   begin(process_.time().at(polled_at_));
-  drain_.took(0, 0);
-  lease_.end_poll(drain_.end_poll());
+  drain_.took(0, 0, true);
+  lease_.end_poll(drain_.drained());
 }
 
 void Worker::note_coverage() {
@@ -119,7 +120,7 @@ void Worker::poll() {
   }
   flushed_ = adverts_->flush();
   if (flushed_) {
-    lease_.end_poll(drain_.end_poll());
+    lease_.end_poll(drain_.drained());
     report_gap();
   }
   const bool ordered = down.size() != 0;
@@ -150,7 +151,7 @@ void Worker::arrive() {
 std::uint32_t Worker::take_frames(std::vector<Packet>& answers) {
   arrive();
   const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(queue_.size(), kBurst));
-  drain_.took(0, count);
+  drain_.took(0, count, count < kBurst);
   if (count == 0) {
     if (!lease_.in_gap() && !lease_.gap_to_report()) taken_ = 0;
     return 0;

@@ -38,7 +38,7 @@ struct LeaseWorld::Worker {
   dataplane::UpReporter reporter;
   dataplane::ConflictWatch conflicts{reporter};
   dataplane::DadLimit dad;
-  dataplane::DrainTracker drain{1};
+  dataplane::DrainTracker drain;
   const View* view = nullptr;
   std::deque<Frame> queue;
   const std::size_t depth;
@@ -83,7 +83,9 @@ LeaseWorld::Worker::Worker(Box& owner, std::uint8_t index, std::size_t queue_dep
       lease(*owner.board, WorkerIndex(index)),
       adverts(*owner.board, lease, up, counters),
       reporter(up),
-      depth(queue_depth) {}
+      depth(queue_depth) {
+  drain.add_queue(static_cast<std::uint32_t>(queue_depth));
+}
 
 LeaseWorld::LeaseWorld(const Setup& setup) : setup_(setup), random_(setup.seed) {
   for (std::size_t b = 0; b < setup.boxes.size(); ++b) {
@@ -256,7 +258,7 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
     worker.queue.pop_front();
     dataplane::classify(frame.bytes, 0, burst, worker.adverts);
   }
-  worker.drain.took(0, taken);
+  worker.drain.took(0, taken, taken < setup_.burst);
   const bool may_answer_last = !worker.lease.refusal(*worker.view, kSlot);
   const Term term = worker.view->terms[kSlot.value()];
   pause_point(actor);
@@ -264,7 +266,7 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
     answered(worker.box, term);
   }
   if (worker.adverts.flush()) {
-    worker.lease.end_poll(worker.drain.end_poll());
+    worker.lease.end_poll(worker.drain.drained());
     report_gap(worker);
   }
   receive_down(actor, worker);

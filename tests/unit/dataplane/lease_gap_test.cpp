@@ -17,12 +17,15 @@ class LeaseGap : public LeaseTest {
   }
   void poll_after(Duration after) {
     begin(after);
-    first.end_poll(now);
+    drained = now;
+    first.end_poll(drained);
   }
   void poll_with_more_waiting(Duration after) {
     begin(after);
-    first.end_poll(std::nullopt);
+    first.end_poll(drained);
   }
+
+  Instant drained = now;
 };
 
 TEST_F(LeaseGap, L8_JustAMillisecondIsNone) {
@@ -56,11 +59,13 @@ TEST_F(LeaseGap, L8_MeasuredFromPollToPollAndNotFromPublication) {
 TEST_F(LeaseGap, L8_PublishedAtOnceWithThePoll) {
   const Instant before = now;
   begin(2ms);
-  EXPECT_EQ(board->polled(kFirst), before);  // what came since is not stamped yet
+  EXPECT_EQ(board->polled(kFirst), now);
+  EXPECT_EQ(board->emptied(kFirst), before);  // what came since is not stamped yet
   begin(10us);
-  EXPECT_EQ(board->polled(kFirst), before);
+  EXPECT_EQ(board->polled(kFirst), now - 10us);
   begin(40us);
-  EXPECT_EQ(board->polled(kFirst), now - 40us);
+  EXPECT_EQ(board->polled(kFirst), now);
+  EXPECT_EQ(board->emptied(kFirst), before);
 }
 
 TEST_F(LeaseGap, L8_EmptiedAloneIsNotEnough) {

@@ -36,13 +36,28 @@ TEST_F(LeaseHeard, L7_EachSlotAndWorkerHasItsOwn) {
   EXPECT_EQ(heard(kFirst, test::kForeign).word(), 0U);
 }
 
-TEST_F(LeaseHeard, L7_DatedWithTheStartOfThePreviousPoll) {
+TEST_F(LeaseHeard, L7_DatedWithTheStartOfThePreviousPollThatLeftNothing) {
   pass(3ms);
   const Instant previous = now;
   now += 700us;
   first.begin_poll(now);
   first.stamp_heard(kLan);
   EXPECT_EQ(heard(kFirst).word(), Stamp(1, previous).word());
+}
+
+// What stood behind more than one burst takes has waited for longer than a poll.
+TEST_F(LeaseHeard, L7_DatedWithTheMomentAsOfWhichNothingWasLeft) {
+  pass(3ms);
+  const Instant drained = now;
+  for (int i = 0; i < 3; ++i) {
+    now += 300us;
+    first.begin_poll(now);
+    first.end_poll(drained);  // more is waiting
+  }
+  now += 300us;
+  first.begin_poll(now);
+  first.stamp_heard(kLan);
+  EXPECT_EQ(heard(kFirst).word(), Stamp(1, drained).word());
 }
 
 TEST_F(LeaseHeard, L7_FirstPollHasNoOtherBefore) {
@@ -71,7 +86,8 @@ TEST_F(LeaseHeard, L7_NewStampOnceAcknowledged) {
   pass(5ms);
   acknowledge(kFirst, 1);
   const Instant previous = now;
-  poll_both(200us);
+  now += 200us;
+  first.begin_poll(now);
   first.stamp_heard(kLan);
   EXPECT_EQ(heard(kFirst).word(), Stamp(2, previous).word());
 }
@@ -81,11 +97,11 @@ TEST_F(LeaseHeard, L7_InAGapDatedWithThePollBeforeIt) {
   const Instant before = now;
   now += 50ms;
   first.begin_poll(now);
-  first.end_poll(std::nullopt);  // more is waiting
+  first.end_poll(before);  // more is waiting
   for (int i = 0; i < 4; ++i) {
     now += 300us;
     first.begin_poll(now);
-    first.end_poll(std::nullopt);
+    first.end_poll(before);
   }
   first.stamp_heard(kLan);
   EXPECT_EQ(heard(kFirst).word(), Stamp(1, before).word());
@@ -97,7 +113,7 @@ TEST_F(LeaseHeard, L7_SecondGapBeforeTheFirstWasEmptiedKeepsTheDate) {
   for (int i = 0; i < 2; ++i) {
     now += 50ms;
     first.begin_poll(now);
-    first.end_poll(std::nullopt);
+    first.end_poll(before);
   }
   first.stamp_heard(kLan);
   EXPECT_EQ(heard(kFirst).word(), Stamp(1, before).word());

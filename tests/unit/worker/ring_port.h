@@ -24,6 +24,8 @@ namespace koi::test {
 /// A port made of two rings: the worker is on one side of it, the test on the other.
 class RingPort {
  public:
+  static constexpr unsigned kReceiveRoom = 1024;  // frames
+
   /// Called by the worker, inside the driver, with the number of frames.
   using Hook = std::function<void(std::uint16_t frames)>;
 
@@ -35,7 +37,7 @@ class RingPort {
         pool_(pool),
         received_(std::move(received)),
         transmitting_(std::move(transmitting)) {
-    receive_ = rte_ring_create((name + "rx").c_str(), 1024, SOCKET_ID_ANY, RING_F_EXACT_SZ);
+    receive_ = rte_ring_create((name + "rx").c_str(), kReceiveRoom, SOCKET_ID_ANY, RING_F_EXACT_SZ);
     transmit_ =
         rte_ring_create((name + "tx").c_str(), transmit_room, SOCKET_ID_ANY, RING_F_EXACT_SZ);
     must(receive_ != nullptr && transmit_ != nullptr, "rings");

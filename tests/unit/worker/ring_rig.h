@@ -106,7 +106,10 @@ class RingRig {
     control_pool = pool("control", kControlMbufs);
     wire.emplace(
         name_, data_pool, setup.transmit_room,
-        [this](std::uint16_t frames) { receive_hold.burst(frames); },
+        [this](std::uint16_t frames) {
+          receive_hold.burst(frames);
+          if (received) received(frames);
+        },
         [this](std::uint16_t frames) {
           transmit_hold.burst(frames);
           if (transmitting) transmitting(frames);
@@ -129,6 +132,7 @@ class RingRig {
                                            .port_id = wire->id(),
                                            .queue_id = 0,
                                            .depth = setup.depth,
+                                           .room = RingPort::kReceiveRoom,
                                            .host = host ? std::optional(host->id()) : std::nullopt,
                                            .bond = setup.bond,
                                            .offloads = setup.offloads}},
@@ -279,8 +283,9 @@ class RingRig {
   std::unique_ptr<dataplane::Worker> worker;
   Hold receive_hold{clock};   // after a burst has been taken from the receive ring
   Hold transmit_hold{clock};  // before a burst is put into the transmit ring
-  RingPort::Hook
-      transmitting;  // the same, by the worker; may be empty. REQUIRES: set before start()
+  // The same two, by the worker; may be empty. REQUIRES: set before start()
+  RingPort::Hook received;
+  RingPort::Hook transmitting;
   std::optional<RingPort> wire;
   std::optional<RingPort> host;
   std::vector<UpMessage> messages;

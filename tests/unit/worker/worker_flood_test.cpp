@@ -1,4 +1,6 @@
 // Floods and exhaustion: what control says and hears gets through (T15, T30).
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <vector>
@@ -51,6 +53,67 @@ TEST(WorkerFlood, T30_WithoutABufferForReceivedFramesAdvertisementsStillLeave) {
   rig.stop();
   EXPECT_TRUE(rig.board->deadline(kLan, Family::ipv4).is_number_of(kTerm.value()));
   EXPECT_EQ(rig.drops(DropReason::kFrameNoBuffer), 0U);
+}
+
+/// Puts in what the worker takes, inside its driver, so that its queue is never found empty, and
+/// looks each time whether what it says to have stamped was taken in an earlier poll.
+class Flood {
+ public:
+  static constexpr std::size_t kWaiting = 500;  // frames, half of what the queue holds
+  static constexpr std::size_t kFrames = 20'000;
+
+  explicit Flood(RingRig& rig) : rig_(rig) {
+    put_at_.reserve(kFrames + kWaiting);
+    put(kWaiting);
+    rig.received = [this](std::uint16_t frames) { took(frames); };
+  }
+  bool is_over() const { return over_.load(std::memory_order_acquire); }
+  std::size_t too_early() const { return too_early_; }
+  std::size_t advances() const { return advances_; }
+  std::size_t longest_wait() const { return longest_wait_; }
+
+ private:
+  void put(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) ASSERT_TRUE(rig_.put(junk_));
+    put_at_.insert(put_at_.end(), count, rig_.clock.read());
+  }
+  void took(std::uint16_t frames) {
+    if (is_over()) return;
+    const Instant emptied = rig_.board->emptied(WorkerIndex(0));
+    const auto waited = static_cast<std::size_t>(
+        std::upper_bound(put_at_.begin(), put_at_.end(), emptied) - put_at_.begin());
+    if (waited > taken_) ++too_early_;
+    if (emptied != last_ && last_ != Instant{}) {
+      ++advances_;
+      longest_wait_ = std::max(longest_wait_, taken_ - waited);
+    }
+    last_ = emptied;
+    taken_ += frames;
+    if (taken_ >= kFrames) return over_.store(true, std::memory_order_release);
+    put(frames);
+  }
+
+  RingRig& rig_;
+  const Bytes junk_ = Bytes(60);
+  std::vector<Instant> put_at_;  // of each frame, when it surely waited
+  std::size_t taken_ = 0;        // before this poll
+  Instant last_{};
+  std::size_t too_early_ = 0;
+  std::size_t advances_ = 0;
+  std::size_t longest_wait_ = 0;  // frames taken beyond those that had to be
+  std::atomic<bool> over_{false};
+};
+
+// C11.17 kept
+TEST(WorkerFlood, L7_WhatWaitsBehindABurstIsNotCalledStamped) {
+  RingRig rig({.sleeps = false});
+  Flood flood(rig);
+  rig.start();
+  ASSERT_TRUE(rig.eventually([&] { return flood.is_over(); }));
+  rig.stop();
+  EXPECT_EQ(flood.too_early(), 0U);
+  EXPECT_GE(flood.advances(), 5U);
+  EXPECT_LE(flood.longest_wait(), 2 * RingPort::kReceiveRoom);
 }
 
 TEST(WorkerFlood, ForgeriesReachControlNotAtAllAndCostNoRealAdvertisement) {
