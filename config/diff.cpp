@@ -232,10 +232,13 @@ std::vector<Change> changed_keys(const Group& running, const Group& wanted) {
   return changes;
 }
 
-const Group* find_group(const Config& config, const std::string& name) {
-  const auto found = std::find_if(config.groups.begin(), config.groups.end(),
-                                  [&](const Group& group) { return group.name == name; });
-  return found == config.groups.end() ? nullptr : &*found;
+/// By name: there may be 4,080.
+using Groups = std::map<std::string_view, const Group*>;
+
+Groups groups_of(const Config& config) {
+  Groups groups;
+  for (const Group& group : config.groups) groups.emplace(group.name, &group);
+  return groups;
 }
 
 bool has_port(const Config& config, const std::string& name) {
@@ -245,7 +248,11 @@ bool has_port(const Config& config, const std::string& name) {
 
 class Comparison {
  public:
-  Comparison(const Config& running, const Config& wanted) : running_(running), wanted_(wanted) {
+  Comparison(const Config& running, const Config& wanted)
+      : running_(running),
+        wanted_(wanted),
+        groups_before_(groups_of(running)),
+        groups_now_(groups_of(wanted)) {
     for (Item& item : items_of(running)) {
       const std::string key = item.key();
       before_.emplace(key, item.text);
@@ -259,18 +266,21 @@ class Comparison {
     for (const Item& item : items) {
       const std::string key = item.key();
       now.insert(key);
-      if (is_whole(item.path, running_, Effect::starts)) continue;
+      if (is_whole(item.path, running_, groups_before_, Effect::starts)) continue;
       const auto before = before_.find(key);
       const std::string from = before == before_.end() ? "" : before->second;
       if (from != item.text || before == before_.end()) add(item.path, from, item.text);
     }
     for (const Group& group : wanted_.groups) {
-      const Group* before = find_group(running_, group.name);
-      if (before == nullptr) continue;
-      for (Change& change : changed_keys(*before, group)) changes_.push_back(std::move(change));
+      const auto before = groups_before_.find(group.name);
+      if (before == groups_before_.end()) continue;
+      for (Change& change : changed_keys(*before->second, group)) {
+        changes_.push_back(std::move(change));
+      }
     }
     for (const Item& item : order_) {
-      if (now.contains(item.key()) || is_whole(item.path, wanted_, Effect::ends)) continue;
+      if (now.contains(item.key()) || is_whole(item.path, wanted_, groups_now_, Effect::ends))
+        continue;
       add(item.path, item.text, "");
     }
     compare_port_order();
@@ -279,9 +289,10 @@ class Comparison {
 
  private:
   /// Of a group or a port that the other configuration has not: one change for all its keys.
-  bool is_whole(const std::vector<std::string>& path, const Config& other, Effect effect) {
+  bool is_whole(const std::vector<std::string>& path, const Config& other, const Groups& groups,
+                Effect effect) {
     if (path.size() < 2) return false;
-    const bool group = path[0] == "groups" && find_group(other, path[1]) == nullptr;
+    const bool group = path[0] == "groups" && !groups.contains(path[1]);
     const bool port = path[0] == "ports" && !has_port(other, path[1]);
     if (!group && !port) return false;
     const std::string key = path[0] + "." + path[1];
@@ -307,7 +318,7 @@ class Comparison {
     if (path.size() >= 3 && path[0] == "groups") {
       change.group = path[1];
       const std::string below = Item{{path.begin() + 2, path.end()}, ""}.key();
-      Rolling(*find_group(running_, path[1]), *find_group(wanted_, path[1])).judge(below, change);
+      Rolling(*groups_before_.at(path[1]), *groups_now_.at(path[1])).judge(below, change);
     }
     changes_.push_back(std::move(change));
   }
@@ -328,6 +339,8 @@ class Comparison {
 
   const Config& running_;
   const Config& wanted_;
+  const Groups groups_before_;
+  const Groups groups_now_;
   std::map<std::string, std::string> before_;
   std::vector<Item> order_;
   std::set<std::string> told_;

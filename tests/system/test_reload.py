@@ -1,6 +1,7 @@
 """koictl reload and SIGHUP: another configuration for a koid that runs (README, Reload)."""
 
 import json
+import os
 import random
 import signal
 import time
@@ -139,6 +140,26 @@ def test_a_group_comes_and_goes(pair, lab):
     reload(pair.a, change)
     pair.a.wait_role("MASTER", within=5, group="second")
     assert reign(pair.a) == before
+
+
+def test_a_check_that_is_new_demotes_nobody_while_it_is_well(pair):
+    """koi-agent learns of it at once: five seconds without a result would count as a failure."""
+    def change(settings):
+        group(settings)["track"] = [{"script": "/bin/true", "interval": "1s"}]
+    agent = pair.a.spawn([os.path.join(pair.lab.build, "koi-agent"), "--socket", pair.a.socket],
+                         log="agent.log")
+    until("koi-agent", lambda: pair.a.status()["agent"]["present"], within=5)
+    before = reign(pair.a)
+    reload(pair.a, change)
+    until("the check", lambda: "watched" in pair.a.log_text("agent.log"), within=1)
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        assert pair.a.status()["demotion"]["list"] == []
+        time.sleep(0.1)
+    assert reign(pair.a) == before
+    reload(pair.a)
+    until("its end", lambda: "no longer watched" in pair.a.log_text("agent.log"), within=2)
+    agent.terminate()
 
 
 def roll(pair, steps):

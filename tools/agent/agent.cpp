@@ -33,6 +33,7 @@ Agent::Agent(std::string socket, Log log)
 void Agent::host_is(const HostSpec& host) {
   host_keeper_.host_is(host);
   hooks_.host_is(host);
+  checks_.ask_soon();
 }
 
 void Agent::run(int end) {

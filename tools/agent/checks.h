@@ -18,6 +18,9 @@ class Checks final : public Part {
   /// Not owned.
   explicit Checks(Koid& koid) : koid_(koid) {}
 
+  /// Something has happened at koid: it may have read another configuration.
+  void ask_soon() { ask_at_ = {}; }
+
   void tick(Instant now) override;
   Instant next() const override;
   void add_to(std::vector<pollfd>& fds) const override;
