@@ -1,7 +1,9 @@
 #include "controlplane/app/reload.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,6 +14,13 @@ namespace {
 
 using controlplane::Plan;
 using nlohmann::json;
+
+/// Of each group in the configuration, by its name.
+std::map<std::string_view, std::size_t> positions(const config::Config& config) {
+  std::map<std::string_view, std::size_t> out;
+  for (std::size_t g = 0; g < config.groups.size(); ++g) out.emplace(config.groups[g].name, g);
+  return out;
+}
 
 /// Those whose slots have new numbers.
 std::set<std::string> begun_anew(const std::vector<config::Change>& changes) {
@@ -30,11 +39,10 @@ controlplane::Numbering numbering_of(const config::Config& running, const Plan& 
   const std::set<std::string> anew = begun_anew(changes);
   controlplane::Numbering numbering;
   numbering.used = plan.slots.size();
+  const auto before = positions(running);
   for (const config::Group& group : wanted.groups) {
     if (anew.contains(group.name)) continue;
-    for (std::size_t g = 0; g < running.groups.size(); ++g) {
-      if (running.groups[g].name == group.name) numbering.kept[group.name] = plan.groups[g];
-    }
+    numbering.kept[group.name] = plan.groups[before.at(group.name)];
   }
   return numbering;
 }
@@ -65,13 +73,14 @@ std::string refusal_of(const Reload::Proposal& proposal) {
 /// C12.7: the hash goes by the key that the group had at koid's start, unless it has a file of its
 /// own.
 void keep_hash_keys(const config::Config& running, config::Config& wanted) {
+  const auto there = positions(running);
   for (config::Group& group : wanted.groups) {
     if (!group.balance || !group.balance->hash_key_file.empty()) continue;
-    for (const config::Group& before : running.groups) {
-      if (before.name != group.name || !before.balance) continue;
-      const config::Secret& given = before.balance->hash_key;
-      group.balance->hash_key = given.empty() ? before.key : given;
-    }
+    const auto found = there.find(group.name);
+    if (found == there.end() || !running.groups[found->second].balance) continue;
+    const config::Group& before = running.groups[found->second];
+    const config::Secret& given = before.balance->hash_key;
+    group.balance->hash_key = given.empty() ? before.key : given;
   }
 }
 
@@ -134,12 +143,11 @@ Result<controlplane::TakePlan> Reload::begin(Proposal&& proposal) {
 
 std::vector<std::optional<std::uint16_t>> Reload::taken() {
   std::vector<std::optional<std::uint16_t>> where;
-  const auto& groups = next_config_->groups;
+  const auto now = positions(*next_config_);
   for (const config::Group& group : setup_.config->groups) {
-    const auto now = std::find_if(groups.begin(), groups.end(),
-                                  [&](const config::Group& g) { return g.name == group.name; });
+    const auto found = now.find(group.name);
     where.emplace_back();
-    if (now != groups.end()) where.back() = static_cast<std::uint16_t>(now - groups.begin());
+    if (found != now.end()) where.back() = static_cast<std::uint16_t>(found->second);
   }
   before_ = setup_.plan->topology;
   const auto macs = macs_of(*next_plan_);
