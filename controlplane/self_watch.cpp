@@ -14,7 +14,7 @@ void SelfWatch::turn(Instant now, const std::array<Instant, kMaxWorkers>& polled
   const Duration gap = last_turn_ ? now - *last_turn_ : Duration::zero();
   last_turn_ = now;
   if (gap > kPause) awake_since_ = now;
-  judge_control(now, gap > kLate);
+  judge_control(now, gap > std::max(kLate, stall_after_));
   for (std::size_t w = 0; w < workers_; ++w) judge_worker(w, now, polled[w]);
 }
 

@@ -22,16 +22,17 @@ enum class SelfCause : std::uint8_t {
 /// Control thread.
 class SelfWatch {
  public:
-  /// A turn that begins later than this after the one before counts; so many, each within kQuiet of
-  /// the last one, are a demotion. A BACKUP that is as late cannot keep its promises either: this
-  /// is for one box that is worse than its peers.
+  /// A turn that begins later than this (or stall_after, if that is longer) after the one before
+  /// counts; so many, each within kQuiet of the last one, are a demotion. A BACKUP that is as late
+  /// cannot keep its promises either: this is for one box that is worse than its peers.
   static constexpr Duration kLate = 50ms;
   static constexpr unsigned kLateTurns = 3;
   /// How long all must be well again before the demotion ends.
   static constexpr Duration kQuiet = 10s;
   static constexpr Duration kWorkerQuiet = 1s;
 
-  /// stall_after: a worker that has not polled for so long is stalled.
+  /// stall_after: a worker that has not polled for so long is stalled; what this machine does now
+  /// and then to any thread.
   SelfWatch(std::size_t workers, Duration stall_after)
       : workers_(workers), stall_after_(stall_after) {}
 

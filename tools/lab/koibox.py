@@ -110,7 +110,7 @@ class KoiBox(Station):
             "node": self.name, "node-id": self.node_id, "state-file": self.path("state"),
             "dataplane": {"control-core": 0, "worker-cores": [1], "idle": "adaptive",
                           "hugepages": False,
-                          "stall-after": "200ms"},  # these machines pause a worker for 10 ms
+                          "stall-after": "1s"},  # these machines pause a thread for 100 ms and more
             "ports": ports, "groups": groups, "control": {"socket": self.socket}}
 
     def write_config(self, settings=None):

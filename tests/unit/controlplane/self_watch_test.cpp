@@ -46,6 +46,15 @@ TEST(SelfWatch, AStalledWorkerIsFoundWithinAMillisecondAndForgivenAfterASecond) 
   EXPECT_FALSE(box.watch.late() || box.watch.stalled(WorkerIndex(0)));
 }
 
+// C18.9 kept
+TEST(SelfWatch, ALongerStallAfterBearsLongerPausesOfControlToo) {
+  Box box{.watch = SelfWatch(1, 200ms)};
+  box.run(900ms, 180ms);
+  EXPECT_FALSE(box.watch.late());
+  box.run(900ms, 220ms);
+  EXPECT_TRUE(box.watch.late());
+}
+
 TEST(SelfWatch, APauseOfTheWholeBoxIsNoStalledWorker) {
   Box box;
   box.run(50ms);
