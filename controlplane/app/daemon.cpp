@@ -380,8 +380,14 @@ void Daemon::run() {
 }
 
 void Daemon::run_service() {
-  // EAL pinned the main thread, and this one with it: back to where the process was started.
-  sched_setaffinity(0, sizeof affinity_, &affinity_);
+  // EAL pinned the main thread, and this one with it: back to where the process was started, but
+  // not beside a worker if there is another core. What the kernel does for this thread at a stretch
+  // (locked memory for a configuration) keeps even a real-time worker off its core for more than L8
+  // bears.
+  cpu_set_t cores = affinity_;
+  for (const unsigned core : config_.dataplane.worker_cores) CPU_CLR(core, &cores);
+  if (CPU_COUNT(&cores) == 0) cores = affinity_;
+  sched_setaffinity(0, sizeof cores, &cores);
   pthread_setname_np(pthread_self(), "koi-service");
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
