@@ -284,6 +284,7 @@ class Comparison {
       add(item.path, item.text, "");
     }
     compare_port_order();
+    restart_whole_groups();
     return std::move(changes_);
   }
 
@@ -321,6 +322,20 @@ class Comparison {
       Rolling(*groups_before_.at(path[1]), *groups_now_.at(path[1])).judge(below, change);
     }
     changes_.push_back(std::move(change));
+  }
+
+  /// Nothing of a group that starts anew is live.
+  void restart_whole_groups() {
+    std::set<std::string> anew;
+    for (const Change& change : changes_) {
+      if (change.effect == Effect::restarts) anew.insert(change.group);
+    }
+    for (Change& change : changes_) {
+      if (change.effect == Effect::live && anew.contains(change.group)) {
+        change.effect = Effect::restarts;
+        change.role_may_change = true;
+      }
+    }
   }
 
   void compare_port_order() {

@@ -41,7 +41,7 @@ class Health {
   Health(const config::Config& config, Instant start);
 
   /// The configuration has become another one, in place, and the ledger goes by it. A check that
-  /// was there before keeps its results; what links and checks said is taken back and said anew.
+  /// was there before keeps its results, and a cause that goes on stays; the others are taken back.
   void config_changed(DemotionLedger& ledger, Instant now);
 
   const std::vector<Check>& checks() const { return checks_; }

@@ -90,7 +90,7 @@ class ControlLoop {
     std::array<std::uint32_t, kMaxWorkers> decided_on{};  // heard numbers (L7)
     std::uint32_t advertised = 0;                         // so often
     Duration lease{};                                     // that the last one asked for
-    std::optional<Instant> replied;  // to what it stays MASTER over; the driver has not taken it
+    std::optional<Instant> replied;  // last, to a claim over which it stays MASTER; not taken yet
   };
   static constexpr std::uint16_t kNoTie = 0xffff;
 

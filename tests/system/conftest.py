@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "tools"))
 from lab import Lab  # noqa: E402
 from lab.pulse import Pulse  # noqa: E402
 
-PAUSED_MS = 20  # longer than any wake-up of a real-time thread that the kernel itself delays
+PAUSED_MS = 20   # the labs' leases are 56 ms and more, but for the tightest
 _pulses = []     # of the machine, from the first test on
 
 
@@ -57,8 +57,11 @@ def pytest_runtest_protocol(item, nextitem):
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     paused_ms = _longest_pause_ms(began_ns)
     failed = [r for r in reports if r.failed]
-    if failed and paused_ms >= PAUSED_MS:
-        text = failed[0].longreprtext.splitlines()
+    text = failed[0].longreprtext.splitlines() if failed else []
+    # Promise 1 holds whatever hangs: two boxes that answered count at once.
+    twice = any("overlap" in line or "two boxes" in line or "finding" in line for line in text
+                if line.startswith((">", "E ")))
+    if failed and not twice and paused_ms >= PAUSED_MS:
         item.session._setupstate.teardown_exact(None)
         item._initrequest()
         item.warn(pytest.PytestWarning(

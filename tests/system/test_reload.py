@@ -16,7 +16,7 @@ pytestmark = pytest.mark.alone
 
 OTHER, NEW = "192.0.2.9", "192.0.2.8"
 RELOADS = 40  # of a thousand: tools/soak --reloads 1000
-VRRP_FREE = 77  # a vhid that nobody else has
+FREE_VHID = 77
 
 
 @pytest.fixture
@@ -122,16 +122,16 @@ def test_sighup(pair):
 def test_a_group_comes_and_goes(pair, lab):
     def change(settings):
         first = group(settings)
-        settings["groups"]["second"] = first | {"vhid": VRRP_FREE, "addresses": [OTHER]}
+        settings["groups"]["second"] = first | {"vhid": FREE_VHID, "addresses": [OTHER]}
     before = reign(pair.a)
     assert keys(reload(pair.a, change)) == {"groups.second": "starts"}
     pair.a.wait_role("MASTER", within=5, group="second")
-    assert asked(lab, OTHER) == f"00:00:5e:00:01:{VRRP_FREE:02x}"
+    assert asked(lab, OTHER) == f"00:00:5e:00:01:{FREE_VHID:02x}"
     assert reign(pair.a) == before
     # It goes with a bow-out, and nobody answers for its address any more.
     moment = time.time_ns()
     assert keys(reload(pair.a)) == {"groups.second": "ends"}
-    until("its bow-out", lambda: any((c[1], c[2], c[5]) == (VRRP_FREE, 255, 255)
+    until("its bow-out", lambda: any((c[1], c[2], c[5]) == (FREE_VHID, 255, 255)
                                      for _, c in pair.observer.adverts("a", moment)), within=3)
     assert asked(lab, OTHER) is None
     assert [g["name"] for g in pair.a.status()["groups"]] == ["lan-gateway"]

@@ -178,8 +178,8 @@ TEST(Balancer, SharesOfAHundredThousandClientsAreEven) {
 }
 
 TEST(Balancer, SharesOfAMillionClientsAreEven) {
-  if (test::kStride > 1) GTEST_SKIP() << "a million hashes are for an ordinary build";
-  for (const unsigned n : {2U, 3U, 7U, 32U}) {
+  const std::vector<unsigned> all = {2, 3, 7, 32};
+  for (const unsigned n : test::kStride > 1 ? std::vector<unsigned>{3} : all) {
     expect_even(sip(By::mac, n), 1'000'000);
     expect_even(Balancer::openbsd(from_text("secret"), n), 1'000'000);
   }

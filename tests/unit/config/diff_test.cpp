@@ -296,6 +296,10 @@ TEST(Diff, AnotherFamilyIsAnotherGroup) {
   const std::vector<Change> changes = diff(everything(), wanted);
   ASSERT_EQ(changes.size(), 1U);
   EXPECT_EQ(changes[0].effect, Effect::restarts);
+  first(wanted).preempt_delay = 1s;  // of a group that starts anew nothing is live
+  const std::vector<Change> both = diff(everything(), wanted);
+  ASSERT_EQ(both.size(), 2U);
+  for (const Change& change : both) EXPECT_EQ(change.effect, Effect::restarts) << change.key;
 }
 
 // C20.4 kept

@@ -281,6 +281,26 @@ TEST(Loop, L7AcknowledgesAWorseMasterOnceTheReplyIsTaken) {
   EXPECT_NE(rig.term(), 0U);
 }
 
+/// What was sent between two claims answers the first one alone.
+TEST(Loop, L7EachClaimNeedsAReplyOfItsOwn) {
+  LoopRig rig;
+  rig.become_master();
+  rig.clock.advance(1ms);
+  rig.hear(rig.advert(1, 200));
+  rig.turn();
+  rig.adopt_all();
+  rig.clock.advance(100us);
+  rig.grant(2850ms);
+  rig.clock.advance(100us);
+  const VerifiedAdvert second = rig.advert(1, 210, 3);
+  rig.hear(second);
+  rig.turn();
+  EXPECT_NE(rig.acknowledged(), second.heard_number);
+  rig.grant(2850ms);
+  rig.turn();
+  EXPECT_EQ(rig.acknowledged(), second.heard_number);
+}
+
 /// A claim that was replied to lies open no longer than the reign.
 TEST(Loop, L7AcknowledgesAWorseMasterWhenItStepsDownItself) {
   LoopRig rig;
