@@ -6,7 +6,7 @@
 #include "common/net/ip_address.h"
 #include "common/net/mac_address.h"
 
-namespace koi {
+namespace koi::address_test {
 namespace {
 
 using namespace std::string_view_literals;
@@ -220,4 +220,4 @@ TEST(IpAddress, Ipv4ComesFirst) {
 }
 
 }  // namespace
-}  // namespace koi
+}  // namespace koi::address_test

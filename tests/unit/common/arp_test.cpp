@@ -6,7 +6,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::arp_test {
 namespace {
 
 using test::Bytes;
@@ -109,4 +109,4 @@ TEST(WriteArp, Announcement) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::arp_test

@@ -12,7 +12,7 @@
 #include "test_bytes.h"
 #include "tests/support/sample.h"
 
-namespace koi::balance {
+namespace koi::balance::balancer_test {
 namespace {
 
 using test::from_text;
@@ -198,4 +198,4 @@ TEST(Balancer, NeighborsInASubnetAreShared) {  // 6.x and later; the first octet
 }
 
 }  // namespace
-}  // namespace koi::balance
+}  // namespace koi::balance::balancer_test

@@ -13,7 +13,7 @@
 #include "common/auth/carp_auth.h"
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::carp_test {
 namespace {
 
 using auth::AddressOrder;
@@ -413,4 +413,4 @@ TEST(CarpAuthTest, SigningAndVerifyingMakeOpenSslAllocateNothing) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::carp_test

@@ -6,7 +6,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::checksum_test {
 namespace {
 
 using test::Bytes;
@@ -155,4 +155,4 @@ TEST(ChecksumUpdate, AgreesWithComputingAfresh) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::checksum_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace koi {
+namespace koi::counters_test {
 namespace {
 
 TEST(Counter, Adds) {
@@ -100,4 +100,4 @@ TEST(Histogram, SumInSeconds) {
 }
 
 }  // namespace
-}  // namespace koi
+}  // namespace koi::counters_test

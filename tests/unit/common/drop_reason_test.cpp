@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace koi {
+namespace koi::drop_reason_test {
 namespace {
 
 TEST(DropReason, EachHasALabelOfItsOwn) {
@@ -54,4 +54,4 @@ TEST(Parsed, ValueOrReason) {
 }
 
 }  // namespace
-}  // namespace koi
+}  // namespace koi::drop_reason_test

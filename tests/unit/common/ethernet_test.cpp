@@ -6,7 +6,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::ethernet_test {
 namespace {
 
 using test::Bytes;
@@ -194,4 +194,4 @@ TEST(WriteEthernet, Priority) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::ethernet_test

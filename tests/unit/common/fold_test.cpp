@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace koi::balance {
+namespace koi::balance::fold_test {
 namespace {
 
 std::uint32_t fold4(const char* a, const char* b) {
@@ -44,4 +44,4 @@ TEST(Fold, OfEitherFamily) {
 }
 
 }  // namespace
-}  // namespace koi::balance
+}  // namespace koi::balance::fold_test

@@ -12,7 +12,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::auth {
+namespace koi::auth::hmac_sha1_test {
 namespace {
 
 using test::Bytes;
@@ -122,4 +122,4 @@ TEST(DigestsEqual, EveryBitCounts) {
 }
 
 }  // namespace
-}  // namespace koi::auth
+}  // namespace koi::auth::hmac_sha1_test

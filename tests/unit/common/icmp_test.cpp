@@ -4,7 +4,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::icmp_test {
 namespace {
 
 using test::Bytes;
@@ -82,4 +82,4 @@ TEST(IcmpEchoReply, ZeroAllOver) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::icmp_test

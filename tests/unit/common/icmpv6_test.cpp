@@ -4,7 +4,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::icmpv6_test {
 namespace {
 
 using test::Bytes;
@@ -91,4 +91,4 @@ TEST(Icmpv6EchoReply, EveryIdentifierHasAValidChecksum) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::icmpv6_test

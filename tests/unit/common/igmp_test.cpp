@@ -4,7 +4,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::igmp_test {
 namespace {
 
 using test::Bytes;
@@ -159,4 +159,4 @@ TEST(IsIgmp, ByTheProtocol) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::igmp_test

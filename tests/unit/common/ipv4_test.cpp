@@ -6,7 +6,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::ipv4_test {
 namespace {
 
 using test::Bytes;
@@ -181,4 +181,4 @@ TEST(WriteIpv4, WithoutDontFragment) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::ipv4_test

@@ -6,7 +6,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::ipv6_test {
 namespace {
 
 using test::Bytes;
@@ -216,4 +216,4 @@ TEST(WriteIpv6, TrafficClass) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::ipv6_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::mld_test {
 namespace {
 
 using test::Bytes;
@@ -87,4 +87,4 @@ TEST(ParseMldQuery, QueriesOfThisLinkOnly) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::mld_test

@@ -8,7 +8,7 @@
 #include "tests/support/frames.h"
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::nd_test {
 namespace {
 
 using test::advertised;
@@ -270,4 +270,4 @@ TEST(ParseAdvertisement, SolicitedNeverToAGroup) {  // RFC 4861 §7.1.2
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::nd_test

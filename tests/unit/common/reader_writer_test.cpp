@@ -6,7 +6,7 @@
 #include "common/wire/writer.h"
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::reader_writer_test {
 namespace {
 
 using test::from_hex;
@@ -138,4 +138,4 @@ TEST(Writer, FillsToTheLastByte) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::reader_writer_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace koi::auth {
+namespace koi::auth::replay_test {
 namespace {
 
 using Result = ReplayGuard::Result;
@@ -119,4 +119,4 @@ TEST_F(ReplayTest, NinthSenderTakesTheLowestsPlace) {
 }
 
 }  // namespace
-}  // namespace koi::auth
+}  // namespace koi::auth::replay_test

@@ -10,7 +10,7 @@
 #include "common/auth/balance_key.h"
 #include "test_bytes.h"
 
-namespace koi::balance {
+namespace koi::balance::siphash_test {
 namespace {
 
 using test::Bytes;
@@ -86,4 +86,4 @@ TEST(BalanceKey, OpenbsdsDigest) {  // protocol.md §10
 }
 
 }  // namespace
-}  // namespace koi::balance
+}  // namespace koi::balance::siphash_test

@@ -6,7 +6,7 @@
 
 #include "common/contract/slot_board.h"
 
-namespace koi {
+namespace koi::stamp_test {
 namespace {
 
 constexpr std::int64_t kUnitNs = 1 << 14;
@@ -142,4 +142,4 @@ TEST(SlotBoard, WordsAreLockFreeAndWritersApart) {
 }
 
 }  // namespace
-}  // namespace koi
+}  // namespace koi::stamp_test

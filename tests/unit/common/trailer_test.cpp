@@ -12,7 +12,7 @@
 #include "common/auth/trailer_sequence.h"
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi {
+namespace koi::trailer_test {
 namespace {
 
 using auth::SequenceGuard;
@@ -221,4 +221,4 @@ TEST(SequenceGuard, TheSeventeenthSenderTakesTheLowestOnesPlace) {
 }
 
 }  // namespace
-}  // namespace koi
+}  // namespace koi::trailer_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace koi {
+namespace koi::view_test {
 namespace {
 
 using Table = FlatTable<std::uint64_t>;
@@ -152,4 +152,4 @@ TEST(Topology, FindsByPortVlanAndAddressOrVhid) {
 }
 
 }  // namespace
-}  // namespace koi
+}  // namespace koi::view_test

@@ -5,7 +5,7 @@
 #include "common/wire/carp.h"
 #include "test_bytes.h"
 
-namespace koi::wire {
+namespace koi::wire::vrrp_test {
 namespace {
 
 using test::Bytes;
@@ -142,4 +142,4 @@ TEST(Vrrp, WithSevenAddressesTheChecksumDecides) {
 }
 
 }  // namespace
-}  // namespace koi::wire
+}  // namespace koi::wire::vrrp_test

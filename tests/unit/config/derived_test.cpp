@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace koi::config {
+namespace koi::config::derived_test {
 namespace {
 
 IpAddress ip(const char* text) { return IpAddress::parse(text).value(); }
@@ -46,4 +46,4 @@ TEST(Derived, NamesOfChecksThatHaveNone) {
 }
 
 }  // namespace
-}  // namespace koi::config
+}  // namespace koi::config::derived_test

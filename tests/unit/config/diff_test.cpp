@@ -10,7 +10,7 @@
 #include "config/load.h"
 #include "tests/support/lab_config.h"
 
-namespace koi::config {
+namespace koi::config::diff_test {
 namespace {
 
 IpAddress ip(const char* text) { return IpAddress::parse(text).value(); }
@@ -313,4 +313,4 @@ TEST(Diff, MembersMayHaveOtherTimers) {
 }
 
 }  // namespace
-}  // namespace koi::config
+}  // namespace koi::config::diff_test

@@ -3,7 +3,7 @@
 #include "config/load.h"
 #include "tests/unit/config/config_files.h"
 
-namespace koi::config::testing {
+namespace koi::config::testing::examples_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -84,4 +84,4 @@ TEST(Examples, OthersAreWhatTheySay) {
 }
 
 }  // namespace
-}  // namespace koi::config::testing
+}  // namespace koi::config::testing::examples_test

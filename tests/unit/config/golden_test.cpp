@@ -10,7 +10,7 @@
 // tests/config/NAME.in.yaml is loaded; NAME.ok is its canonical print, or NAME.err its problems;
 // NAME.warn, if there is one, its warnings. KOI_UPDATE_GOLDEN=1 rewrites them: read the difference.
 
-namespace koi::config::testing {
+namespace koi::config::testing::golden_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -107,4 +107,4 @@ TEST(Goldens, EachResultHasItsInput) {
 }
 
 }  // namespace
-}  // namespace koi::config::testing
+}  // namespace koi::config::testing::golden_test

@@ -12,7 +12,7 @@
 #include "tests/support/sample.h"
 #include "tests/unit/config/config_files.h"
 
-namespace koi::config::testing {
+namespace koi::config::testing::hostile_yaml_test {
 namespace {
 
 using std::string_view_literals::operator""sv;
@@ -190,4 +190,4 @@ TEST(HostileYaml, NothingIsExpensive) {
 }
 
 }  // namespace
-}  // namespace koi::config::testing
+}  // namespace koi::config::testing::hostile_yaml_test

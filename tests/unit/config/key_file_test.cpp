@@ -7,7 +7,7 @@
 
 #include "tests/unit/config/config_files.h"
 
-namespace koi::config::testing {
+namespace koi::config::testing::key_file_test {
 namespace {
 
 class KeyFile : public ::testing::Test {
@@ -175,4 +175,4 @@ TEST_F(KeyFile, OnlyOursOrRoots) {
 }
 
 }  // namespace
-}  // namespace koi::config::testing
+}  // namespace koi::config::testing::key_file_test

@@ -11,7 +11,7 @@
 
 // As large as a configuration may be: all vhids on 16 VLANs, all slots in balanced groups.
 
-namespace koi::config::testing {
+namespace koi::config::testing::limits_test {
 namespace {
 
 constexpr int kVlans = 16;
@@ -83,4 +83,4 @@ TEST(Limits, NoMoreMembersThanSlots) {
 }
 
 }  // namespace
-}  // namespace koi::config::testing
+}  // namespace koi::config::testing::limits_test

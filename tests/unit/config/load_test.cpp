@@ -8,7 +8,7 @@
 #include "tests/support/sample.h"
 #include "tests/unit/config/config_files.h"
 
-namespace koi::config::testing {
+namespace koi::config::testing::load_test {
 namespace {
 
 using std::string_view_literals::operator""sv;
@@ -99,4 +99,4 @@ TEST(Load, EveryPrefixAndManyMutationsAreSane) {
 }
 
 }  // namespace
-}  // namespace koi::config::testing
+}  // namespace koi::config::testing::load_test

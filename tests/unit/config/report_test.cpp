@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace koi::config {
+namespace koi::config::report_test {
 namespace {
 
 TEST(Report, ProblemsReadAsPromised) {
@@ -49,4 +49,4 @@ TEST(Report, QuotedTextIsHarmless) {
 }
 
 }  // namespace
-}  // namespace koi::config
+}  // namespace koi::config::report_test

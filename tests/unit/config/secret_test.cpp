@@ -17,7 +17,7 @@
 #include "tests/support/sample.h"
 #include "tests/unit/config/config_files.h"
 
-namespace koi::config::testing {
+namespace koi::config::testing::secret_test {
 namespace {
 
 std::vector<std::byte> bytes(std::string_view text) {
@@ -165,4 +165,4 @@ TEST(Secret, CopiesAndMovesCompare) {
 }
 
 }  // namespace
-}  // namespace koi::config::testing
+}  // namespace koi::config::testing::secret_test

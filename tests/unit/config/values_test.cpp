@@ -4,7 +4,7 @@
 
 #include "config/load.h"
 
-namespace koi::config {
+namespace koi::config::values_test {
 namespace {
 
 TEST(Values, WholeNumbers) {
@@ -133,4 +133,4 @@ TEST(Values, NodeIdOfAName) {
 }
 
 }  // namespace
-}  // namespace koi::config
+}  // namespace koi::config::values_test

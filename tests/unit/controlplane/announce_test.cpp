@@ -11,7 +11,7 @@
 /// Frames byte for byte. The oracles are not ours: the CARP headers are the golden vectors A and C
 /// of protocol.md §4, everything before them, the ARP frames and the Neighbor Advertisements were
 /// built with Scapy.
-namespace koi::controlplane {
+namespace koi::controlplane::announce_test {
 namespace {
 
 using test::hex;
@@ -259,4 +259,4 @@ TEST(TrafficClassOf, DialectsAndTheFilesOwn) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::announce_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace koi::controlplane {
+namespace koi::controlplane::demotion_test {
 namespace {
 
 using Outcome = DemotionLedger::Outcome;
@@ -193,4 +193,4 @@ TEST(DemotionLedger, CommandsFillItOnlySoFar) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::demotion_test

@@ -8,7 +8,7 @@
 
 /// Every notice and every cause of a role change has a circumstance that produces it: what an
 /// operator can be told is what can happen (style.md 12).
-namespace koi::election {
+namespace koi::election::election_complete_test {
 namespace {
 
 using test::SlotRig;
@@ -206,4 +206,4 @@ TEST(ElectionComplete, EveryCauseHasACircumstance) {
 }
 
 }  // namespace
-}  // namespace koi::election
+}  // namespace koi::election::election_complete_test

@@ -5,7 +5,7 @@
 
 /// What koi boxes do among themselves, and what they leave alone beside others (design.md, "The
 /// election is a function").
-namespace koi::election {
+namespace koi::election::election_dialect_test {
 namespace {
 
 using test::SlotRig;
@@ -297,4 +297,4 @@ TEST(ElectionUcarp, EitherFamilysTimerPromotes) {
 }
 
 }  // namespace
-}  // namespace koi::election
+}  // namespace koi::election::election_dialect_test

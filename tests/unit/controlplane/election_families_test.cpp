@@ -9,7 +9,7 @@
 
 /// A group of both families: a timer of its own for each, one role (design.md, "The election is a
 /// function"; protocol.md §6).
-namespace koi::election {
+namespace koi::election::election_families_test {
 namespace {
 
 using test::SlotRig;
@@ -273,4 +273,4 @@ TEST(ElectionFamilies, KoiTwoCriteriaNeverMakeBothStepDown) {
 }
 
 }  // namespace
-}  // namespace koi::election
+}  // namespace koi::election::election_families_test

@@ -9,7 +9,7 @@
 
 /// The state machine of FreeBSD, NetBSD and OpenBSD of 2007 a second time, in their own terms
 /// (microseconds, comparisons of protocol.md §7), side by side with ours in dialect ucarp.
-namespace koi::election {
+namespace koi::election::election_model_test {
 namespace {
 
 struct Bsd {
@@ -150,4 +150,4 @@ TEST(ElectionModel, SameRolesAsTheBsdsInAHundredThousandSequences) { compare(fal
 TEST(ElectionModel, DemotedSkewCountsInTheLastComparisonToo) { compare(true); }
 
 }  // namespace
-}  // namespace koi::election
+}  // namespace koi::election::election_model_test

@@ -14,7 +14,7 @@
 /// Ours in dialects openbsd and freebsd beside a model of those systems, over random sequences: the
 /// same roles, timers and advertisements. Where design.md wants ours to differ, the model is told
 /// to do the same, in a function that is named Differs…: there are no others.
-namespace koi::election {
+namespace koi::election::election_peers_test {
 namespace {
 
 template <class Model>
@@ -249,4 +249,4 @@ TEST(ElectionPeers, StepKeepsTheTableOfTimers) {
 }
 
 }  // namespace
-}  // namespace koi::election
+}  // namespace koi::election::election_peers_test

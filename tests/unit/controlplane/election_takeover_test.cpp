@@ -9,7 +9,7 @@
 
 /// When a BACKUP takes over, and what a MASTER tells of itself: preempt-delay, a deaf port,
 /// demotions, a partition that healed, conflicts.
-namespace koi::election {
+namespace koi::election::election_takeover_test {
 namespace {
 
 using test::SlotRig;
@@ -386,4 +386,4 @@ TEST(ElectionConflict, ABackupDefendsNothing) {
 }
 
 }  // namespace
-}  // namespace koi::election
+}  // namespace koi::election::election_takeover_test

@@ -7,7 +7,7 @@
 #include "controlplane/election/step.h"
 #include "tests/support/slot_rig.h"
 
-namespace koi::election {
+namespace koi::election::election_test {
 namespace {
 
 using test::SlotRig;
@@ -341,4 +341,4 @@ TEST(Election, EqualTimersAndOneAddressTheHigherNodeStays) {
 }
 
 }  // namespace
-}  // namespace koi::election
+}  // namespace koi::election::election_test

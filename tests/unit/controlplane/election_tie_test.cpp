@@ -11,7 +11,7 @@
 #include "controlplane/election/tie.h"
 #include "tests/support/slot_rig.h"
 
-namespace koi::election {
+namespace koi::election::election_tie_test {
 namespace {
 
 constexpr Instant kNow{Duration(100s)};
@@ -213,4 +213,4 @@ TEST(SendErrors, NothingIsJudgedBeforeItIsQueued) {
 }
 
 }  // namespace
-}  // namespace koi::election
+}  // namespace koi::election::election_tie_test

@@ -10,7 +10,7 @@
 #include "controlplane/ties.h"
 #include "tests/support/lab_config.h"
 
-namespace koi::controlplane {
+namespace koi::controlplane::health_test {
 namespace {
 
 using Groups = std::vector<std::uint16_t>;
@@ -249,4 +249,4 @@ TEST_F(HealthTest, LeavesACommandOfTheSameNameAlone) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::health_test

@@ -8,7 +8,7 @@
 
 /// The lease from end to end: real control loops, real worker leases, real frames, threads that
 /// stop at random moments. Seeds are fixed, so a failure repeats itself.
-namespace koi::test {
+namespace koi::test::lease_end_to_end_test {
 namespace {
 
 using Who = LeaseWorld::Who;
@@ -188,4 +188,4 @@ TEST(LeaseEndToEnd, L1TwoShortStopsInARow) {
 }
 
 }  // namespace
-}  // namespace koi::test
+}  // namespace koi::test::lease_end_to_end_test

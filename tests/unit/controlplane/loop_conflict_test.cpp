@@ -5,7 +5,7 @@
 #include "tests/support/loop_rig.h"
 
 /// Somebody else uses what is ours: said, defended, and never a reason to change a role.
-namespace koi::controlplane {
+namespace koi::controlplane::loop_conflict_test {
 namespace {
 
 using election::Notice;
@@ -145,4 +145,4 @@ TEST(LoopConflict, NoConflictChangesARoleTimerOrLease) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_conflict_test

@@ -5,7 +5,7 @@
 #include "tests/support/loop_rig.h"
 
 /// A BACKUP whose port hears nothing at all asks around before it takes over (CARP.md, Deaf box).
-namespace koi::controlplane {
+namespace koi::controlplane::loop_deaf_test {
 namespace {
 
 using election::Cause;
@@ -204,4 +204,4 @@ TEST(LoopDeaf, APortThatHearsDoesNotHelpAnother) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_deaf_test

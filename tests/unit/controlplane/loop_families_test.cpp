@@ -6,7 +6,7 @@
 
 /// A group with addresses of both families, or of IPv6 alone, or of a balanced group: what the loop
 /// sends for it, and which deadline it heeds.
-namespace koi::controlplane {
+namespace koi::controlplane::loop_families_test {
 namespace {
 
 using election::Cause;
@@ -236,4 +236,4 @@ TEST(LoopFamilies, NothingMakesABalancedGroupAnnounce) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_families_test

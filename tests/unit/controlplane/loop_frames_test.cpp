@@ -9,7 +9,7 @@
 #include "tests/unit/controlplane/frame_hex.h"
 
 /// Which frames the control loop sends for a group, and which it never does.
-namespace koi::controlplane {
+namespace koi::controlplane::loop_frames_test {
 namespace {
 
 using test::hex;
@@ -126,4 +126,4 @@ TEST(LoopFrames, ABackupJoinsItsGroupsFromThePortsOwnMac) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_frames_test

@@ -6,7 +6,7 @@
 #include "tests/support/loop_rig.h"
 
 /// What the control loop hands out: views, frames, counters and reports.
-namespace koi::controlplane {
+namespace koi::controlplane::loop_output_test {
 namespace {
 
 using election::Cause;
@@ -293,4 +293,4 @@ TEST(LoopOutput, L3RefusalOfAnEarlierTermIsIgnored) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_output_test

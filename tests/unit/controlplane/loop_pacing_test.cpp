@@ -9,7 +9,7 @@
 
 /// Announcements are many, and leave in their time: paced, behind their advertisement, of their own
 /// reign only.
-namespace koi::controlplane {
+namespace koi::controlplane::loop_pacing_test {
 namespace {
 
 using test::LoopRig;
@@ -209,4 +209,4 @@ TEST(LoopPacing, AFullRingMakesThemWaitAndLosesNone) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_pacing_test

@@ -3,7 +3,7 @@
 
 #include "tests/support/loop_rig.h"
 
-namespace koi::controlplane {
+namespace koi::controlplane::loop_reload_test {
 namespace {
 
 using election::Cause;
@@ -239,4 +239,4 @@ TEST(Reload, WithNoRoomForItsReportItWaits) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_reload_test

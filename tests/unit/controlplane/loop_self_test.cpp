@@ -5,7 +5,7 @@
 #include "tests/support/loop_rig.h"
 
 /// What the loop notices of its own box, as the service thread gets it.
-namespace koi::controlplane {
+namespace koi::controlplane::loop_self_test {
 namespace {
 
 using test::LoopRig;
@@ -142,4 +142,4 @@ TEST(LoopSelf, ThreeRefusedAdvertisementsInARowAreReportedAndThreeTakenOnesEndIt
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_self_test

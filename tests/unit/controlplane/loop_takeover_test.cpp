@@ -4,7 +4,7 @@
 #include "tests/support/loop_rig.h"
 
 /// The control loop's part of rules L9 and L11 (coming up) and L10 (stepping down) (design.md).
-namespace koi::controlplane {
+namespace koi::controlplane::loop_takeover_test {
 namespace {
 
 using election::Cause;
@@ -334,4 +334,4 @@ TEST(LoopTakeover, LinkUpWaitsAFullMasterDownFromTheMomentItIsRead) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_takeover_test

@@ -5,7 +5,7 @@
 #include "tests/support/loop_rig.h"
 
 /// The control loop's part of rules L2 and L4 to L8 (design.md).
-namespace koi::controlplane {
+namespace koi::controlplane::loop_test {
 namespace {
 
 using election::Cause;
@@ -418,4 +418,4 @@ TEST(Loop, L8LostFramesMakeABackupWaitAfresh) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_test

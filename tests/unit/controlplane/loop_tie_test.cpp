@@ -6,7 +6,7 @@
 #include "tests/support/loop_rig.h"
 
 /// Groups that are tied: they rise and fall in one turn.
-namespace koi::controlplane {
+namespace koi::controlplane::loop_tie_test {
 namespace {
 
 using election::Cause;
@@ -254,4 +254,4 @@ TEST(LoopTie, TheMembersOfABalancedGroupAreTiedWithTheOthers) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_tie_test

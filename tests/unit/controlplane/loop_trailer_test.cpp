@@ -10,7 +10,7 @@
 #include "tests/support/loop_rig.h"
 
 /// The signed trailer in the control loop: what it sends, what it takes, what it reports.
-namespace koi::controlplane {
+namespace koi::controlplane::loop_trailer_test {
 namespace {
 
 using test::LoopRig;
@@ -149,4 +149,4 @@ TEST(LoopTrailer, ReportsEachSenderAtOnceAndThenEveryTwoSeconds) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_trailer_test

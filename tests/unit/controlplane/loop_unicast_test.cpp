@@ -5,7 +5,7 @@
 #include "tests/support/loop_rig.h"
 
 /// Copies of an advertisement to unicast peers, and where their MACs come from.
-namespace koi::controlplane {
+namespace koi::controlplane::loop_unicast_test {
 namespace {
 
 using test::LoopRig;
@@ -214,4 +214,4 @@ TEST(LoopUnicast, TheSecondCopyOfAnAdvertisementChangesNothing) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::loop_unicast_test

@@ -9,7 +9,7 @@
 #include "tests/unit/controlplane/frame_hex.h"
 
 /// The reports byte for byte as Scapy builds them, and when they are sent.
-namespace koi::controlplane {
+namespace koi::controlplane::membership_test {
 namespace {
 
 using test::hex;
@@ -231,4 +231,4 @@ TEST(Membership, ManyGroupsInFramesOfNine) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::membership_test

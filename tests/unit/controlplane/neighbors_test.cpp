@@ -8,7 +8,7 @@
 #include "tests/unit/controlplane/frame_hex.h"
 
 /// The questions byte for byte as Scapy builds them, and when they are asked.
-namespace koi::controlplane {
+namespace koi::controlplane::neighbors_test {
 namespace {
 
 using test::hex;
@@ -173,4 +173,4 @@ TEST(Neighbors, HoldsSoManyAndAsksSoManyAtOnce) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::neighbors_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/lab_config.h"
 
-namespace koi::controlplane {
+namespace koi::controlplane::own_addresses_test {
 namespace {
 
 constexpr VlanId kUntagged{0};
@@ -70,4 +70,4 @@ TEST(OwnAddresses, WithoutAnyThereAreNone) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::own_addresses_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace koi::controlplane {
+namespace koi::controlplane::pacer_test {
 namespace {
 
 constexpr Instant kStart{1000s};
@@ -45,4 +45,4 @@ TEST(Pacer, AllAddressesOfAFullPortInTwentyMilliseconds) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::pacer_test

@@ -7,7 +7,7 @@
 #include "tests/support/frame_fields.h"
 #include "tests/support/lab_config.h"
 
-namespace koi::controlplane {
+namespace koi::controlplane::segments_test {
 namespace {
 
 constexpr PortIndex kPort{0};
@@ -242,4 +242,4 @@ TEST(Segments, NoTurnSendsMoreThanItsShareAndNothingIsLost) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::segments_test

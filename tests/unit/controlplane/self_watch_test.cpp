@@ -4,7 +4,7 @@
 
 #include "controlplane/port_ears.h"
 
-namespace koi::controlplane {
+namespace koi::controlplane::self_watch_test {
 namespace {
 
 /// A control loop that turns every 200 µs and a worker that polls just before, unless told not to.
@@ -156,4 +156,4 @@ TEST(PortEars, WithoutCountersNoPortIsDeaf) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::self_watch_test

@@ -6,7 +6,7 @@
 
 #include "controlplane/election/types.h"
 
-namespace koi::election {
+namespace koi::election::timers_test {
 namespace {
 
 /// protocol.md §6, printed there in ms and cut off after the third digit.
@@ -92,4 +92,4 @@ TEST(Timers, TakeoverDelayIsFiveMicrosecondsPerAdvskew) {
 }
 
 }  // namespace
-}  // namespace koi::election
+}  // namespace koi::election::timers_test

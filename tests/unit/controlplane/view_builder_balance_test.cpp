@@ -9,7 +9,7 @@
 #include "tests/support/lab_config.h"
 #include "tests/unit/common/test_bytes.h"
 
-namespace koi::controlplane {
+namespace koi::controlplane::view_builder_balance_test {
 namespace {
 
 using test::ip4;
@@ -139,4 +139,4 @@ TEST(ViewBuilderBalance, TheHashIsTheConfigurationsAndSoIsItsKey) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::view_builder_balance_test

@@ -9,7 +9,7 @@
 #include "tests/support/lab_config.h"
 #include "tests/unit/controlplane/frame_hex.h"
 
-namespace koi::controlplane {
+namespace koi::controlplane::view_builder_by_packet_test {
 namespace {
 
 using config::BalanceMode;
@@ -111,4 +111,4 @@ TEST(ViewBuilderByPacket, TheSlotsOfOtherGroupsAreTheirOwn) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::view_builder_by_packet_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/lab_config.h"
 
-namespace koi::controlplane {
+namespace koi::controlplane::view_builder_test {
 namespace {
 
 using test::ip4;
@@ -301,4 +301,4 @@ TEST(ViewBuilder, GroupsFindTheirPortByName) {
 }
 
 }  // namespace
-}  // namespace koi::controlplane
+}  // namespace koi::controlplane::view_builder_test

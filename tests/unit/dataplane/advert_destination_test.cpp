@@ -4,7 +4,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::advert_destination_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -111,4 +111,4 @@ TEST(AdvertWay, UnicastNeedsTtl255AndTheDigestToo) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::advert_destination_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::advert_receiver6_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -246,4 +246,4 @@ TEST(AdvertReceiver6, EachFamilyHasItsOwnAccountWithOtherDialects) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::advert_receiver6_test

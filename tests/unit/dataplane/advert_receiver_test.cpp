@@ -6,7 +6,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::advert_receiver_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -453,4 +453,4 @@ TEST(AdvertReceiver, OverflowIsToldOnceWithoutAnAdvertisementToo) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::advert_receiver_test

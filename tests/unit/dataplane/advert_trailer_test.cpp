@@ -6,7 +6,7 @@
 #include "common/auth/trailer_sequence.h"
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::advert_trailer_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -200,4 +200,4 @@ TEST(AdvertTrailer, BesideAnotherDialect) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::advert_trailer_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::arp_responder_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -204,4 +204,4 @@ TEST_F(ArpResponder, RefusedRequestStaysAsItWas) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::arp_responder_test

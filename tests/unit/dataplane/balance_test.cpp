@@ -10,7 +10,7 @@
 #include "tests/support/balanced.h"
 #include "tests/support/sample.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::balance_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -228,4 +228,4 @@ TEST_F(BalancedGroup, AHundredThousandClientsAlsoDuringATakeover) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::balance_test

@@ -9,7 +9,7 @@
 #include "dataplane/ip_share.h"
 #include "tests/support/by_packet.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::by_packet_answer_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -141,4 +141,4 @@ INSTANTIATE_TEST_SUITE_P(Modes, ByPacketAnswer, ::testing::ValuesIn(kByPacketMod
                          by_packet_name);
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::by_packet_answer_test

@@ -12,7 +12,7 @@
 #include "dataplane/ip_share.h"
 #include "tests/support/by_packet.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::by_packet_share_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -225,4 +225,4 @@ TEST_P(ByPacketShare, EveryPrefixOfAPacket) {
 INSTANTIATE_TEST_SUITE_P(Modes, ByPacketShare, ::testing::ValuesIn(kByPacketModes), by_packet_name);
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::by_packet_share_test

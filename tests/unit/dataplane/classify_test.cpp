@@ -7,7 +7,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::classify_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -188,4 +188,4 @@ TEST_F(Classify, RandomChangesNeverAmplify) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::classify_test

@@ -5,7 +5,7 @@
 #include "tests/support/balanced.h"
 #include "tests/support/by_packet.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::conflicts_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -347,4 +347,4 @@ TEST(PeerAddress, ItsReplyGoesUpAndNothingIsAnsweredForIt) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::conflicts_test

@@ -7,7 +7,7 @@
 
 #include "tests/unit/dataplane/two_workers.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::drain_test {
 namespace {
 
 constexpr std::uint32_t kRoom = 1024;
@@ -213,4 +213,4 @@ TEST_F(Emptied, L9_ThroughAGapUnderAFlood) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::drain_test

@@ -4,7 +4,7 @@
 #include "tests/support/instructions.h"
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::forgery_cost_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -42,4 +42,4 @@ TEST(ForgeryCost, IsTheSameHoweverManyAddressesTheGroupHas) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::forgery_cost_test

@@ -5,7 +5,7 @@
 #include "tests/support/balanced.h"
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::from_host_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -314,4 +314,4 @@ TEST(FromHost, NothingLongerThanTheMtu) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::from_host_test

@@ -6,7 +6,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::icmp_responder_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -161,4 +161,4 @@ TEST_F(IcmpResponder, EveryByteOfTheMessageIsUnderItsChecksum) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::icmp_responder_test

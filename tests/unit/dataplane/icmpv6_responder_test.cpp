@@ -6,7 +6,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::icmpv6_responder_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -207,4 +207,4 @@ TEST_F(Icmpv6Responder, EveryByteOfTheHeaderFlippedIsNeverAnsweredWrongly) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::icmpv6_responder_test

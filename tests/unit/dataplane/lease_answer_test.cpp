@@ -3,7 +3,7 @@
 
 #include "tests/unit/dataplane/two_workers.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::lease_answer_test {
 namespace {
 
 using test::kLan;
@@ -392,4 +392,4 @@ TEST_F(LeaseAnswer, L1_WithoutASharedAnswerThereIsNoHurry) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::lease_answer_test

@@ -3,7 +3,7 @@
 
 #include "tests/unit/dataplane/two_workers.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::lease_gap_test {
 namespace {
 
 using test::kLan;
@@ -199,4 +199,4 @@ TEST_F(LeaseGap, L8_NothingIsDiscarded) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::lease_gap_test

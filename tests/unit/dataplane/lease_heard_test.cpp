@@ -3,7 +3,7 @@
 
 #include "tests/unit/dataplane/two_workers.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::lease_heard_test {
 namespace {
 
 using test::kLan;
@@ -179,4 +179,4 @@ TEST_F(LeaseHeard, L7_StampedBeforeItIsQueued) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::lease_heard_test

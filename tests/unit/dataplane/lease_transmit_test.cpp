@@ -3,7 +3,7 @@
 
 #include "tests/unit/dataplane/two_workers.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::lease_transmit_test {
 namespace {
 
 using test::kLan;
@@ -189,4 +189,4 @@ TEST_F(LeaseTransmit, AdoptedViewIsPublished) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::lease_transmit_test

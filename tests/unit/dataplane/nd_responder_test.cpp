@@ -4,7 +4,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::nd_responder_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -357,4 +357,4 @@ TEST_F(NdResponder, EveryByteFlippedIsNeverAnsweredWrongly) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::nd_responder_test

@@ -4,7 +4,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::neighbor_receiver_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -120,4 +120,4 @@ TEST(NeighborReceiver, AFloodIsForgotten) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::neighbor_receiver_test

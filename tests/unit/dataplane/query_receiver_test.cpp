@@ -4,7 +4,7 @@
 
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::query_receiver_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -90,4 +90,4 @@ TEST(QueryReceiver, AFloodIsForgotten) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::query_receiver_test

@@ -9,7 +9,7 @@
 #include "tests/support/balanced.h"
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::reasons_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -312,4 +312,4 @@ TEST(Reasons, EachOneHasACircumstanceOrIsTheLoops) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::reasons_test

@@ -12,7 +12,7 @@
 
 #include "tests/unit/dataplane/two_workers.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::slot_board_test {
 namespace {
 
 constexpr std::uint32_t kRounds = 20'000;
@@ -195,4 +195,4 @@ TEST_F(SlotBoardThreads, AdoptedViewIsNoLongerRead) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::slot_board_test

@@ -5,7 +5,7 @@
 #include "tests/support/balanced.h"
 #include "tests/support/world.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::to_host_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -219,4 +219,4 @@ TEST(ToHost, BrokenFramesNever) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::to_host_test

@@ -6,7 +6,7 @@
 #include "controlplane/app/agent_note.h"
 #include "tests/support/lab_config.h"
 
-namespace koi::app {
+namespace koi::app::agent_watch_test {
 namespace {
 
 using std::chrono::system_clock;
@@ -102,4 +102,4 @@ TEST(AgentNote, BecomesAnEvent) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::agent_watch_test

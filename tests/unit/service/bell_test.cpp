@@ -8,7 +8,7 @@
 
 #include "tests/support/fake_channel.h"
 
-namespace koi::app {
+namespace koi::app::bell_test {
 namespace {
 
 using controlplane::Report;
@@ -61,4 +61,4 @@ TEST(Bell, NoChangeIsMissedBetweenTwoThreads) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::bell_test

@@ -13,7 +13,7 @@
 #include "tests/support/socket_peer.h"
 #include "tests/support/temporary_folder.h"
 
-namespace koi::app {
+namespace koi::app::control_socket_test {
 namespace {
 
 using test::SocketPeer;
@@ -214,4 +214,4 @@ TEST_F(ControlSocketTest, AnythingElseAtThePathStays) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::control_socket_test

@@ -13,7 +13,7 @@
 #include "tests/support/lab_config.h"
 #include "tests/support/temporary_folder.h"
 
-namespace koi::app {
+namespace koi::app::demotions_test {
 namespace {
 
 using nlohmann::json;
@@ -296,4 +296,4 @@ TEST_F(DemotionsTest, TheExportersMapHasTheHighestOfAName) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::demotions_test

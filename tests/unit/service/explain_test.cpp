@@ -8,7 +8,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/lab_config.h"
 
-namespace koi::app {
+namespace koi::app::explain_test {
 namespace {
 
 using config::BalanceHash;
@@ -282,4 +282,4 @@ TEST_F(Explain, RefusesRubbish) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::explain_test

@@ -8,7 +8,7 @@
 
 #include "controlplane/app/events_request.h"
 
-namespace koi::app {
+namespace koi::app::flight_recorder_test {
 namespace {
 
 using nlohmann::json;
@@ -154,4 +154,4 @@ TEST(EventsRequest, RubbishIsRefused) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::flight_recorder_test

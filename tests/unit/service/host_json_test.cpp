@@ -7,7 +7,7 @@
 
 #include "tests/support/lab_config.h"
 
-namespace koi::app {
+namespace koi::app::host_json_test {
 namespace {
 
 using config::Assign;
@@ -150,4 +150,4 @@ TEST_F(HostJson, WhatAReloadDropsIsTakenFromTheKernelAgain) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::host_json_test

@@ -6,7 +6,7 @@
 
 #include "tests/unit/service/service_rig.h"
 
-namespace koi::app {
+namespace koi::app::service_events_test {
 namespace {
 
 using nlohmann::json;
@@ -200,4 +200,4 @@ TEST_F(ServiceEvents, TheLastReportOfControlGoesOutToo) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::service_events_test

@@ -9,7 +9,7 @@
 
 #include "tests/unit/service/service_rig.h"
 
-namespace koi::app {
+namespace koi::app::service_test {
 namespace {
 
 using controlplane::Command;
@@ -230,4 +230,4 @@ TEST_F(ServiceTest, CommandsWaitForRoomInTheRing) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::service_test

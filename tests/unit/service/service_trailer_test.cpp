@@ -8,7 +8,7 @@
 #include "common/auth/trailer_sequence.h"
 #include "tests/unit/service/service_rig.h"
 
-namespace koi::app {
+namespace koi::app::service_trailer_test {
 namespace {
 
 using controlplane::Command;
@@ -134,4 +134,4 @@ TEST_F(ServiceTrailer, TellsControlOfASteppedClock) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::service_trailer_test

@@ -10,7 +10,7 @@
 
 #include "tests/support/temporary_folder.h"
 
-namespace koi::app {
+namespace koi::app::state_file_test {
 namespace {
 
 std::uint64_t utc_microseconds() {
@@ -193,4 +193,4 @@ TEST(StateFile, AFailedReservationLeavesTheCeiling) {
 }
 
 }  // namespace
-}  // namespace koi::app
+}  // namespace koi::app::state_file_test

@@ -21,7 +21,7 @@
 #include "common/contract/view.h"
 #include "tests/support/eal_environment.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::channel_test {
 namespace {
 
 constexpr unsigned kRoom = 64;  // messages, a power of two; one less fits
@@ -167,4 +167,4 @@ TEST_F(ChannelThreads, EachMessageVouchesForWhatWasDoneBefore) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::channel_test

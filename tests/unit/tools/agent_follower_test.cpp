@@ -9,7 +9,7 @@
 #include "tools/agent/follower.h"
 #include "tools/agent/now.h"
 
-namespace koi::agent {
+namespace koi::agent::agent_follower_test {
 namespace {
 
 using ctl::Json;
@@ -207,4 +207,4 @@ TEST_F(FollowerTest, AfterALossThePresentRolesAreToldAgain) {
 }
 
 }  // namespace
-}  // namespace koi::agent
+}  // namespace koi::agent::agent_follower_test

@@ -14,7 +14,7 @@
 #include "tools/agent/hooks.h"
 #include "tools/agent/now.h"
 
-namespace koi::agent {
+namespace koi::agent::agent_hooks_test {
 namespace {
 
 using test::TemporaryFolder;
@@ -238,4 +238,4 @@ TEST(Hooks, AGroupThatComesWhileAnotherIsWaitedForRunsToo) {
 }
 
 }  // namespace
-}  // namespace koi::agent
+}  // namespace koi::agent::agent_hooks_test

@@ -19,7 +19,7 @@
 #include "tools/agent/host_plan.h"
 #include "tools/agent/now.h"
 
-namespace koi::agent {
+namespace koi::agent::agent_host_test {
 namespace {
 
 IpAddress ip(const char* text) { return IpAddress::parse(text).value(); }
@@ -299,4 +299,4 @@ TEST_F(HostKeeperTest, WhatIsNotThereIsQuietAndAVlanIsMissedOnce) {
 }
 
 }  // namespace
-}  // namespace koi::agent
+}  // namespace koi::agent::agent_host_test

@@ -8,7 +8,7 @@
 #include "tools/agent/check_state.h"
 #include "tools/agent/runner.h"
 
-namespace koi::agent {
+namespace koi::agent::agent_runner_test {
 namespace {
 
 // C18.6 kept
@@ -199,4 +199,4 @@ TEST_F(RunnerTest, BeginsWithWhatKoidThinks) {
 }
 
 }  // namespace
-}  // namespace koi::agent
+}  // namespace koi::agent::agent_runner_test

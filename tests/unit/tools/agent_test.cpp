@@ -21,7 +21,7 @@
 #include "tools/agent/ping_probe.h"
 #include "tools/agent/probe.h"
 
-namespace koi::agent {
+namespace koi::agent::agent_test {
 namespace {
 
 using ctl::Json;
@@ -409,4 +409,4 @@ TEST(AgentCommandLine, HelpIsTheManual) {
 }
 
 }  // namespace
-}  // namespace koi::agent
+}  // namespace koi::agent::agent_test

@@ -8,7 +8,7 @@
 #include "tests/unit/tools/counters_json.h"
 #include "tools/ctl/page.h"
 
-namespace koi::ctl {
+namespace koi::ctl::counters_text_test {
 namespace {
 
 TEST(CountersText, ShowsAllThatIsNotZero) {
@@ -90,4 +90,4 @@ TEST(Drops, None) {
 }
 
 }  // namespace
-}  // namespace koi::ctl
+}  // namespace koi::ctl::counters_text_test

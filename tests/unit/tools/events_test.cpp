@@ -12,7 +12,7 @@
 #include "tools/ctl/events_text.h"
 #include "tools/ctl/koictl.h"
 
-namespace koi::ctl {
+namespace koi::ctl::events_test {
 namespace {
 
 using test::FakeDaemon;
@@ -168,4 +168,4 @@ TEST_F(Events, WithoutKoidOrWithAnOldOneItEnds) {
 }
 
 }  // namespace
-}  // namespace koi::ctl
+}  // namespace koi::ctl::events_test

@@ -10,7 +10,7 @@
 #include "tools/ctl/koictl.h"
 #include "tools/ctl/page.h"
 
-namespace koi::ctl {
+namespace koi::ctl::explain_text_test {
 namespace {
 
 // 2026-01-02 05:15:09 UTC
@@ -142,4 +142,4 @@ TEST(ExplainCommand, ARefusalIsShownAsItIs) {
 }
 
 }  // namespace
-}  // namespace koi::ctl
+}  // namespace koi::ctl::explain_text_test

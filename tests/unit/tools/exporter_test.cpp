@@ -17,7 +17,7 @@
 #include "tools/exporter/listen.h"
 #include "tools/exporter/metrics.h"
 
-namespace koi::exporter {
+namespace koi::exporter::exporter_test {
 namespace {
 
 using test::FakeDaemon;
@@ -279,4 +279,4 @@ TEST_F(Exporter, ExitsWith2OnWrongUsage) {
 }
 
 }  // namespace
-}  // namespace koi::exporter
+}  // namespace koi::exporter::exporter_test

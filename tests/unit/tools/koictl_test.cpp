@@ -16,7 +16,7 @@
 #include "tests/unit/tools/fake_daemon.h"
 #include "tools/ctl/reply.h"
 
-namespace koi::ctl {
+namespace koi::ctl::koictl_test {
 namespace {
 
 using test::FakeDaemon;
@@ -324,4 +324,4 @@ TEST(Koictl, KeygenFavoursNoCharacter) {
 }
 
 }  // namespace
-}  // namespace koi::ctl
+}  // namespace koi::ctl::koictl_test

@@ -8,7 +8,7 @@
 #include "tests/unit/tools/fake_daemon.h"
 #include "tools/ctl/reply.h"
 
-namespace koi::ctl {
+namespace koi::ctl::socket_client_test {
 namespace {
 
 using std::chrono::steady_clock;
@@ -156,4 +156,4 @@ TEST(Reply, ReadsWhatIsMissingOrOfAnotherTypeAsNothing) {
 }
 
 }  // namespace
-}  // namespace koi::ctl
+}  // namespace koi::ctl::socket_client_test

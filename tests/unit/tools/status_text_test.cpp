@@ -10,7 +10,7 @@
 
 #include "tools/ctl/page.h"
 
-namespace koi::ctl {
+namespace koi::ctl::status_text_test {
 namespace {
 
 class StatusText : public testing::Test {
@@ -263,4 +263,4 @@ TEST(Page, ShortTimes) {
 }
 
 }  // namespace
-}  // namespace koi::ctl
+}  // namespace koi::ctl::status_text_test

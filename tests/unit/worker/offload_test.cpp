@@ -10,7 +10,7 @@
 #include "dataplane/worker.h"
 #include "tests/unit/worker/ring_rig.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::offload_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -284,4 +284,4 @@ TEST(Offload, TheGateSeesWhatTheNicIsToFinish) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::offload_test

@@ -9,7 +9,7 @@
 
 #include "tests/unit/worker/ring_rig.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::worker_flood_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -149,4 +149,4 @@ TEST(WorkerFlood, ForgeriesReachControlNotAtAllAndCostNoRealAdvertisement) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::worker_flood_test

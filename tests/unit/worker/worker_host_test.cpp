@@ -5,7 +5,7 @@
 #include "dataplane/worker.h"
 #include "tests/unit/worker/ring_rig.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::worker_host_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -242,4 +242,4 @@ TEST(WorkerBond, AsksNoOtherDriver) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::worker_host_test

@@ -9,7 +9,7 @@
 
 #include "tests/unit/worker/ring_rig.h"
 
-namespace koi::dataplane {
+namespace koi::dataplane::worker_test {
 namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
@@ -416,4 +416,4 @@ TEST(Worker, L10_SendsWhatControlSentLastBeforeItEnds) {
 }
 
 }  // namespace
-}  // namespace koi::dataplane
+}  // namespace koi::dataplane::worker_test
