@@ -31,9 +31,15 @@ FLOOD = 5000
 HELD_AT_MOST = 3      # changes of one test that the machine may have disturbed
 
 
-@pytest.fixture(scope="module")
-def firewalls(module_lab):
+@pytest.fixture(scope="module", name="pair")
+def _pair(module_lab):
     return Firewalls(module_lab, rto_min_ms=RTO_MIN_MS).up()
+
+
+@pytest.fixture
+def firewalls(pair):
+    """As up() left them, whatever a test before has broken off."""
+    return pair.restore()
 
 
 class Trial:
