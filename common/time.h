@@ -19,6 +19,9 @@ struct MonotonicClock {
 using Duration = std::chrono::nanoseconds;
 using Instant = MonotonicClock::time_point;
 
+/// For people and for JSON.
+constexpr double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
 using std::chrono_literals::operator""ns;
 using std::chrono_literals::operator""us;
 using std::chrono_literals::operator""ms;

@@ -9,7 +9,7 @@ namespace koi::config {
 namespace {
 
 constexpr std::size_t kMaxHooks = 8;
-constexpr Duration kShortestTimeout = 100ms;
+constexpr Duration kShortestHookTimeout = 100ms;
 constexpr Duration kLongestTimeout = 600s;
 constexpr Duration kLongestSyncWait = 600s;
 
@@ -20,7 +20,7 @@ Hook load_hook(const YamlNode& node) {
   if (const auto program = map->require("program", "an absolute path")) {
     hook.program = program->absolute_path().value_or("");
   }
-  map->read("timeout", hook.timeout, kShortestTimeout, kLongestTimeout);
+  map->read("timeout", hook.timeout, kShortestHookTimeout, kLongestTimeout);
   map->finish();
   return hook;
 }

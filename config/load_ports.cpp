@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kLowestVlan = 1;
 constexpr std::uint64_t kHighestVlan = 4094;
-constexpr std::size_t kMaxMembers = 8;
+constexpr std::size_t kMaxBondMembers = 8;
 
 InterfaceAddress load_own_address(const YamlNode& node) {
   constexpr std::string_view kAllowed =
@@ -63,8 +63,8 @@ void load_members(YamlMap& map, std::vector<std::string>& members) {
   const auto node = map.find("members");
   const auto list = node ? node->list() : std::nullopt;
   if (!list) return;
-  if (list->empty() || list->size() > kMaxMembers) {
-    node->error(fmt::format("has {} devices; allowed: 1 to {}", list->size(), kMaxMembers));
+  if (list->empty() || list->size() > kMaxBondMembers) {
+    node->error(fmt::format("has {} devices; allowed: 1 to {}", list->size(), kMaxBondMembers));
     return;
   }
   for (const YamlNode& item : *list) members.push_back(load_device(item));

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kMaxTracks = 16;
 constexpr Duration kShortestInterval = 100ms;
 constexpr Duration kLongestInterval = 600s;
-constexpr Duration kShortestTimeout = 10ms;
+constexpr Duration kShortestCheckTimeout = 10ms;
 constexpr std::string_view kKinds =
     "exactly one of port: NAME, ping: ADDRESS, tcp: \"ADDRESS:PORT\", script: /PATH";
 
@@ -95,7 +95,8 @@ void load_pace(YamlMap& map, Track& track) {
   map.read("interval", track.interval, kShortestInterval, kLongestInterval);
   const bool script = track.kind == Track::Kind::script;
   if (!script) track.timeout = std::min(track.timeout, track.interval);
-  map.read("timeout", track.timeout, kShortestTimeout, script ? kLongestInterval : track.interval);
+  map.read("timeout", track.timeout, kShortestCheckTimeout,
+           script ? kLongestInterval : track.interval);
   map.read("rise", track.rise, std::uint8_t{1}, std::uint8_t{100});
   map.read("fall", track.fall, std::uint8_t{1}, std::uint8_t{100});
 }

@@ -12,8 +12,7 @@ namespace {
 
 using election::Role;
 
-constexpr Duration kDecisionLasts = 1ms;  // L4: first advertisement of a term, bow-out
-constexpr unsigned kUpPerTurn = 8192;     // twice what an up ring holds
+constexpr unsigned kUpPerTurn = 8192;  // twice what an up ring holds
 
 std::vector<Sender<DownMessage>*> senders(const std::vector<ControlLoop::WorkerLink>& workers) {
   std::vector<Sender<DownMessage>*> down;

@@ -93,6 +93,7 @@ class ControlLoop {
     std::optional<Instant> replied;  // last, to a claim over which it stays MASTER; not taken yet
   };
   static constexpr std::uint16_t kNoTie = 0xffff;
+  static constexpr Duration kDecisionLasts = std::chrono::milliseconds(1);  // L4: first frames
 
   void expire_leases();
   void receive_commands();

@@ -11,7 +11,6 @@ namespace {
 
 using election::Role;
 
-constexpr Duration kDecisionLasts = 1ms;       // L4: first advertisement of a term, bow-out
 constexpr std::uint64_t kAskBefore = 1 << 19;  // half of what the service thread reserves
 
 }  // namespace

@@ -53,8 +53,6 @@ void log_ended(const std::vector<DemotionCause>& causes, const char* why) {
   }
 }
 
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
 }  // namespace
 
 Instant steady_now() {

@@ -14,7 +14,7 @@ using nlohmann::json;
 using std::chrono::steady_clock;
 
 constexpr std::uint64_t kMostEvents = 1000;
-constexpr std::uint64_t kLongestWait = 60'000;      // ms
+constexpr std::uint64_t kLongestFollow = 60'000;    // ms
 constexpr std::size_t kMaxReply = 64 * 1024 - 512;  // bytes of events; room for the rest
 
 /// The member as a whole number; nothing iff it is there and is none.
@@ -60,7 +60,7 @@ Answer answer_events(const FlightRecorder& recorder, const json& request) {
   if (boot != request.end() && boot->get<std::string>() != recorder.boot()) after = 0;
   const auto most = static_cast<std::size_t>(std::min(*limit, kMostEvents));
   if (*wait == 0 || *after != recorder.last()) return reply(recorder, *after, most);
-  const auto span = std::chrono::milliseconds(std::min(*wait, kLongestWait));
+  const auto span = std::chrono::milliseconds(std::min(*wait, kLongestFollow));
   return Later([&recorder, after = *after, most,
                 until = steady_clock::now() + span]() -> std::optional<std::string> {
     if (recorder.last() == after && steady_clock::now() < until) return std::nullopt;

@@ -18,7 +18,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kLongestWait{10};  // links and reports are looked at this often
+constexpr std::chrono::milliseconds kLookEvery{10};  // links and reports are looked at this often
 constexpr std::chrono::seconds kDropLogEvery{10};
 constexpr std::chrono::seconds kShutdownPatience{1};
 constexpr std::chrono::seconds kReserveRetry{1};
@@ -99,7 +99,7 @@ void Service::run() {
                                  pollfd{socket_->fd(), POLLIN, 0},
                                  pollfd{kernel_link_->fd(), POLLIN, 0},
                                  pollfd{setup_.bell ? setup_.bell->fd() : -1, POLLIN, 0}};
-    poll(fds.data(), fds.size(), static_cast<int>(kLongestWait.count()));
+    poll(fds.data(), fds.size(), static_cast<int>(kLookEvery.count()));
     if (fds[3].revents != 0) setup_.bell->answer();
     if (fds[0].revents != 0) receive_signal();
     receive_reports();  // first, so that replies show the latest

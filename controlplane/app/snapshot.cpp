@@ -17,8 +17,6 @@ using controlplane::SlotReport;
 using election::Role;
 using nlohmann::json;
 
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
 json slot_json(const Snapshot& s, SlotIndex slot, Instant now) {
   const SlotReport& report = s.slots[slot.value()];
   const SlotView& view = s.view_of(slot);

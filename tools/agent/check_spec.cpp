@@ -10,11 +10,11 @@ namespace {
 
 using ctl::Json;
 
-constexpr double kLongest = 86400;  // seconds
+constexpr double kLongestInterval = 86400;  // seconds
 
 std::optional<Duration> duration(const Json& check, const char* key, Duration least) {
   const auto value = ctl::number(check, key);
-  if (!value || !(*value > 0) || *value > kLongest) return std::nullopt;
+  if (!value || !(*value > 0) || *value > kLongestInterval) return std::nullopt;
   const auto span = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*value));
   return std::max(span, least);
 }

@@ -5,12 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "common/time.h"
+
 namespace koi::agent {
-namespace {
-
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
-}  // namespace
 
 std::vector<std::string> hook_environment(const HookQueue::Call& call) {
   const RoleChange& change = call.change;

@@ -76,7 +76,7 @@ void put_ipv4_setting(nlmsghdr* message, std::uint16_t number, std::uint32_t val
   mnl_attr_nest_end(message, families);
 }
 
-int on_message(const nlmsghdr* header, void* each) {
+int pass_message(const nlmsghdr* header, void* each) {
   const auto& call = *static_cast<const std::function<void(const nlmsghdr*)>*>(each);
   if (call) call(header);
   return MNL_CB_OK;
@@ -105,7 +105,7 @@ int Netlink::request(nlmsghdr* message, const std::function<void(const nlmsghdr*
     if (size < 0) return errno;
     // Of an earlier request nothing is left, unless that one ended with an error midway.
     const int more = mnl_cb_run(buffer.data(), static_cast<std::size_t>(size), sequence_,
-                                mnl_socket_get_portid(socket_.get()), on_message,
+                                mnl_socket_get_portid(socket_.get()), pass_message,
                                 const_cast<void*>(static_cast<const void*>(&each)));
     if (more == MNL_CB_STOP) return 0;
     if (more < 0 && errno != ESRCH && errno != EPROTO) return errno;

@@ -11,7 +11,7 @@
 namespace koi::agent {
 namespace {
 
-constexpr std::size_t kLongest = 1024 * 1024;  // of a reply to events; koid's have 64 KiB
+constexpr std::size_t kLongestReply = 1024 * 1024;  // of a reply to events; koid's have 64 KiB
 
 }  // namespace
 
@@ -46,7 +46,7 @@ std::optional<ctl::Reply> PendingRequest::ready() {
       end();
       return ctl::parse_reply(line_.substr(0, newline));
     }
-    if (size <= 0 || line_.size() > kLongest) {
+    if (size <= 0 || line_.size() > kLongestReply) {
       end();
       return ctl::Reply{ctl::Outcome::no_daemon, {}, "koid has closed the connection"};
     }

@@ -12,7 +12,7 @@
 namespace koi::ctl {
 namespace {
 
-constexpr std::size_t kMargin = 20;
+constexpr std::size_t kCountersMargin = 20;
 
 /// "arp 12, nd 3": members that are not 0, in koid's order; "none" when all are.
 std::string non_zero(const Json& counts) {
@@ -33,7 +33,7 @@ void add_port(Page& page, const Json& port) {
   page.add("  drops", non_zero(list(port, "drops")));
 }
 
-void add_slot(Page& page, const Json& slot) {
+void add_slot_counters(Page& page, const Json& slot) {
   std::string role;
   if (truth(slot, "master")) {
     const double lease = number(slot, "lease_seconds").value_or(0);
@@ -77,7 +77,7 @@ bool before(const Drop& a, const Drop& b) {
 }  // namespace
 
 std::string counters_text(const Json& counters, bool colours) {
-  Page page(kMargin, colours);
+  Page page(kCountersMargin, colours);
   page.add("node", fmt::format("{}, koid {}", text(counters, "node"), text(counters, "version")));
   page.add("demotion", non_zero(list(counters, "demotion")));
   page.add("turns late", histogram_text(field(counters, "control_late")));
@@ -93,7 +93,7 @@ std::string counters_text(const Json& counters, bool colours) {
   }
   for (const Json& slot : list(counters, "slots")) {
     page.blank();
-    add_slot(page, slot);
+    add_slot_counters(page, slot);
   }
   return page.str();
 }

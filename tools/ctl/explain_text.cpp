@@ -12,8 +12,6 @@ namespace {
 
 using std::chrono::system_clock;
 
-constexpr std::size_t kMargin = 10;
-
 std::string place_text(const Json& place) {
   const double vlan = number(place, "vlan").value_or(0);
   return vlan == 0 ? text(place, "port") : fmt::format("{}.{}", text(place, "port"), vlan);
@@ -74,7 +72,8 @@ std::pair<std::string, Colour> who_does(const Json& slot, const Deed& deed) {
   return {fmt::format("no master was heard: nobody may be {}", deed.noun), Colour::red};
 }
 
-void add_slot(Page& page, const Json& slot, const Json& balance, system_clock::time_point now) {
+void add_slot_story(Page& page, const Json& slot, const Json& balance,
+                    system_clock::time_point now) {
   const auto [who, colour] = who_does(slot, is_by_packet(balance) ? kTakes : kAnswers);
   page.add(text(slot, "role"), who, colour);
   page.add("",
@@ -118,7 +117,7 @@ std::string explain_text(const Json& explained, system_clock::time_point now, bo
       const auto [who, colour] = who_does(resolver, kAnswers);
       page.add("ARP, ND", fmt::format("for all askers alike: {}", who), colour);
     }
-    for (const Json& slot : list(place, "slots")) add_slot(page, slot, balance, now);
+    for (const Json& slot : list(place, "slots")) add_slot_story(page, slot, balance, now);
   }
   return page.str();
 }

@@ -9,6 +9,7 @@
 namespace koi::ctl {
 
 inline constexpr std::size_t kColumns = 80;
+inline constexpr std::size_t kMargin = 10;  // of most pages
 
 enum class Colour { none, green, yellow, red };
 

@@ -7,8 +7,6 @@
 namespace koi::ctl {
 namespace {
 
-constexpr std::size_t kMargin = 10;
-
 std::string headline(const Json& reply, std::size_t changes) {
   const std::string file = text(reply, "file");
   if (!truth(reply, "ok")) return "reload: " + text(reply, "error");

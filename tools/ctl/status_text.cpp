@@ -13,8 +13,6 @@ namespace {
 
 using std::chrono::system_clock;
 
-constexpr std::size_t kMargin = 10;
-
 Colour role_colour(const std::string& role) {
   if (role == "MASTER") return Colour::green;
   return role == "BACKUP" ? Colour::yellow : Colour::red;
