@@ -126,9 +126,7 @@ def test_takeover_and_return(trio, how):
         trio.left_by("b")
         asking.never_two()
     assert all(trio.home[v] == n for v, n in began.items() if n != "b")  # the others stay
-    # All of them once; for the other ways to leave every tenth will do.
-    step = 1 if (how, trio.hash) == ("kill", "siphash") else 10
-    trio.one_box_each(range(0, CLIENTS, step))
+    trio.one_box_each(range(0, CLIENTS, 10))
 
     with Asking(trio) as asking:
         come_back()

@@ -182,6 +182,13 @@ class Sending:
             self._shared.collect()
             time.sleep(0.0003)
 
+    def go_to(self, home):
+        """Waits until the box that is each slot's home takes its packets."""
+        def there():
+            by = self._by()
+            return all(home[v] in by[v] for v in VHIDS)
+        until(lambda: f"the packets to reach {home}; they reached {self._by()}", there, within=5)
+
     def never_two(self):
         """Ends it. Returns vhid to the names of those that took its packets."""
         self._stop.set()
@@ -190,8 +197,11 @@ class Sending:
             when = [ns for v, ns in self._shared.twice() if v == vhid]
             overlap = max(when) - min(when) if when else 0
             assert overlap <= OVERLAP_ALLOWED_NS, f"vhid {vhid}: two boxes for {overlap} ns"
+        return self._by()
+
+    def _by(self):
         by = {vhid: set() for vhid in VHIDS}
-        for number, boxes in self._shared.taken.items():
+        for number, boxes in list(self._shared.taken.items()):
             by[vhid_of(self._shared.sent[number][0])].update(boxes)
         return by
 
@@ -230,6 +240,7 @@ def test_takeover_and_return(shared):
     with Sending(shared) as sending:
         victim.kill()
         shared.left_by("b")
+        sending.go_to(shared.home)
         by = sending.never_two()
     assert by == {v: {began[v], shared.home[v]} for v in VHIDS}
     shared.each_reaches_its_box()

@@ -46,7 +46,8 @@ class Flows:
 
     def speak(self):
         """Says something on the idle connections, and on new ones. Address to {"idle", "new"}: the
-        answer's delay in ms, None: there was no answer within a second."""
+        answer's delay in ms, None: there was no answer within a second, or a second after a new
+        connection was accepted."""
         return self._ask("speak")
 
     def stalls(self, since_ns):
