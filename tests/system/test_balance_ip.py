@@ -128,6 +128,9 @@ class Shared(Trio):
         """What every client sends is taken, by the home of its slot alone. Sent again while it is
         not, for a worker that lost its core for a millisecond refuses what the lease has to
         allow."""
+        self.collect()
+        self.sent.clear()
+        self.taken.clear()
         waiting = list(CLIENTS)
         deadline = time.monotonic() + 20
         while waiting:
