@@ -59,7 +59,8 @@ unsigned mbufs(std::size_t devices) {
   return devices == 0 ? 0 : dataplane::data_mbufs(devices, dataplane::kDescriptors);
 }
 
-/// Mbufs, and room for the rings and what drivers take.
+}  // namespace
+
 std::size_t memory_mib(const config::Config& config) {
   constexpr std::size_t kEal = 64;
   constexpr std::size_t kRings = 16;
@@ -68,6 +69,8 @@ std::size_t memory_mib(const config::Config& config) {
       mbufs(devices_of(config)) + mbufs(hosts_of(config)) + dataplane::kControlMbufs;
   return kEal + config.dataplane.worker_cores.size() * (kRings + count * kMbuf / (1 << 20));
 }
+
+namespace {
 
 dataplane::EalOptions eal_options(const config::Config& config) {
   dataplane::EalOptions options;

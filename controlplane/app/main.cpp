@@ -5,6 +5,7 @@
 #include "config/secret.h"
 #include "controlplane/app/daemon.h"
 #include "controlplane/app/options.h"
+#include "controlplane/app/preflight.h"
 
 int main(int argc, char** argv) {
   using namespace koi;
@@ -30,6 +31,11 @@ int main(int argc, char** argv) {
   if (options.mode == app::Mode::print) {
     std::fputs(config::print(loaded.config).c_str(), stdout);
     return app::kExitDone;
+  }
+  if (options.mode == app::Mode::preflight) {
+    const auto findings = app::preflight(loaded.config, app::memory_mib(loaded.config));
+    std::fputs(app::preflight_text(findings).c_str(), stdout);
+    return app::passes(findings) ? app::kExitDone : app::kExitFailed;
   }
   if (const Status s = app::run_daemon(std::move(loaded.config), options.config_file); !s) {
     std::fprintf(stderr, "koid: %s\n", s.error().message.c_str());

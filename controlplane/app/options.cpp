@@ -11,10 +11,15 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
   options.config_file = config::kDefaultPath;
   bool check = false;
   bool print = false;
+  bool preflight = false;
   app.add_option("-c,--config", options.config_file, "configuration file")->capture_default_str();
   auto* check_flag = app.add_flag("--check", check, "check the configuration, start nothing");
   app.add_flag("--print", print, "print the configuration in canonical form, without secrets")
       ->excludes(check_flag);
+  app.add_flag("--preflight", preflight,
+               "what this machine lacks for the configuration, and what mends it; start nothing")
+      ->excludes(check_flag)
+      ->excludes("--print");
   app.set_version_flag("--version", std::string("koid " KOI_VERSION));
   try {
     app.parse(argc, argv);
@@ -22,7 +27,10 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_code) {
     exit_code = app.exit(e) == 0 ? kExitDone : kExitUsage;
     return false;
   }
-  options.mode = check ? Mode::check : print ? Mode::print : Mode::run;
+  options.mode = check       ? Mode::check
+                 : print     ? Mode::print
+                 : preflight ? Mode::preflight
+                             : Mode::run;
   return true;
 }
 

@@ -4,7 +4,7 @@
 
 namespace koi::app {
 
-enum class Mode { run, check, print };
+enum class Mode { run, check, print, preflight };
 
 struct Options {
   Mode mode = Mode::run;

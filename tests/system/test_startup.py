@@ -56,6 +56,23 @@ def test_bad_command_line(box, arguments):
     assert code == 2 and err.strip() and _nothing_started(box)
 
 
+def test_preflight_starts_nothing_and_knows_what_a_start_would_meet(box):
+    """It and a start agree: of a lab nothing keeps koid from starting, of these two something."""
+    code, out, _ = _run(box, "--preflight", "-c", box.config)
+    assert code == 0 and _nothing_started(box)
+    assert out.splitlines()[-1].endswith("would keep koid from starting, "
+                                         f"{out.count('WARN  ')} cost it something")
+    assert "OK    port lan: lan, by the kernel\n" in out
+    _changed(box, **{"control-core": 1000})
+    for arguments in (["--preflight"], []):
+        code, out, err = _run(box, *arguments, "-c", box.config)
+        assert code == 1 and "1000" in out + err
+    _changed(box, hugepages=True)
+    code, out, _ = _run(box, "--preflight", "-c", box.config)
+    assert code == 1 and "FAIL  memory: 0 MiB of hugepages are free" in out
+    assert _run(box, "-c", box.config)[0] == 1
+
+
 @pytest.mark.parametrize("check", [[], ["--check"]])
 def test_missing_config(box, check):
     code, out, err = _run(box, *check, "-c", box.path("absent.yaml"))
