@@ -22,9 +22,6 @@ bool is_carp_virtual(const MacAddress& mac) {
   return std::equal(mac.bytes.begin(), mac.bytes.end() - 1, kPrefix.bytes.begin());
 }
 
-constexpr std::size_t kIpv4ProtocolAt = 9;
-constexpr std::size_t kIpv6NextAt = 6;
-
 /// What only a host can make sense of, and is no advertisement: those come whole and without
 /// options, and are for nobody else. protocol_at: where the protocol stands in the packet, if so
 /// far it goes.
@@ -42,7 +39,7 @@ Fate classify_ipv4(std::span<std::byte> frame, const wire::EthernetHeader& ether
   if (!ip) {
     const bool sound =
         ip.reason() == DropReason::kIpv4Options || ip.reason() == DropReason::kIpv4Fragment;
-    return sound ? for_host(packet, kIpv4ProtocolAt, ip.reason()) : Fate::drop(ip.reason());
+    return sound ? for_host(packet, wire::kIpv4ProtocolAt, ip.reason()) : Fate::drop(ip.reason());
   }
   if (ip->protocol != wire::kCarpProtocol) return answer_icmp_echo(frame, ethernet, *ip, burst);
   return adverts.receive({.source = ip->source,
@@ -59,8 +56,8 @@ Fate classify_ipv6(std::span<std::byte> frame, std::size_t room,
   const Parsed<wire::Ipv6Header> ip = wire::parse_ipv6(packet);
   if (!ip) {
     if (ip.reason() != DropReason::kIpv6Fragment) return Fate::drop(ip.reason());
-    const bool first = wire::get_u8(packet, kIpv6NextAt) == wire::kNextFragment;
-    return for_host(packet, first ? wire::kIpv6Length : kIpv6NextAt, ip.reason());
+    const bool first = wire::get_u8(packet, wire::kIpv6NextAt) == wire::kNextFragment;
+    return for_host(packet, first ? wire::kIpv6Length : wire::kIpv6NextAt, ip.reason());
   }
   if (ip->protocol != wire::kCarpProtocol) {
     return answer_icmpv6(frame, room, ethernet, *ip, burst);

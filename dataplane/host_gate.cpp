@@ -14,14 +14,6 @@
 namespace koi::dataplane {
 namespace {
 
-constexpr std::size_t kIpv4ProtocolAt = 9;
-constexpr std::size_t kIpv4SourceAt = 12;
-constexpr std::size_t kIpv4DestinationAt = 16;
-
-constexpr std::size_t kIpv6NextAt = 6;
-constexpr std::size_t kIpv6SourceAt = 8;
-constexpr std::size_t kIpv6DestinationAt = 24;
-
 bool is_jumbo(std::size_t length, const wire::EthernetHeader& ethernet, const BurstContext& burst) {
   return length > ethernet.payload + burst.port_view().mtu;
 }
@@ -64,13 +56,13 @@ Fate ipv4_from_host(std::span<std::byte> frame, const wire::EthernetHeader& ethe
                     const BurstContext& burst) {
   const std::span<const std::byte> packet = frame.subspan(ethernet.payload);
   if (packet.size() < wire::kIpv4Length) return Fate::drop(DropReason::kIpv4Length);
-  if (wire::get_u8(packet, kIpv4ProtocolAt) == wire::kCarpProtocol) {
+  if (wire::get_u8(packet, wire::kIpv4ProtocolAt) == wire::kCarpProtocol) {
     return Fate::drop(DropReason::kHostCarp);
   }
   const Entry* source = burst.topology().find_address(burst.port, ethernet.vlan,
-                                                      wire::get_ipv4(packet, kIpv4SourceAt));
-  const auto slot =
-      sender_slot(source, ethernet, wire::get_ipv4(packet, kIpv4DestinationAt), packet, burst);
+                                                      wire::get_ipv4(packet, wire::kIpv4SourceAt));
+  const auto slot = sender_slot(source, ethernet, wire::get_ipv4(packet, wire::kIpv4DestinationAt),
+                                packet, burst);
   if (!slot) return Fate::drop(slot.reason());
   if (*slot != nullptr) wire::put_mac(frame, 6, (*slot)->sends_from);
   return Fate::pass();
@@ -80,7 +72,7 @@ Fate ipv4_from_host(std::span<std::byte> frame, const wire::EthernetHeader& ethe
 /// protocol.
 bool is_carp_fragment(std::span<const std::byte> packet) {
   return packet.size() > wire::kIpv6Length &&
-         wire::get_u8(packet, kIpv6NextAt) == wire::kNextFragment &&
+         wire::get_u8(packet, wire::kIpv6NextAt) == wire::kNextFragment &&
          wire::get_u8(packet, wire::kIpv6Length) == wire::kCarpProtocol;
 }
 
@@ -93,9 +85,9 @@ Fate ipv6_from_host(std::span<std::byte> frame, const wire::EthernetHeader& ethe
     return Fate::drop(DropReason::kHostCarp);
   }
   const Entry* source = burst.topology().find_address(burst.port, ethernet.vlan,
-                                                      wire::get_ipv6(packet, kIpv6SourceAt));
-  const auto slot =
-      sender_slot(source, ethernet, wire::get_ipv6(packet, kIpv6DestinationAt), packet, burst);
+                                                      wire::get_ipv6(packet, wire::kIpv6SourceAt));
+  const auto slot = sender_slot(source, ethernet, wire::get_ipv6(packet, wire::kIpv6DestinationAt),
+                                packet, burst);
   if (!slot) return Fate::drop(slot.reason());
   if (ip && ip->protocol == wire::kProtocolIcmpv6) {
     const auto reason = check_host_nd(packet, *ip, ethernet.vlan, *slot, burst);
@@ -111,9 +103,9 @@ Fate tcp6_from_host(std::span<std::byte> frame, const wire::EthernetHeader& ethe
   const std::span<const std::byte> packet = frame.subspan(ethernet.payload);
   if (packet.size() < wire::kIpv6Length) return Fate::drop(DropReason::kIpv6Length);
   const Entry* source = burst.topology().find_address(burst.port, ethernet.vlan,
-                                                      wire::get_ipv6(packet, kIpv6SourceAt));
-  const auto slot =
-      sender_slot(source, ethernet, wire::get_ipv6(packet, kIpv6DestinationAt), packet, burst);
+                                                      wire::get_ipv6(packet, wire::kIpv6SourceAt));
+  const auto slot = sender_slot(source, ethernet, wire::get_ipv6(packet, wire::kIpv6DestinationAt),
+                                packet, burst);
   if (!slot) return Fate::drop(slot.reason());
   if (*slot != nullptr) wire::put_mac(frame, 6, (*slot)->sends_from);
   return Fate::pass();

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::uint8_t kRouterSolicitation = 133;
 constexpr std::uint8_t kRouterAdvertisement = 134;
-constexpr std::size_t kChecksumAt = 2;
 constexpr std::size_t kTargetAt = 8;
 // RFC 4861 §4.1, §4.2, §4.3: where the options begin.
 constexpr std::size_t kSolicitationLength = 8;
@@ -35,7 +34,7 @@ bool has_group(VlanId vlan, const BurstContext& burst) {
 /// RFC 4861 §4.6.1: makes every source link-layer option name this MAC. A broken option ends the
 /// walk: whoever receives it discards the message.
 void name_source(std::span<std::byte> message, std::size_t options, const MacAddress& mac) {
-  auto sum = wire::ChecksumSum::of_checksum(wire::get_be16(message, kChecksumAt));
+  auto sum = wire::ChecksumSum::of_checksum(wire::get_be16(message, wire::kIcmpv6ChecksumAt));
   for (std::size_t at = options; message.size() - at >= wire::kLinkLayerOptionLength;) {
     const std::size_t length = std::size_t{8} * wire::get_u8(message, at + 1);
     if (length == 0 || length > message.size() - at) break;
@@ -47,7 +46,7 @@ void name_source(std::span<std::byte> message, std::size_t options, const MacAdd
     }
     at += length;
   }
-  wire::put_be16(message, kChecksumAt, sum.checksum());
+  wire::put_be16(message, wire::kIcmpv6ChecksumAt, sum.checksum());
 }
 
 }  // namespace

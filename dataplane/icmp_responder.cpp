@@ -3,16 +3,13 @@
 #include "common/wire/bytes.h"
 #include "common/wire/checksum.h"
 #include "common/wire/icmp.h"
+#include "common/wire/ipv4.h"
 #include "dataplane/shared_slot.h"
 
 namespace koi::dataplane {
 namespace {
 
 constexpr std::uint8_t kEchoReplyTtl = 64;
-constexpr std::size_t kTtlAt = 8;  // TTL and protocol share a word of the header checksum
-constexpr std::size_t kChecksumAt = 10;
-constexpr std::size_t kSourceAt = 12;
-constexpr std::size_t kDestinationAt = 16;
 
 }  // namespace
 
@@ -48,13 +45,14 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
 
   wire::put_mac(frame, 0, ethernet.source);
   wire::put_mac(frame, 6, *from);
-  wire::put_ipv4(packet, kSourceAt, ip.destination);
-  wire::put_ipv4(packet, kDestinationAt, ip.source);
-  const std::uint16_t old_word = wire::get_be16(packet, kTtlAt);
+  wire::put_ipv4(packet, wire::kIpv4SourceAt, ip.destination);
+  wire::put_ipv4(packet, wire::kIpv4DestinationAt, ip.source);
+  const std::uint16_t old_word = wire::get_be16(packet, wire::kIpv4TtlAt);
   const auto new_word = static_cast<std::uint16_t>((kEchoReplyTtl << 8) | (old_word & 0xff));
-  wire::put_be16(packet, kTtlAt, new_word);
-  wire::put_be16(packet, kChecksumAt,
-                 wire::checksum_update(wire::get_be16(packet, kChecksumAt), old_word, new_word));
+  wire::put_be16(packet, wire::kIpv4TtlAt, new_word);
+  wire::put_be16(
+      packet, wire::kIpv4ChecksumAt,
+      wire::checksum_update(wire::get_be16(packet, wire::kIpv4ChecksumAt), old_word, new_word));
   wire::turn_into_echo_reply(message);
   return Fate::answer(AnswerKind::icmp, ethernet.payload + wire::kIpv4Length + ip.payload_length);
 }

@@ -2,6 +2,7 @@
 
 #include "common/wire/bytes.h"
 #include "common/wire/icmpv6.h"
+#include "common/wire/ipv6.h"
 #include "dataplane/nd_responder.h"
 #include "dataplane/query_receiver.h"
 #include "dataplane/shared_slot.h"
@@ -10,9 +11,6 @@ namespace koi::dataplane {
 namespace {
 
 constexpr std::uint8_t kEchoReplyHopLimit = 64;
-constexpr std::size_t kHopLimitAt = 7;
-constexpr std::size_t kSourceAt = 8;
-constexpr std::size_t kDestinationAt = 24;
 
 Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& ethernet,
                  const wire::Ipv6Header& ip, const BurstContext& burst) {
@@ -48,9 +46,9 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
 
   wire::put_mac(frame, 0, ethernet.source);
   wire::put_mac(frame, 6, *from);
-  packet[kHopLimitAt] = std::byte{kEchoReplyHopLimit};
-  wire::put_ipv6(packet, kSourceAt, ip.destination);
-  wire::put_ipv6(packet, kDestinationAt, ip.source);
+  packet[wire::kIpv6HopLimitAt] = std::byte{kEchoReplyHopLimit};
+  wire::put_ipv6(packet, wire::kIpv6SourceAt, ip.destination);
+  wire::put_ipv6(packet, wire::kIpv6DestinationAt, ip.source);
   wire::turn_into_icmpv6_echo_reply(message);
   return Fate::answer(AnswerKind::icmp, ethernet.payload + wire::kIpv6Length + ip.payload_length);
 }

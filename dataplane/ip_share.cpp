@@ -9,13 +9,7 @@
 namespace koi::dataplane {
 namespace {
 
-constexpr std::size_t kIpv4FragmentAt = 6;
 constexpr std::uint16_t kIpv4OffsetMask = 0x1fff;
-constexpr std::size_t kIpv4ProtocolAt = 9;
-constexpr std::size_t kIpv4SourceAt = 12;
-constexpr std::size_t kIpv4DestinationAt = 16;
-constexpr std::size_t kIpv6SourceAt = 8;
-constexpr std::size_t kIpv6DestinationAt = 24;
 
 /// RFC 792, RFC 4443 §3: behind these bytes of an error is the packet that it is about.
 constexpr std::size_t kErrorLength = 8;
@@ -32,15 +26,15 @@ bool is_of_group(const Topology& topology, const SlotView& group, const Address&
 
 /// The source, or of an error the destination of what it is about. REQUIRES: 20 bytes.
 Ipv4Address other_end(std::span<const std::byte> packet) {
-  const Ipv4Address source = wire::get_ipv4(packet, kIpv4SourceAt);
+  const Ipv4Address source = wire::get_ipv4(packet, wire::kIpv4SourceAt);
   const std::size_t header = std::size_t{4} * (wire::get_u8(packet, 0) & 0xf);
-  const bool later = (wire::get_be16(packet, kIpv4FragmentAt) & kIpv4OffsetMask) != 0;
-  if (wire::get_u8(packet, kIpv4ProtocolAt) != wire::kProtocolIcmp || later ||
+  const bool later = (wire::get_be16(packet, wire::kIpv4FragmentAt) & kIpv4OffsetMask) != 0;
+  if (wire::get_u8(packet, wire::kIpv4ProtocolAt) != wire::kProtocolIcmp || later ||
       header < wire::kIpv4Length || packet.size() < header + kErrorLength + wire::kIpv4Length ||
       !is_icmp_error(wire::get_u8(packet, header))) {
     return source;
   }
-  return wire::get_ipv4(packet, header + kErrorLength + kIpv4DestinationAt);
+  return wire::get_ipv4(packet, header + kErrorLength + wire::kIpv4DestinationAt);
 }
 
 /// The same. REQUIRES: 40 bytes.
@@ -49,9 +43,9 @@ Ipv6Address other_end6(std::span<const std::byte> packet) {
   if (!ip || ip->protocol != wire::kProtocolIcmpv6 ||
       ip->payload_length < kErrorLength + wire::kIpv6Length ||
       wire::get_u8(packet, ip->payload) > kLastIcmpv6Error) {
-    return wire::get_ipv6(packet, kIpv6SourceAt);
+    return wire::get_ipv6(packet, wire::kIpv6SourceAt);
   }
-  return wire::get_ipv6(packet, ip->payload + kErrorLength + kIpv6DestinationAt);
+  return wire::get_ipv6(packet, ip->payload + kErrorLength + wire::kIpv6DestinationAt);
 }
 
 SlotIndex member(const SlotView& group, std::uint32_t fold) {
@@ -61,11 +55,11 @@ SlotIndex member(const SlotView& group, std::uint32_t fold) {
 /// IP to a multicast address or to all, which is no box's share.
 bool is_to_many(std::uint16_t ethertype, std::span<const std::byte> packet) {
   if (ethertype == wire::kEtherIpv4 && packet.size() >= wire::kIpv4Length) {
-    const Ipv4Address to = wire::get_ipv4(packet, kIpv4DestinationAt);
+    const Ipv4Address to = wire::get_ipv4(packet, wire::kIpv4DestinationAt);
     return to.is_multicast() || to.is_broadcast();
   }
   return ethertype == wire::kEtherIpv6 && packet.size() >= wire::kIpv6Length &&
-         wire::get_ipv6(packet, kIpv6DestinationAt).is_multicast();
+         wire::get_ipv6(packet, wire::kIpv6DestinationAt).is_multicast();
 }
 
 }  // namespace
@@ -83,16 +77,17 @@ Parsed<SlotIndex> slot_of_packet(const Topology& topology, const SlotView& group
                                  std::uint16_t ethertype, std::span<const std::byte> packet) {
   if (ethertype == wire::kEtherIpv4) {
     if (packet.size() < wire::kIpv4Length) return DropReason::kIpv4Length;
-    const Ipv4Address to = wire::get_ipv4(packet, kIpv4DestinationAt);
+    const Ipv4Address to = wire::get_ipv4(packet, wire::kIpv4DestinationAt);
     const bool ours = is_of_group(topology, group, to);
-    const Ipv4Address from = ours ? other_end(packet) : wire::get_ipv4(packet, kIpv4SourceAt);
+    const Ipv4Address from = ours ? other_end(packet) : wire::get_ipv4(packet, wire::kIpv4SourceAt);
     return member(group, balance::fold(from, to));
   }
   if (ethertype == wire::kEtherIpv6) {
     if (packet.size() < wire::kIpv6Length) return DropReason::kIpv6Length;
-    const Ipv6Address to = wire::get_ipv6(packet, kIpv6DestinationAt);
+    const Ipv6Address to = wire::get_ipv6(packet, wire::kIpv6DestinationAt);
     const bool ours = is_of_group(topology, group, to);
-    const Ipv6Address from = ours ? other_end6(packet) : wire::get_ipv6(packet, kIpv6SourceAt);
+    const Ipv6Address from =
+        ours ? other_end6(packet) : wire::get_ipv6(packet, wire::kIpv6SourceAt);
     return member(group, balance::fold(from, to));
   }
   return group.first;

@@ -11,11 +11,11 @@
 namespace koi::auth {
 namespace {
 
-constexpr std::size_t kBlock = 64;
+constexpr std::size_t kSha1Block = 64;
 
 // RFC 2104 §2: the state after (key XOR pad).
 SHA_CTX start(std::span<const std::byte> key, std::byte pad) {
-  std::array<std::byte, kBlock> block{};
+  std::array<std::byte, kSha1Block> block{};
   std::copy(key.begin(), key.end(), block.begin());
   for (std::byte& b : block) b ^= pad;
   SHA_CTX state;
@@ -35,7 +35,7 @@ Sha1Digest close(SHA_CTX state, std::span<const std::byte> tail) {
 }  // namespace
 
 HmacSha1::HmacSha1(std::span<const std::byte> key) {
-  assert(key.size() <= kBlock);
+  assert(key.size() <= kSha1Block);
   inner_ = start(key, std::byte{0x36});
   outer_ = start(key, std::byte{0x5c});
 }

@@ -11,11 +11,11 @@
 namespace koi::auth {
 namespace {
 
-constexpr std::size_t kBlock = 64;
+constexpr std::size_t kSha256Block = 64;
 
 // RFC 2104 §2: the state after (key XOR pad).
-SHA256_CTX start(std::span<const std::byte> key, std::byte pad) {
-  std::array<std::byte, kBlock> block;
+SHA256_CTX start256(std::span<const std::byte> key, std::byte pad) {
+  std::array<std::byte, kSha256Block> block;
   block.fill(pad);
   for (std::size_t i = 0; i < key.size(); ++i) block[i] ^= key[i];
   SHA256_CTX state;
@@ -25,7 +25,7 @@ SHA256_CTX start(std::span<const std::byte> key, std::byte pad) {
   return state;
 }
 
-Sha256Digest close(SHA256_CTX& state) {
+Sha256Digest close256(SHA256_CTX& state) {
   Sha256Digest digest;
   SHA256_Final(reinterpret_cast<unsigned char*>(digest.data()), &state);
   return digest;
@@ -34,9 +34,9 @@ Sha256Digest close(SHA256_CTX& state) {
 }  // namespace
 
 HmacSha256::HmacSha256(std::span<const std::byte> key) {
-  assert(key.size() <= kBlock);
-  inner_ = start(key, std::byte{0x36});
-  outer_ = start(key, std::byte{0x5c});
+  assert(key.size() <= kSha256Block);
+  inner_ = start256(key, std::byte{0x36});
+  outer_ = start256(key, std::byte{0x5c});
 }
 
 HmacSha256::~HmacSha256() {
@@ -49,10 +49,10 @@ Sha256Digest HmacSha256::finish(std::initializer_list<std::span<const std::byte>
   for (const std::span<const std::byte> part : parts) {
     SHA256_Update(&inner, part.data(), part.size());
   }
-  const Sha256Digest message = close(inner);
+  const Sha256Digest message = close256(inner);
   SHA256_CTX outer = outer_;
   SHA256_Update(&outer, message.data(), message.size());
-  return close(outer);
+  return close256(outer);
 }
 
 }  // namespace koi::auth

@@ -8,7 +8,7 @@
 namespace koi::wire {
 namespace {
 
-constexpr std::size_t kChecksumAt = 6;
+constexpr std::size_t kCarpChecksumAt = 6;
 
 }  // namespace
 
@@ -46,7 +46,7 @@ void write_carp(const CarpHeader& header, std::span<std::byte, kCarpHeaderLength
   w.be16(0);
   w.be64(header.counter);
   w.bytes(header.digest);
-  put_be16(out, kChecksumAt, internet_checksum(out));
+  put_be16(out, kCarpChecksumAt, internet_checksum(out));
 }
 
 }  // namespace koi::wire

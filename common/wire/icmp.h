@@ -9,6 +9,7 @@
 /// ICMP echo (RFC 792).
 namespace koi::wire {
 
+inline constexpr std::size_t kIcmpChecksumAt = 2;
 inline constexpr std::size_t kIcmpEchoLength = 8;
 inline constexpr std::uint8_t kIcmpEchoReply = 0;
 inline constexpr std::uint8_t kIcmpEchoRequest = 8;

@@ -11,6 +11,7 @@
 /// ICMPv6 (RFC 4443): what every message has, and echo.
 namespace koi::wire {
 
+inline constexpr std::size_t kIcmpv6ChecksumAt = 2;
 inline constexpr std::size_t kIcmpv6EchoLength = 8;
 inline constexpr std::uint8_t kIcmpv6EchoRequest = 128;
 inline constexpr std::uint8_t kIcmpv6EchoReply = 129;

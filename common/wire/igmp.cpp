@@ -1,17 +1,18 @@
 #include "common/wire/igmp.h"
 
 #include "common/wire/checksum.h"
+#include "common/wire/ipv4.h"
 #include "common/wire/writer.h"
 
 namespace koi::wire {
 namespace {
 
 constexpr std::uint8_t kQuery = 0x11;
-constexpr std::uint8_t kV2Report = 0x16;
-constexpr std::uint8_t kV3Report = 0x22;
+constexpr std::uint8_t kIgmpV2Report = 0x16;
+constexpr std::uint8_t kIgmpV3Report = 0x22;
 constexpr std::size_t kV3QueryLength = 12;
-constexpr std::uint16_t kMoreFragmentsOrOffset = 0x3fff;
-constexpr std::uint32_t kRouterAlert = 0x94040000;  // RFC 2113 §2.1: copied, number 20, length 4
+constexpr std::uint32_t kRouterAlertIgmp =
+    0x94040000;  // RFC 2113 §2.1: copied, number 20, length 4
 constexpr Duration kTenth = 100ms;
 constexpr Duration kVersion1Response = 10s;  // RFC 2236 §4: a version 1 query says 0, meaning this
 
@@ -52,7 +53,8 @@ Parsed<IgmpQuery> parse_igmp_query(std::span<const std::byte> packet) {
   const std::size_t total = get_be16(packet, 2);
   if (total < header || total > packet.size()) return DropReason::kIpv4Length;
   if (!checksum_ok(packet.first(header))) return DropReason::kIpv4Checksum;
-  if ((get_be16(packet, 6) & kMoreFragmentsOrOffset) != 0) return DropReason::kIpv4Fragment;
+  if ((get_be16(packet, kIpv4FragmentAt) & kIpv4MoreOrOffset) != 0)
+    return DropReason::kIpv4Fragment;
   const Ipv4Address source = get_ipv4(packet, 12);  // 0.0.0.0 is a snooping switch's (RFC 4541)
   if (source.is_multicast() || source.is_broadcast()) return DropReason::kIpv4Source;
   return parse_message(packet.subspan(header, total - header), get_ipv4(packet, 16).is_multicast(),
@@ -72,14 +74,14 @@ void write_ipv4_alert(std::uint8_t tos, const Ipv4Address& source, const Ipv4Add
   w.be16(0);
   w.ipv4(source);
   w.ipv4(destination);
-  w.be32(kRouterAlert);
+  w.be32(kRouterAlertIgmp);
   put_be16(out, 10, internet_checksum(out));
 }
 
 void write_igmp_v3_report(GroupRecord record, const Ipv4Address& group,
                           std::span<std::byte, kIgmpV3ReportLength> out) {
   Writer w(out);
-  w.u8(kV3Report);
+  w.u8(kIgmpV3Report);
   w.u8(0);
   w.be16(0);  // checksum
   w.be16(0);
@@ -93,7 +95,7 @@ void write_igmp_v3_report(GroupRecord record, const Ipv4Address& group,
 
 void write_igmp_v2_report(const Ipv4Address& group, std::span<std::byte, kIgmpV2Length> out) {
   Writer w(out);
-  w.u8(kV2Report);
+  w.u8(kIgmpV2Report);
   w.u8(0);
   w.be16(0);  // checksum
   w.ipv4(group);

@@ -8,8 +8,6 @@ namespace koi::wire {
 namespace {
 
 constexpr std::uint16_t kDontFragment = 0x4000;
-constexpr std::uint16_t kMoreFragmentsOrOffset = 0x3fff;
-constexpr std::size_t kChecksumAt = 10;
 
 }  // namespace
 
@@ -30,7 +28,7 @@ Parsed<Ipv4Header> parse_ipv4(std::span<const std::byte> packet) {
   if (!checksum_ok(packet.first(kIpv4Length))) return DropReason::kIpv4Checksum;
 
   const std::uint16_t flags_offset = get_be16(packet, 6);
-  if ((flags_offset & kMoreFragmentsOrOffset) != 0) return DropReason::kIpv4Fragment;
+  if ((flags_offset & kIpv4MoreOrOffset) != 0) return DropReason::kIpv4Fragment;
 
   return Ipv4Header{.tos = get_u8(packet, 1),
                     .id = get_be16(packet, 4),
@@ -54,7 +52,7 @@ void write_ipv4(const Ipv4Header& header, std::span<std::byte, kIpv4Length> out)
   w.be16(0);
   w.ipv4(header.source);
   w.ipv4(header.destination);
-  put_be16(out, kChecksumAt, internet_checksum(out));
+  put_be16(out, kIpv4ChecksumAt, internet_checksum(out));
 }
 
 }  // namespace koi::wire

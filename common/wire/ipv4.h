@@ -11,6 +11,13 @@
 namespace koi::wire {
 
 inline constexpr std::size_t kIpv4Length = 20;  // without options
+inline constexpr std::size_t kIpv4FragmentAt = 6;
+inline constexpr std::uint16_t kIpv4MoreOrOffset = 0x3fff;  // a fragment, whichever
+inline constexpr std::size_t kIpv4TtlAt = 8;  // shares a word of the checksum with the protocol
+inline constexpr std::size_t kIpv4ProtocolAt = 9;
+inline constexpr std::size_t kIpv4ChecksumAt = 10;
+inline constexpr std::size_t kIpv4SourceAt = 12;
+inline constexpr std::size_t kIpv4DestinationAt = 16;
 inline constexpr std::uint8_t kProtocolIcmp = 1;
 
 struct Ipv4Header {

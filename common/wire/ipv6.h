@@ -12,6 +12,10 @@
 namespace koi::wire {
 
 inline constexpr std::size_t kIpv6Length = 40;
+inline constexpr std::size_t kIpv6NextAt = 6;
+inline constexpr std::size_t kIpv6HopLimitAt = 7;
+inline constexpr std::size_t kIpv6SourceAt = 8;
+inline constexpr std::size_t kIpv6DestinationAt = 24;
 inline constexpr unsigned kMostExtensions = 8;
 inline constexpr std::uint8_t kProtocolIcmpv6 = 58;
 inline constexpr std::uint8_t kNextHopByHop = 0;

@@ -8,8 +8,8 @@
 namespace koi::wire {
 namespace {
 
-constexpr std::uint8_t kV1Report = 131;
-constexpr std::uint8_t kV2Report = 143;
+constexpr std::uint8_t kMldV1Report = 131;
+constexpr std::uint8_t kMldV2Report = 143;
 constexpr std::size_t kV2QueryLength = 28;
 constexpr std::uint32_t kRouterAlertMld = 0x05020000;  // RFC 2711 §2.1: option 5, value 0
 constexpr std::uint16_t kPadTwo = 0x0100;              // RFC 8200 §4.2: PadN of two bytes
@@ -72,7 +72,7 @@ void write_ipv6_alert(std::uint8_t traffic_class, const Ipv6Address& source,
 std::size_t write_mld_v2_report(GroupRecord record, std::span<const Ipv6Address> groups,
                                 const Ipv6Address& source, std::span<std::byte> out) {
   Writer w(out);
-  w.u8(kV2Report);
+  w.u8(kMldV2Report);
   w.u8(0);
   w.be16(0);  // checksum
   w.be16(0);
@@ -90,7 +90,7 @@ std::size_t write_mld_v2_report(GroupRecord record, std::span<const Ipv6Address>
 void write_mld_v1_report(const Ipv6Address& group, const Ipv6Address& source,
                          std::span<std::byte, kMldV1Length> out) {
   Writer w(out);
-  w.u8(kV1Report);
+  w.u8(kMldV1Report);
   w.u8(0);
   w.be16(0);  // checksum
   w.be32(0);  // maximum response delay, reserved

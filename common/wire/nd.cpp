@@ -11,7 +11,6 @@ namespace koi::wire {
 namespace {
 
 constexpr std::uint8_t kHopLimit = 255;
-constexpr std::size_t kChecksumAt = 2;
 constexpr std::size_t kFlagsAt = 4;  // flags and reserved, 4 bytes
 constexpr std::size_t kTargetAt = 8;
 constexpr std::uint16_t kAdvertisementWord = kNeighborAdvertisement << 8;  // type, code 0
@@ -58,7 +57,7 @@ Parsed<NeighborMessage> parse_neighbor(const Ipv6Header& ip, std::span<const std
   } else if (!icmpv6_checksum_ok(ip, message)) {
     parsed.fail(DropReason::kIcmp6Checksum);
   } else {
-    neighbor.checksum = get_be16(message, kChecksumAt);
+    neighbor.checksum = get_be16(message, kIcmpv6ChecksumAt);
     neighbor.flags = get_u8(message, kFlagsAt);
     neighbor.target = get_ipv6(message, kTargetAt);
     if (!neighbor.target.is_host()) {
@@ -106,7 +105,7 @@ void write_neighbor(const NeighborPacket& packet,
   ChecksumSum sum =
       ipv6_pseudo_header(packet.source, packet.destination, kNeighborAnswerLength, kProtocolIcmpv6);
   sum.add(message);
-  put_be16(message, kChecksumAt, sum.checksum());
+  put_be16(message, kIcmpv6ChecksumAt, sum.checksum());
 }
 
 }  // namespace
@@ -157,7 +156,7 @@ void turn_into_advertisement(std::span<std::byte> packet, const Ipv6Header& ip,
   put_ipv6(packet, 24, answer.destination);
   const std::span<std::byte> message = packet.subspan(kIpv6Length);
   put_be16(message, 0, kAdvertisementWord);
-  put_be16(message, kChecksumAt, sum.checksum());
+  put_be16(message, kIcmpv6ChecksumAt, sum.checksum());
   put_be32(message, kFlagsAt, std::uint32_t{answer.flags} << 24);
   put_ipv6(message, kTargetAt, solicitation.target);
   put_be16(message, kNeighborLength, kTargetOptionWord);

@@ -23,7 +23,8 @@ using std::chrono::system_clock;
 
 constexpr const char* kByCommand = "command";
 constexpr const char* kMaintenance = "maintenance";
-constexpr const char* kThisBox = "koid";  // owner of what control notices
+constexpr const char* kHandover = "handover";  // of one group
+constexpr const char* kThisBox = "koid";       // owner of what control notices
 constexpr std::size_t kLongestName = 64;
 
 /// Returns what is wrong with a name given to demote, "" if nothing.
@@ -88,16 +89,40 @@ Status Demotions::demote(const Json& request, const std::string& owner, Instant 
   DemotionCause cause;
   cause.name = given.value().value_or(kByCommand);
   if (std::string problem = name_problem(cause.name); !problem.empty()) return Error{problem};
-  if (const auto span = request.find("seconds"); span != request.end()) {
-    if (!span->is_number() || span->get<double>() <= 0) {
+  std::optional<double> span;
+  if (const auto given_span = request.find("seconds"); given_span != request.end()) {
+    if (!given_span->is_number() || given_span->get<double>() <= 0) {
       return Error{"\"seconds\" is a number above 0"};
     }
-    cause.until = controlplane::end_after(now, span->get<double>());
+    span = given_span->get<double>();
   }
+  return begin_commanded(std::move(cause), span, owner, now);
+}
+
+Status Demotions::hand_over(std::uint16_t group, std::optional<double> seconds,
+                            const std::string& owner, Instant now) {
+  DemotionCause cause;
+  cause.name = kHandover;
+  cause.groups = {group};
+  return begin_commanded(std::move(cause), seconds, owner, now);
+}
+
+void Demotions::end_handover(std::uint16_t group) {
+  const std::vector<std::uint16_t> scope = {group};
+  log_ended(ledger_.clear_if([&](const DemotionCause& c) {
+    return c.commanded && c.name == kHandover && c.groups == scope;
+  }),
+            "it is over");
+}
+
+Status Demotions::begin_commanded(DemotionCause cause, std::optional<double> seconds_long,
+                                  const std::string& owner, Instant now) {
+  if (seconds_long) cause.until = controlplane::end_after(now, *seconds_long);
   cause.owner = owner;
   cause.since = system_clock::now();
   cause.commanded = true;
-  const std::string name = cause.name;
+  const std::string name =
+      cause.name + (cause.groups ? " of " + config_.groups[cause.groups->front()].name : "");
   const std::string span =
       cause.until ? fmt::format(" for {:.0f} s", seconds(*cause.until - now)) : std::string();
   using Outcome = controlplane::DemotionLedger::Outcome;

@@ -34,6 +34,11 @@ class Demotions {
 
   /// {"cause": NAME = "command", "seconds": N = for ever}
   Status demote(const Json& request, const std::string& owner, Instant now);
+  /// The cause "handover" of that group alone, for so many seconds or until undemote.
+  Status hand_over(std::uint16_t group, std::optional<double> seconds, const std::string& owner,
+                   Instant now);
+  /// Ends it.
+  void end_handover(std::uint16_t group);
   /// {"cause": NAME = all that were set by demote}. "state-sync" ends what sync-wait began, too;
   /// that it has ended by itself is no mistake.
   Status undemote(const Json& request);
@@ -66,6 +71,8 @@ class Demotions {
 
  private:
   void begin_maintenance(const StateFile::Maintenance& maintenance);
+  Status begin_commanded(controlplane::DemotionCause cause, std::optional<double> seconds,
+                         const std::string& owner, Instant now);
 
   const config::Config& config_;
   StateFile& state_file_;

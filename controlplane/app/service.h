@@ -12,6 +12,7 @@
 #include "controlplane/app/bell.h"
 #include "controlplane/app/control_socket.h"
 #include "controlplane/app/demotions.h"
+#include "controlplane/app/handover.h"
 #include "controlplane/app/journal.h"
 #include "controlplane/app/kernel_link.h"
 #include "controlplane/app/reload.h"
@@ -77,6 +78,9 @@ class Service {
   void on(const controlplane::AllDown& down);
   void on(const controlplane::PlanTaken& taken);
   void on(const controlplane::PlanReleased& released);
+  Answer handle_handover(const nlohmann::json& request, const std::string& owner);
+  std::string handover_reply(const Handover& handover, const Result<nlohmann::json>& masters,
+                             Instant began);
   Answer handle_reload(const nlohmann::json& request, const std::string& owner);
   std::string begin_reload(Reload::Proposal&& proposal, const std::string& owner);
   void reload_by_signal();

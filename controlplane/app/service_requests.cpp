@@ -19,6 +19,9 @@ constexpr std::chrono::seconds kWarnEvery{1};
 constexpr Duration kControlHangs = 1s;
 constexpr std::chrono::seconds kReloadPatience{3};
 
+constexpr const char* kHanging =
+    "the control thread hangs: nothing can be changed; this box is silent once its leases are over";
+
 std::string refuse(const std::string& why) { return json{{"ok", false}, {"error", why}}.dump(); }
 
 }  // namespace
@@ -53,11 +56,51 @@ Answer Service::handle(const std::string& line, uid_t uid) {
   if (name == "demote" || name == "undemote" || name == "maintenance") {
     return handle_demotion(name, request, fmt::format("koictl by uid {}", uid));
   }
+  if (name == "handover") {
+    return handle_handover(request, fmt::format("koictl by uid {}", uid));
+  }
   if (name == "reload") return handle_reload(request, fmt::format("koictl by uid {}", uid));
   warn_of_request("an unknown command");
   return refuse(
-      "unknown command; known are check, checks, counters, demote, events, explain, host, "
-      "maintenance, note, reload, status, undemote");
+      "unknown command; known are check, checks, counters, demote, events, explain, handover, "
+      "host, maintenance, note, reload, status, undemote");
+}
+
+/// {"group": NAME, "seconds": N = for ever}. The group's demotion stays where this box would take
+/// it back by itself, and ends once it is given, or nobody took it.
+Answer Service::handle_handover(const json& request, const std::string& owner) {
+  if (setup_.snapshot.control_age() > kControlHangs) return refuse(kHanging);
+  if (reload_.under_way()) return refuse("a reload is under way; ask again");
+  const Instant began = steady_now();
+  auto handover = Handover::of(request, setup_.snapshot, began);
+  if (!handover) return refuse(handover.error().message);
+  const std::uint16_t group = *Handover::index_of(handover.value().group(), setup_.snapshot);
+  const Status begun = demotions_->hand_over(group, handover.value().seconds(), owner, began);
+  if (!begun) return refuse(begun.error().message);
+  publish_demotion();
+  return Later([this, began,
+                handover = std::move(handover).value()]() mutable -> std::optional<std::string> {
+    const auto ended = handover.ended(setup_.snapshot, steady_now());
+    if (!ended) return std::nullopt;
+    return handover_reply(handover, *ended, began);
+  });
+}
+
+std::string Service::handover_reply(const Handover& handover, const Result<json>& masters,
+                                    Instant began) {
+  const config::Config& config = *setup_.snapshot.config;
+  const auto group = Handover::index_of(handover.group(), setup_.snapshot);
+  const bool stays = masters.ok() && handover.comes_back();
+  if (group && !stays) demotions_->end_handover(*group);
+  publish_demotion();
+  if (!masters) return refuse(handover.group() + ": " + masters.error().message);
+  return json{{"ok", true},
+              {"group", handover.group()},
+              {"masters", masters.value()},
+              {"seconds", seconds(steady_now() - began)},
+              {"held_back", stays},
+              {"demotion", demotion_json(demotions_->ledger(), config, steady_now())}}
+      .dump();
 }
 
 /// {"dry_run": true|false = false}
@@ -95,11 +138,7 @@ void Service::warn_of_request(const char* what) {
 
 std::string Service::handle_demotion(const std::string& name, const json& request,
                                      const std::string& owner) {
-  if (setup_.snapshot.control_age() > kControlHangs) {
-    return refuse(
-        "the control thread hangs: nothing can be changed; this box is silent once its "
-        "leases are over");
-  }
+  if (setup_.snapshot.control_age() > kControlHangs) return refuse(kHanging);
   const Status done = name == "demote"     ? demotions_->demote(request, owner, steady_now())
                       : name == "undemote" ? demotions_->undemote(request)
                                            : demotions_->maintenance(request, owner);

@@ -20,6 +20,9 @@ class Asked final : public koi::test::ServiceRig {
   Asked() {
     spdlog::set_level(spdlog::level::off);
     open();
+    koi::controlplane::SlotReport master;  // so that a hand-over begins
+    master.role = koi::election::Role::master;
+    reports.try_send(master);
   }
   void TestBody() override {}
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "common/time.h"
+#include "tests/sim/random.h"
 
 /// Time in the simulator: the world's, and each box's own.
 namespace koi::sim {
@@ -54,7 +55,11 @@ class Grid {
   Grid(Moment start, Duration period, Duration jitter, std::uint64_t seed)
       : start_(start), period_(period), jitter_(jitter), seed_(seed) {}
 
-  Moment at(std::uint64_t round) const;
+  Moment at(std::uint64_t round) const {
+    const std::uint64_t drawn = mix(seed_ ^ round) >> 48;
+    const auto late = static_cast<std::int64_t>(drawn) * jitter_.count() >> 16;
+    return start_ + period_ * static_cast<std::int64_t>(round) + Duration(late);
+  }
   /// The first round at or after that moment.
   std::uint64_t first_from(Moment moment) const;
 

@@ -14,10 +14,10 @@ namespace {
 using election::Cause;
 using election::Role;
 
-constexpr Duration kTolerance = 1ms;  // promise 1
+constexpr Duration kCoverTolerance = 1ms;  // promise 1
 /// Where the worse box's advertisement gets through first the better one replies, or falls silent:
 /// within the tolerance if its control thread hangs, and once more if its worker does (C11.16).
-constexpr Duration kReply = 2 * kTolerance;
+constexpr Duration kReply = 2 * kCoverTolerance;
 constexpr Duration kPromptly = 5ms;  // promise 2
 /// How far apart two boxes' clocks may drift over a time.
 Duration drift(Duration time) { return time / 1000; }
@@ -47,7 +47,7 @@ void Oracle::fail(const std::string& text) {
 void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, Moment to) {
   Slot& s = at(box, slot);
   // Who stood still and could not answer meanwhile begins anew, in the same term.
-  if (!s.reigned || s.term != term || from > s.last + kTolerance) {
+  if (!s.reigned || s.term != term || from > s.last + kCoverTolerance) {
     close(box, slot);
     s.reigned = true;
     s.term = term;
@@ -66,12 +66,12 @@ void Oracle::covers(std::size_t box, std::size_t slot, Term term, Moment from, M
     fail("L1: box " + std::to_string(box) + " can answer for slot " + std::to_string(slot) + " " +
          us(to - s.advertised) + " after its last advertisement");
   }
-  if (s.left != Moment::max() && to > s.left + kTolerance + 100us) {
+  if (s.left != Moment::max() && to > s.left + kCoverTolerance + 100us) {
     fail("I3: box " + std::to_string(box) + " can answer for slot " + std::to_string(slot) +
          ", but has been " + std::string(to_string(s.role)) + " for " + us(to - s.left));
   }
   const Moment since = std::max(last_any_[slot], undisturbed_since_);
-  if (from - since > longest_wait()) suspicion_ = {slot, last_any_[slot], from};
+  if (is_long(from - since)) suspicion_ = {slot, last_any_[slot], from};
   const Moment before = s.last;
   s.last = std::max(s.last, to);
   last_any_[slot] = std::max(last_any_[slot], to);
@@ -104,13 +104,13 @@ void Oracle::check_double(std::size_t box, std::size_t other, std::size_t slot) 
   Moment began = std::max(a.first, b.first);
   const Moment ended = std::min(a.last, b.last);
   if (ended <= began) return;
-  Duration allowed = 2 * wire_ + kTolerance;
+  Duration allowed = 2 * wire_ + kCoverTolerance;
   if (setup_.lossy) {
     // Until an advertisement has come through, with none lost after it, there is no promise.
     const Pair& known = pair(box, other, slot);
     if (known.through < began || known.through > ended) return;
     began = known.through;
-    if (known.of_worse) allowed = std::max(allowed, wire_ + kReply + kTolerance);
+    if (known.of_worse) allowed = std::max(allowed, wire_ + kReply + kCoverTolerance);
   }
   // Others than koi do not reply to a worse advertisement: the better one's next one decides.
   if (!setup_.koi_dialect) {
@@ -183,6 +183,10 @@ void Oracle::configured(std::size_t box, const config::Config& config) {
 
 void Oracle::disturbed(Moment until) { undisturbed_since_ = std::max(undisturbed_since_, until); }
 
+bool Oracle::is_long(Duration silence) const {
+  return silence > kPromptly && silence > longest_wait();  // mostly the first says no
+}
+
 Duration Oracle::longest_wait() const {
   Duration longest{};
   for (const Member& member : members_) longest = std::max(longest, member.master_down);
@@ -192,7 +196,7 @@ Duration Oracle::longest_wait() const {
 bool Oracle::suspicious() const {
   if (suspicion_) return true;
   return std::any_of(last_any_.begin(), last_any_.end(), [&](Moment last) {
-    return now_ - std::max(last, undisturbed_since_) > longest_wait();
+    return is_long(now_ - std::max(last, undisturbed_since_));
   });
 }
 
@@ -210,7 +214,7 @@ void Oracle::check_silence(std::size_t slot, Moment from, Moment until) {
     const Slot& s = at(box, slot);
     if (s.reigned && s.first < until) last = std::max(last, std::min(s.last, until));
   }
-  if (until - last <= longest_wait()) return;
+  if (!is_long(until - last)) return;
   fail("I2: nobody answered for slot " + std::to_string(slot) + " for " + us(until - last) +
        " although a box was well");
 }
@@ -358,7 +362,7 @@ void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane:
   const Member& m = member(box, change.slot.value());
   const bool before = std::max(s.ordinary, s.backup_since) <= m.changed;
   const Duration wait = before ? std::min(m.master_down, m.least_wait) : m.master_down;
-  const Duration least = wait - drift(wait) - kTolerance;
+  const Duration least = wait - drift(wait) - kCoverTolerance;
   const Duration silence = now_ - std::max(s.ordinary, s.backup_since);
   bool lawful = false;
   switch (change.cause) {
@@ -367,7 +371,7 @@ void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane:
       lawful = silence >= least;
       // L9: what came in time has been heard, however late control looks.
       for (const auto& [arrived, from] : s.arrived) {
-        const bool waited = arrived < decided - kTolerance && arrived > s.backup_since;
+        const bool waited = arrived < decided - kCoverTolerance && arrived > s.backup_since;
         if (!waited || decided - arrived >= least) continue;
         fail("I4: box " + std::to_string(box) + " became MASTER by " +
              std::string(to_string(change.cause)) + " over an advertisement that came " +

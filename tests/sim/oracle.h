@@ -86,6 +86,8 @@ class Oracle {
   bool answering(std::size_t box, std::size_t slot) const;
   Moment last_answer(std::size_t slot) const { return last_any_[slot]; }
   Duration longest_wait() const;
+  /// Longer than that.
+  bool is_long(Duration silence) const;
   /// When this box took an advertisement of anybody from its ring last.
   Moment heard_at(std::size_t box, std::size_t slot) const { return at(box, slot).heard; }
   /// True iff the box has heard this or a later counter of the same sender since it started.

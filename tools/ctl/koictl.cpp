@@ -1,13 +1,16 @@
 #include "tools/ctl/koictl.h"
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "config/load.h"
+#include "tools/ctl/completion.h"
 #include "tools/ctl/counters_text.h"
 #include "tools/ctl/events.h"
 #include "tools/ctl/explain_text.h"
@@ -16,6 +19,7 @@
 #include "tools/ctl/reload_text.h"
 #include "tools/ctl/reply.h"
 #include "tools/ctl/status_text.h"
+#include "tools/ctl/watch.h"
 
 namespace koi::ctl {
 namespace {
@@ -23,11 +27,14 @@ namespace {
 struct Options {
   std::string socket = kDefaultSocket;
   bool json = false;
-  std::string file;           // of check, and where keygen puts the key
-  std::string kind = "carp";  // of keygen
-  std::string cause;          // of demote and undemote; empty: none given
-  std::string span;           // --for
-  std::string on_off;         // of maintenance
+  std::string file;             // of check, and where keygen puts the key
+  std::string kind = "carp";    // of keygen
+  std::string cause;            // of demote and undemote; empty: none given
+  std::string span;             // --for
+  std::string on_off;           // of maintenance
+  std::string interval = "1s";  // of watch
+  std::string shell;            // of completion
+  std::string group;            // of handover
   std::string address;
   std::string client;  // empty: none given
   std::string from;    // empty: none given
@@ -35,7 +42,8 @@ struct Options {
   EventsWanted events;
 };
 
-constexpr Duration kReloadDeadline = 10s;  // koid reads all key files
+constexpr Duration kReloadDeadline = 10s;    // koid reads all key files
+constexpr Duration kHandoverDeadline = 20s;  // it waits for who takes it, if anybody does
 
 std::string pretty(const Json& json) { return json.dump(2) + '\n'; }
 
@@ -132,6 +140,49 @@ Printed reload(const Options& options, const Surroundings& surroundings) {
   return options.json ? Printed{code, out, {}} : Printed{code, {}, out};
 }
 
+std::string handover_line(const Json& reply, const Options& options) {
+  std::vector<std::string> heirs;
+  for (const Json& master : list(reply, "masters")) {
+    const std::string address = text(master, "address");
+    if (std::find(heirs.begin(), heirs.end(), address) == heirs.end()) heirs.push_back(address);
+  }
+  std::string line =
+      fmt::format("{}: MASTER is {}, after {}", text(reply, "group"), fmt::join(heirs, ", "),
+                  short_time(number(reply, "seconds").value_or(0)));
+  if (!truth(reply, "held_back")) return line + '\n';
+  const auto span = parse_span(options.span);
+  return fmt::format("{}; this box holds back {}until koictl undemote handover\n", line,
+                     span ? fmt::format("for {} or ", age(*span)) : "");
+}
+
+Printed handover(const Options& options, const Surroundings& surroundings) {
+  Json request{{"command", "handover"}, {"group", options.group}};
+  if (!options.span.empty()) request["seconds"] = parse_span(options.span).value_or(0);
+  const Reply reply =
+      ask_for(options.socket, request, std::max(surroundings.deadline, kHandoverDeadline));
+  if (reply.outcome != Outcome::done) return no_reply(reply);
+  return {ExitCode::done, handover_line(reply.body, options), {}};
+}
+
+Printed group_names(const Options& options, const Surroundings& surroundings) {
+  return with_reply(options, surroundings, command("status"), [](const Json& reply) {
+    std::string names;
+    for (const Json& group : list(reply, "groups")) names += text(group, "name") + '\n';
+    return names;
+  });
+}
+
+Printed watch(const Options& options, const Surroundings& surroundings) {
+  Watch wanted;
+  wanted.socket = options.socket;
+  wanted.deadline = surroundings.deadline;
+  wanted.interval = std::chrono::milliseconds(
+      std::max<std::int64_t>(100, std::llround(parse_span(options.interval).value_or(1) * 1000)));
+  wanted.terminal = surroundings.colours;
+  const Reply reply = watch(wanted, surroundings.print);
+  return reply.outcome == Outcome::done ? Printed{} : no_reply(reply);
+}
+
 Printed run_command(const std::string& name, const Options& options,
                     const Surroundings& surroundings) {
   if (name == "check") return check(options.file);
@@ -155,6 +206,8 @@ Printed run_command(const std::string& name, const Options& options,
   }
   if (name == "events") return events(options, surroundings);
   if (name == "reload") return reload(options, surroundings);
+  if (name == "watch") return watch(options, surroundings);
+  if (name == "handover") return handover(options, surroundings);
   if (name == "explain") {
     Json request{{"command", "explain"}, {"address", options.address}};
     if (!options.client.empty()) request["client"] = options.client;
@@ -168,19 +221,29 @@ Printed run_command(const std::string& name, const Options& options,
                     [&](const Json& reply) { return demotion_line(reply, name, options); });
 }
 
+/// Returns what is wrong with it, "" if nothing.
+std::string is_span(const std::string& text) {
+  if (parse_span(text)) return {};
+  return "not a time above 0 and up to ten years, as 90s, 10m, 2h or 1d";
+}
+
 void define_demotion(CLI::App& app, Options& options) {
   CLI::App* demote =
       app.add_subcommand("demote", "give every group to a healthy peer, until undemote");
   demote->add_option("CAUSE", options.cause, "a name for it; default: command")->type_name("");
-  demote->add_option("--for", options.span, "end it by itself after so long: 90s, 10m, 2h, 1d")
-      ->type_name("TIME")
-      ->check([](const std::string& text) -> std::string {
-        if (parse_span(text)) return {};
-        return "not a time above 0 and up to ten years, as 90s, 10m, 2h or 1d";
-      });
+  const auto ends_by_itself = [&options](CLI::App* command) {
+    command->add_option("--for", options.span, "end it by itself after so long: 90s, 10m, 2h, 1d")
+        ->type_name("TIME")
+        ->check(is_span);
+  };
+  ends_by_itself(demote);
   CLI::App* undemote = app.add_subcommand("undemote", "end what demote began");
   undemote->add_option("CAUSE", options.cause, "only this; default: every cause set by demote")
       ->type_name("");
+  CLI::App* handover = app.add_subcommand(
+      "handover", "give one group, and those tied to it, to a healthy peer, and say who took it");
+  handover->add_option("GROUP", options.group, "its name")->required()->type_name("");
+  ends_by_itself(handover);
   CLI::App* maintenance = app.add_subcommand(
       "maintenance", "demote every group, also across restarts; a lone box still answers");
   maintenance->add_option("STATE", options.on_off, "on or off")
@@ -202,6 +265,12 @@ void define(CLI::App& app, Options& options) {
     command->add_flag("--json", options.json, "print koid's reply as JSON");
   };
   with_json(app.add_subcommand("status", "who owns what, why and since when"));
+  CLI::App* watch = app.add_subcommand(
+      "watch", "status and the last events, again with each event; until Ctrl-C");
+  watch->add_option("--interval", options.interval, "and after so long, from 100ms on")
+      ->type_name("TIME")
+      ->capture_default_str()
+      ->check(is_span);
   define_demotion(app, options);
   with_json(app.add_subcommand("counters", "packets, answers, drops, advertisements, transitions"));
   with_json(app.add_subcommand("drops", "why frames were dropped, by port"));
@@ -236,6 +305,12 @@ void define(CLI::App& app, Options& options) {
       ->type_name("")
       ->capture_default_str()
       ->check(CLI::IsMember({"carp", "trailer"}));
+  CLI::App* completion =
+      app.add_subcommand("completion", "what a shell reads so that Tab completes koictl");
+  completion->add_option("SHELL", options.shell, "bash or zsh")
+      ->required()
+      ->type_name("")
+      ->check(CLI::IsMember({"bash", "zsh", "groups"}));  // the last for the other two
   keygen->add_option("--out", options.file, "a new file, mode 0600; default: standard output")
       ->type_name("FILE");
 }
@@ -255,6 +330,8 @@ Printed run(const std::vector<std::string>& arguments, const Surroundings& surro
     const bool failed = app.exit(e, out, err) != 0;
     return {failed ? ExitCode::usage : ExitCode::done, out.str(), err.str()};
   }
+  if (options.shell == "groups") return group_names(options, surroundings);
+  if (!options.shell.empty()) return {ExitCode::done, completion(app, options.shell), {}};
   return run_command(app.get_subcommands().front()->get_name(), options, surroundings);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "config/key_file.h"
@@ -21,6 +22,7 @@ namespace {
 
 using test::FakeDaemon;
 using test::TemporaryFolder;
+using ::testing::HasSubstr;
 
 /// Replies to every command of the protocol, to what it does not know as koid does.
 std::optional<std::string> koid(const std::string& request) {
@@ -74,6 +76,30 @@ TEST(Koictl, ReloadSaysWhatHasChanged) {
             "starts    groups.dmz: added: a group; x y\n");
   const Printed nothing = reload(R"({"ok":true,"file":"/f","changes":[]})");
   EXPECT_EQ(nothing.out, "reload: nothing has changed in /f\n");
+}
+
+TEST(Koictl, HandoverSaysWhoTookIt) {
+  std::string asked;
+  std::string reply =
+      R"({"ok":true,"group":"lan","masters":[{"vhid":1,"address":"192.0.2.3","mac":"x"},)"
+      R"({"vhid":2,"address":"192.0.2.3","mac":"x"}],"seconds":0.0021,"held_back":true})";
+  FakeDaemon daemon([&](const std::string& request) -> std::optional<std::string> {
+    asked = request;
+    return reply + '\n';
+  });
+  EXPECT_EQ(koictl({"handover", "lan"}, daemon.path()).out,
+            "lan: MASTER is 192.0.2.3, after 2.10 ms; this box holds back until koictl undemote "
+            "handover\n");
+  EXPECT_EQ(Json::parse(asked), Json::parse(R"({"command":"handover","group":"lan"})"));
+  EXPECT_THAT(koictl({"handover", "lan", "--for", "10m"}, daemon.path()).out,
+              HasSubstr("holds back for 10m 0s or until koictl undemote handover\n"));
+  EXPECT_EQ(Json::parse(asked)["seconds"], 600);
+  reply = R"({"ok":false,"error":"lan: nobody took it over: this box is MASTER again"})";
+  const Printed refused = koictl({"handover", "lan"}, daemon.path());
+  EXPECT_EQ(refused.exit_code, ExitCode::refused);
+  EXPECT_EQ(refused.err,
+            "koictl: koid refused: lan: nobody took it over: this box is MASTER again\n");
+  EXPECT_EQ(koictl({"handover"}, daemon.path()).exit_code, ExitCode::usage);
 }
 
 TEST(Koictl, ReloadThatIsRefusedSaysAllOfWhy) {
@@ -198,7 +224,7 @@ TEST(Koictl, ExitsWith2OnWrongUsage) {
                                                        {"demote", "--for", "4000d"},
                                                        {"demote", "a", "b"},
                                                        {"check"},
-                                                       {"watch"},
+                                                       {"capture"},
                                                        {"--socket"},
                                                        {"status", "--loud"}};
   for (const auto& arguments : wrong) {
@@ -234,7 +260,7 @@ TEST(Koictl, HelpAndVersionAreNoErrors) {
   const Printed help = run({"--help"}, {});
   EXPECT_EQ(help.exit_code, ExitCode::done);
   EXPECT_NE(help.out.find("undemote"), std::string::npos);
-  EXPECT_EQ(help.out.find("handover"), std::string::npos);  // not before it exists
+  EXPECT_EQ(help.out.find("capture"), std::string::npos);  // not before it exists
   EXPECT_EQ(run({"--version"}, {}).out, "koictl " KOI_VERSION "\n");
 }
 
