@@ -1,6 +1,7 @@
 #include "tests/sim/box.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/wire/arp.h"
 #include "common/wire/ethernet.h"
@@ -18,7 +19,7 @@ constexpr Duration kBefore = 3ms;
 }  // namespace
 
 Box::Box(World& world, std::size_t index, const Setup& setup)
-    : world_(world), index_(index), setup_(setup) {}
+    : world_(world), index_(index), setup_(setup), config_(setup.config) {}
 
 controlplane::PortFacts Box::facts(std::uint8_t receivers) const {
   return {mac_from({2, 0, 0, 0, 0, static_cast<std::uint8_t>(index_ + 1)}), receivers};
@@ -39,7 +40,7 @@ void Box::start() {
   const std::uint64_t first =
       std::max(ceiling_ + 1, static_cast<std::uint64_t>(std::max(utc, decltype(utc){1})));
   ceiling_ = first + Process::kReservedSequences;
-  process_ = std::make_unique<Process>(Process::Setup{.config = setup_.config,
+  process_ = std::make_unique<Process>(Process::Setup{.config = config_,
                                                       .workers = setup_.workers,
                                                       .with_ears = setup_.with_ears,
                                                       .ppm = setup_.ppm,
@@ -57,6 +58,10 @@ void Box::kill() {
   world_.trace().note("dies", index_);
   process_->kill();
   process_.reset();
+  if (next_config_) {  // the file has it
+    config_ = *std::exchange(next_config_, std::nullopt);
+    world_.oracle().configured(index_, config_);
+  }
   world_.oracle().gone(index_);
   world_.oracle().disturbed(world_.now());
 }
@@ -98,6 +103,18 @@ void Box::link(bool up) {
   if (up) begin_state_sync(0);
 }
 
+void Box::reload(const config::Config& config) {
+  if (!alive()) {
+    config_ = config;
+    return world_.oracle().configured(index_, config_);
+  }
+  if (!process_->reload(config)) return;
+  world_.trace().note("is told to reload", index_, config.groups[0].advskew);
+  world_.oracle().disturbed(world_.now());
+  next_config_ = config;
+  command(controlplane::TakePlan{process_->next_plan()});
+}
+
 void Box::pause(std::optional<std::size_t> who, const Pause& pause) {
   if (!alive()) return;
   process_->look_closely(pause.from - kBefore, pause.from + pause.length);
@@ -133,9 +150,9 @@ void Box::soon(std::function<void()> what) {
 
 /// `sync-wait`: it ends by itself.
 void Box::begin_state_sync(std::optional<std::size_t> port) {
-  const Duration wait = setup_.config.groups[0].sync_wait;
+  const Duration wait = config_.groups[0].sync_wait;
   if (wait == Duration::zero()) return;
-  controlplane::begin_state_sync(setup_.config, ledger_, port, process_->local(), {});
+  controlplane::begin_state_sync(config_, ledger_, port, process_->local(), {});
   tell_demotion();
   world_.at(world_.now() + wait + 1ms, [this, life = life_] {
     if (!alive() || life_ != life || ledger_.expire(process_->local()).empty()) return;
@@ -151,7 +168,7 @@ void Box::clear(Predicate chosen) {
 void Box::tell_demotion() {
   world_.oracle().disturbed(world_.now());
   if (!alive()) return;
-  for (std::size_t g = 0; g < setup_.config.groups.size(); ++g) {
+  for (std::size_t g = 0; g < config_.groups.size(); ++g) {
     command(controlplane::SetDemotion{static_cast<std::uint16_t>(g), ledger_.total(g)});
   }
 }
@@ -190,6 +207,14 @@ void Box::on(const controlplane::NeedCounters&) {
 void Box::on(const controlplane::AllDown&) {
   soon([this] { kill(); });
 }
+
+void Box::on(const controlplane::PlanTaken&) {
+  world_.trace().note("has reloaded", index_);
+  config_ = *std::exchange(next_config_, std::nullopt);
+  world_.oracle().configured(index_, config_);
+}
+
+void Box::on(const controlplane::PlanReleased&) { process_->plan_released(); }
 
 // ---- frames ------------------------------------------------------------------------------------
 

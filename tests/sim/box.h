@@ -28,7 +28,7 @@ class Box {
   Box(World& world, std::size_t index, const Setup& setup);
 
   std::size_t index() const { return index_; }
-  const config::Config& config() const { return setup_.config; }
+  const config::Config& config() const { return config_; }
   bool alive() const { return process_ != nullptr; }
   bool connected() const { return link_up_; }
   Process* process() { return process_.get(); }
@@ -45,6 +45,8 @@ class Box {
   void undemote(const std::string& cause);
   void undemote_all();
   void link(bool up);
+  /// As `koictl reload` does, with the same groups: at once, or with the next start.
+  void reload(const config::Config& config);
   void step_wall_clock(Duration by) { wall_clock_ += by; }
   /// who: 0 control, then workers; none: all of them, the whole box.
   void pause(std::optional<std::size_t> who, const Pause& pause);
@@ -64,6 +66,8 @@ class Box {
   void on(const controlplane::SelfNoticed& noticed);
   void on(const controlplane::NeedCounters&);
   void on(const controlplane::AllDown&);
+  void on(const controlplane::PlanTaken&);
+  void on(const controlplane::PlanReleased&);
   template <class Other>
   void on(const Other&) {}
   void command(const controlplane::Command& command);
@@ -77,6 +81,8 @@ class Box {
   World& world_;
   const std::size_t index_;
   const Setup setup_;
+  config::Config config_;
+  std::optional<config::Config> next_config_;  // that it is going over to
   std::unique_ptr<Process> process_;
   std::uint64_t life_ = 0;
   std::uint64_t ceiling_ = 0;  // in the state file

@@ -91,6 +91,7 @@ class Disturber {
     };
     for (unsigned i = 0; i < count; ++i) one(some_moment());
     if (scenario_.more_faults) more();
+    if (scenario_.reloads) reloads();
     healed_ = std::max(healed_, end_ + 250ms);
     world_.at(healed_, [&world = world_, quality = scenario_.quality] { heal(world, quality); });
     return healed_;
@@ -300,6 +301,21 @@ class Disturber {
       }
     }
     ambush_->expect(until - 2 * interval_, until + interval_);
+  }
+
+  /// Boxes are given another configuration, also one that is about the last.
+  void reloads() {
+    World& world = world_;
+    Random random(scenario_.more_seed ^ 2 ^
+                  static_cast<std::uint64_t>(world.now().time_since_epoch().count()));
+    for (std::int64_t i = random.between(1, 8); i > 0; --i) {
+      const std::size_t b = random.below(world.boxes());
+      const Moment at = world.now() + Duration(random.between(0, (end_ - world.now()).count()));
+      world.at(at, [&world, b, seed = random.next()] {
+        Random drawn(seed);
+        world.box(b).reload(changed(world.box(b).config(), drawn));
+      });
+    }
   }
 
   void restart(std::size_t b, Moment at) {

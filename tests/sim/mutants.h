@@ -37,7 +37,8 @@ class Process;
   X(kSlowMasterDown, "election: takes over after twice the master-down time")        \
   X(kUnaskedPreempt, "election: preempts although it may not")                       \
   X(kEqualBothStay, "election: of two equal boxes neither gives way")                \
-  X(kForgetsCounters, "C6.3: takes an old counter for a new one")
+  X(kForgetsCounters, "C6.3: takes an old counter for a new one")                    \
+  X(kOldPlan, "C20: goes on by the plan of before a reload, but says it goes by the new one")
 
 enum class Mutant {
 #define KOI_X(name, text) name,

@@ -4,7 +4,9 @@
 #include <tuple>
 
 #include "common/auth/replay.h"
+#include "config/derived.h"
 #include "controlplane/election/compare.h"
+#include "controlplane/election/types.h"
 
 namespace koi::sim {
 namespace {
@@ -152,6 +154,29 @@ void Oracle::lost(std::size_t from, std::size_t to) {
   for (std::size_t slot = 0; slot < setup_.slots; ++slot) {
     pair(from, to, slot).through = Moment::min();
   }
+}
+
+void Oracle::configured(std::size_t box, const config::Config& config) {
+  const config::Group& group = config.groups[0];
+  Duration longest{};
+  for (std::size_t slot = 0; slot < setup_.slots; ++slot) {
+    Member& m = member(box, slot);
+    const bool again = m.changed != Moment::min() && now_ - m.changed <= m.master_down;
+    const std::uint8_t advskew = config::members_of(group)[slot].advskew;
+    longest = std::max(longest, m.master_down);
+    m.least_wait = again ? std::min(m.least_wait, m.master_down) : m.master_down;
+    m.least_interval = again ? std::min(m.least_interval, m.interval) : m.interval;
+    m.preempted = (again && m.preempted) || m.preempt;
+    m.changed = now_;
+    m.master_down = election::master_down_interval(group.advbase, advskew, 3);
+    m.interval = election::send_interval(group.advbase, advskew);
+    m.preempt = group.preempt;
+    // Which one is better is not known of what is under way.
+    for (std::size_t other = 0; other < setup_.boxes; ++other) {
+      if (other != box) pair(box, other, slot).through = Moment::min();
+    }
+  }
+  disturbed(now_ + longest + drift(longest));  // a timer that was armed before
 }
 
 // ---- I2: that somebody answers -----------------------------------------------------------------
@@ -335,7 +360,9 @@ void Oracle::role(std::size_t box, const controlplane::RoleChange& change, Momen
 void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane::RoleChange& change,
                              Moment decided) {
   const Member& m = member(box, change.slot.value());
-  const Duration least = m.master_down - drift(m.master_down) - kCoverTolerance;
+  const bool before = std::max(s.ordinary, s.backup_since) <= m.changed;
+  const Duration wait = before ? std::min(m.master_down, m.least_wait) : m.master_down;
+  const Duration least = wait - drift(wait) - kCoverTolerance;
   const Duration silence = now_ - std::max(s.ordinary, s.backup_since);
   bool lawful = false;
   switch (change.cause) {
@@ -358,7 +385,7 @@ void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane:
       lawful = s.peer_demoted;
       break;
     case Cause::preempt:
-      lawful = s.worse && m.preempt;
+      lawful = s.worse && (m.preempt || (before && m.preempted));
       break;
     default:
       break;
@@ -370,6 +397,9 @@ void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane:
 
 void Oracle::check_step_down(std::size_t box, const Slot& s,
                              const controlplane::RoleChange& change) {
+  const Member& m = member(box, change.slot.value());
+  const Duration least_interval =
+      s.advertised <= m.changed ? std::min(m.interval, m.least_interval) : m.interval;
   const Duration unsent = now_ - std::max(s.promoted, s.advertised);
   bool lawful = false;
   switch (change.cause) {
@@ -379,8 +409,7 @@ void Oracle::check_step_down(std::size_t box, const Slot& s,
     case Cause::lease_expired:
       // Control may have been paused after it had dated its promotion.
       if (undisturbed_since_ >= now_) return;
-      lawful = s.advertised < s.promoted ? unsent >= 900us
-                                         : unsent >= member(box, change.slot.value()).interval;
+      lawful = s.advertised < s.promoted ? unsent >= 900us : unsent >= least_interval;
       break;
     case Cause::frames_lost:
       lawful = s.frames_lost;

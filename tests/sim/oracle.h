@@ -10,6 +10,7 @@
 
 #include "common/contract/messages.h"
 #include "common/net/ip_address.h"
+#include "config/config.h"
 #include "controlplane/service_messages.h"
 #include "tests/sim/moment.h"
 #include "tests/sim/network.h"
@@ -29,7 +30,12 @@ class Oracle {
     Duration master_down{};
     Duration interval{};
     bool preempt = false;
-    Ipv4Address address{};  // of two equal boxes the higher one stays
+    // What goes by the configuration of before may still be under way until then.
+    Moment changed = Moment::min();
+    Duration least_wait{};      // timers that were armed before may be so short,
+    Duration least_interval{};  // or a MASTER's interval
+    bool preempted = false;     // it might, before
+    Ipv4Address address{};      // of two equal boxes the higher one stays
   };
   struct Setup {
     std::size_t boxes = 0;
@@ -62,6 +68,8 @@ class Oracle {
   /// decided: the moment it is dated with, of a promotion before the inputs (L6).
   void role(std::size_t box, const controlplane::RoleChange& change, Moment decided);
   void gone(std::size_t box);
+  /// From now on the box goes by that.
+  void configured(std::size_t box, const config::Config& config);
   /// Something that may cost an answer: from now on promise 2 counts anew.
   void disturbed(Moment until);
 

@@ -96,13 +96,9 @@ Process::Process(const Setup& setup, Box& box, const Moment& now)
       box_(box),
       now_(now),
       with_ears_(setup.with_ears),
+      receivers_(static_cast<std::uint8_t>((1U << setup.workers) - 1)),
       time_(now - Duration(static_cast<std::int64_t>(mix(setup.seed) % 5'000'000)), setup.ppm) {
-  const auto receivers = static_cast<std::uint8_t>((1U << setup.workers) - 1);
-  controlplane::Plan plan = controlplane::make_plan(setup.config, {box.facts(receivers)});
-  // No reports of membership: nobody here listens to them. Probes and unicast peers need places.
-  const bool unicast = !setup.config.groups[0].peers.empty();
-  if (!setup.with_ears && !unicast) plan.places.clear();
-  mutate(plan, box.index());
+  controlplane::Plan plan = make_plan(setup.config);
   slots_ = plan.slots.size();
   topology_ = plan.topology;
   clock_ = std::make_unique<ActorClock>(*this);
@@ -139,6 +135,30 @@ Process::Process(const Setup& setup, Box& box, const Moment& now)
 }
 
 Process::~Process() = default;
+
+controlplane::Plan Process::make_plan(const config::Config& config,
+                                      const controlplane::Numbering& numbering) const {
+  controlplane::Plan plan = controlplane::make_plan(config, {box_.facts(receivers_)}, numbering);
+  // No reports of membership: nobody here listens to them. Probes and unicast peers need places.
+  const bool unicast = !config.groups[0].peers.empty();
+  if (!with_ears_ && !unicast) plan.places.clear();
+  mutate(plan, box_.index());
+  return plan;
+}
+
+bool Process::reload(const config::Config& config) {
+  if (next_plan_ != nullptr) return false;
+  controlplane::Numbering numbering;
+  numbering.kept[config.groups[0].name] = {SlotIndex(0), static_cast<std::uint16_t>(slots_)};
+  numbering.used = slots_;
+  next_plan_ = std::make_unique<controlplane::NextPlan>();
+  next_plan_->plan = make_plan(mutated(Mutant::kOldPlan) ? box_.config() : config, numbering);
+  for (std::size_t s = 0; s < slots_; ++s) {
+    next_plan_->counters.push_back(&counters_->slots[s]);
+  }
+  topology_ = next_plan_->plan.topology;
+  return true;
+}
 
 // ---- threads -----------------------------------------------------------------------------------
 

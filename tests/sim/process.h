@@ -53,6 +53,11 @@ class Process {
   // What the world does to it.
   void receive(std::size_t worker, const Packet& packet);
   void command(const controlplane::Command& command);
+  /// Goes over to that configuration, with the same groups (CARP.md §20). False: it is still about
+  /// the last one.
+  bool reload(const config::Config& config);
+  controlplane::NextPlan* next_plan() { return next_plan_.get(); }
+  void plan_released() { next_plan_.reset(); }
   void refuse(bool on) { nic_refuses_ = on; }
   /// A full ring takes nothing.
   void fill_rings(bool up, bool down);
@@ -77,6 +82,8 @@ class Process {
   class UpTap;
   class ReportTap;
 
+  controlplane::Plan make_plan(const config::Config& config,
+                               const controlplane::Numbering& numbering = {}) const;
   void turn();
   void revive_leases();
   bool some_paused() const;
@@ -88,6 +95,7 @@ class Process {
   Box& box_;
   const Moment& now_;
   const bool with_ears_;
+  const std::uint8_t receivers_;
   LocalTime time_;
   std::size_t slots_ = 0;
   std::shared_ptr<const Topology> topology_;
@@ -97,6 +105,7 @@ class Process {
   std::unique_ptr<Ring<controlplane::Command>> commands_;
   std::unique_ptr<ReportTap> reports_;
   std::vector<std::unique_ptr<UpTap>> taps_;
+  std::unique_ptr<controlplane::NextPlan> next_plan_;  // control's until it is released
   std::unique_ptr<controlplane::ControlLoop> loop_;
   Moment control_due_{};  // when its next turn has something to do
   Moment caught_up_{};

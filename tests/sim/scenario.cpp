@@ -9,6 +9,8 @@
 namespace koi::sim {
 namespace {
 
+constexpr std::uint64_t kReloadStream = 26;
+
 /// What is the same on all boxes of a seed.
 struct Common {
   std::uint8_t advbase = 1;
@@ -120,7 +122,27 @@ void draw_more(std::uint64_t seed, const Common& common, Scenario& s) {
   }
 }
 
+/// Drawn apart from all else, and that none of the seeds in regressions.txt gets another run.
+void draw_reloads(std::uint64_t seed, Scenario& s) {
+  Random random(mix(mix(seed) ^ kReloadStream));
+  s.reloads = s.koi_dialect && random.chance(0.25);
+}
+
 }  // namespace
+
+config::Config changed(const config::Config& config, Random& random) {
+  config::Config next = config;
+  config::Group& group = next.groups[0];
+  Common common;
+  common.advbase = group.advbase;
+  common.lowest_advskew = group.lowest_advskew.value_or(0);
+  group.advskew = draw_advskew(random, common);
+  if (group.balance) {
+    for (auto& member : group.balance->members) member.advskew = draw_advskew(random, common);
+  }
+  group.preempt = random.chance(0.5);
+  return next;
+}
 
 Scenario plain_scenario(std::span<const std::uint8_t> advskews, std::uint64_t seed) {
   Random random(seed);
@@ -190,6 +212,7 @@ Scenario scenario_of(std::uint64_t seed) {
   s.fast = common.advbase == 0;
   s.rounds = s.fast ? 1 : static_cast<unsigned>(random.between(2, 4));
   draw_more(seed, common, s);
+  draw_reloads(seed, s);
   return s;
 }
 
@@ -214,6 +237,7 @@ std::string describe(const Scenario& s) {
   }
   if (!group.peers.empty()) text += group.multicast ? ", multicast and unicast" : ", unicast";
   if (s.sync_wait != 0s) text += ", sync-wait";
+  if (s.reloads) text += ", reloaded";
   if (s.attacked) text += ", attacked";
   text += s.world.oracle.lossy ? ", advertisements are lost" : ", no advertisement is lost";
   text += ", wire " + std::to_string(s.quality.delay.count() / 1000) + "-" +

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "tests/sim/random.h"
 #include "tests/sim/world.h"
 
 namespace koi::sim {
@@ -22,11 +23,16 @@ struct Scenario {
   bool more_faults = false;  // see faults.cpp
   Duration sync_wait{};
   std::uint64_t more_seed = 1;
+  // Drawn apart again.
+  bool reloads = false;
 };
 
 Scenario scenario_of(std::uint64_t seed);
 /// Boxes with these advskews, advbase 1, on a network without faults. seed: of clocks and rounds.
 Scenario plain_scenario(std::span<const std::uint8_t> advskews, std::uint64_t seed);
+
+/// That configuration with another advskew and preempt, as a box of that scenario may have them.
+config::Config changed(const config::Config& config, Random& random);
 
 /// For a person: one line.
 std::string describe(const Scenario& scenario);
