@@ -44,7 +44,10 @@ class Box {
   void hear_signed(Advert ad, const koi::test::Signature& s) {
     ad.counter = koi::test::counter_of(++counter_);
     const bool known_key = (s.key_id == 1 || s.key_id == 2) && s.key == kKeys[s.key_id - 1];
+    // The box's clock goes on with each poll: what is 30 s old to the second is not judged.
     const std::uint64_t oldest = koi::auth::trailer_sequence(kToday - std::chrono::seconds(30));
+    const std::uint64_t younger = koi::auth::trailer_sequence(kToday - std::chrono::seconds(29));
+    if (last_ == 0 && s.sequence >= oldest && s.sequence < younger) return;
     const bool fresh = last_ == 0 ? s.sequence >= oldest : s.sequence > last_;
     const bool right = s.scheme == 1 && s.reserved == 0 && known_key && s.sequence != 0 && fresh;
     expect(right, ad, koi::test::signed_carp(ad, s));
