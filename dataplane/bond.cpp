@@ -8,6 +8,7 @@
 #include <rte_eth_bond_8023ad.h>
 #include <rte_ethdev.h>
 
+#include "common/net/device.h"
 #include "dataplane/eal.h"
 
 namespace koi::dataplane {

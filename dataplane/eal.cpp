@@ -18,6 +18,8 @@
 #include <rte_log.h>
 
 // Set-up code of the service thread: runs before any worker exists.
+#include "common/net/device.h"
+
 namespace koi::dataplane {
 namespace {
 
@@ -143,9 +145,7 @@ Status check_pci(const std::string& address) {
   const std::string driver =
       size > 0 ? std::string(target, static_cast<std::size_t>(size)) : std::string();
   const std::string name = driver.substr(driver.rfind('/') + 1);
-  for (const char* good : {"vfio-pci", "uio_pci_generic", "igb_uio", "mlx5_core", "mlx4_core"}) {
-    if (name == good) return Done{};
-  }
+  if (is_dpdk_driver(name)) return Done{};
   return Error{
       fmt::format("PCI device {} is bound to {}; bind it to vfio-pci with "
                   "`dpdk-devbind.py --bind=vfio-pci {}`",
@@ -212,26 +212,6 @@ std::vector<std::string> arguments(const EalOptions& options) {
 }
 
 }  // namespace
-
-bool is_pci_address(const std::string& device) {
-  const std::string name = device_name(device);
-  return name.find(':') != std::string::npos &&
-         std::isxdigit(static_cast<unsigned char>(name.front())) != 0;
-}
-
-std::string device_name(const std::string& device) { return device.substr(0, device.find(',')); }
-
-std::string kernel_interface(const std::string& device) {
-  // What these two name so are files and rings.
-  if (is_pci_address(device) || device.starts_with("net_pcap") || device.starts_with("net_ring")) {
-    return {};
-  }
-  const std::string key = ",iface=";
-  const std::size_t at = device.find(key);
-  if (at == std::string::npos) return {};
-  const std::size_t from = at + key.size();
-  return device.substr(from, device.find(',', from) - from);
-}
 
 std::string Eal::last_log_line() { return log_tail().last(); }
 

@@ -20,13 +20,6 @@ struct EalOptions {
   std::vector<std::string> further;  // verbatim
 };
 
-/// True iff the device string is a PCI address; otherwise it is a vdev.
-bool is_pci_address(const std::string& device);
-/// The name under which DPDK knows the device: the string up to its first comma.
-std::string device_name(const std::string& device);
-/// The kernel interface that the device sits on, by its iface=; empty if there is none.
-std::string kernel_interface(const std::string& device);
-
 /// DPDK's Environment Abstraction Layer, one per process: memory, lcores, devices. Nothing is left
 /// in the file system: no shared files (--in-memory), no telemetry socket.
 class Eal {

@@ -6,6 +6,7 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 
+#include "common/net/device.h"
 #include "dataplane/eal.h"
 #include "dataplane/mempool.h"
 

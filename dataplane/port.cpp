@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <rte_ethdev.h>
 
+#include "common/net/device.h"
 #include "dataplane/eal.h"
 #include "dataplane/mempool.h"
 
@@ -28,7 +29,7 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
   Port port;
   port.index_ = index;
   port.name_ = name;
-  port.kernel_interface_ = dataplane::kernel_interface(device);
+  port.kernel_interface_ = koi::kernel_interface(device);
 
   std::uint16_t id = kNone;
   if (rte_eth_dev_get_port_by_name(device_name(device).c_str(), &id) != 0) {

@@ -11,8 +11,7 @@ constexpr std::uint8_t kQuery = 0x11;
 constexpr std::uint8_t kIgmpV2Report = 0x16;
 constexpr std::uint8_t kIgmpV3Report = 0x22;
 constexpr std::size_t kV3QueryLength = 12;
-constexpr std::uint32_t kRouterAlertIgmp =
-    0x94040000;  // RFC 2113 §2.1: copied, number 20, length 4
+constexpr std::uint32_t kRouterAlertIgmp = 0x94040000;  // RFC 2113 §2.1: copied, 20, length 4
 constexpr Duration kTenth = 100ms;
 constexpr Duration kVersion1Response = 10s;  // RFC 2236 §4: a version 1 query says 0, meaning this
 
@@ -53,8 +52,8 @@ Parsed<IgmpQuery> parse_igmp_query(std::span<const std::byte> packet) {
   const std::size_t total = get_be16(packet, 2);
   if (total < header || total > packet.size()) return DropReason::kIpv4Length;
   if (!checksum_ok(packet.first(header))) return DropReason::kIpv4Checksum;
-  if ((get_be16(packet, kIpv4FragmentAt) & kIpv4MoreOrOffset) != 0)
-    return DropReason::kIpv4Fragment;
+  const std::uint16_t fragment = get_be16(packet, kIpv4FragmentAt);
+  if ((fragment & kIpv4MoreOrOffset) != 0) return DropReason::kIpv4Fragment;
   const Ipv4Address source = get_ipv4(packet, 12);  // 0.0.0.0 is a snooping switch's (RFC 4541)
   if (source.is_multicast() || source.is_broadcast()) return DropReason::kIpv4Source;
   return parse_message(packet.subspan(header, total - header), get_ipv4(packet, 16).is_multicast(),

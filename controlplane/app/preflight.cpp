@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "config/values.h"
+#include "common/net/device.h"
 
 namespace koi::app {
 namespace {
@@ -213,9 +213,9 @@ void Inspection::memory() {
 
 void Inspection::iommu() {
   const bool wanted = std::any_of(config_.ports.begin(), config_.ports.end(), [](const auto& port) {
-    return config::is_pci_address(port.device) ||
+    return is_pci_address(port.device) ||
            std::any_of(port.members.begin(), port.members.end(),
-                       [](const std::string& m) { return config::is_pci_address(m); });
+                       [](const std::string& m) { return is_pci_address(m); });
   });
   if (!wanted) return;
   std::error_code ignored;
@@ -232,9 +232,8 @@ void Inspection::iommu() {
 }
 
 void Inspection::device(const std::string& what, const std::string& device) {
-  const std::string name = device.substr(0, device.find(','));
-  if (config::is_pci_address(name)) {
-    pci(what, name);
+  if (is_pci_address(device)) {
+    pci(what, device_name(device));
   } else {
     interface(what, device);
   }
@@ -247,8 +246,7 @@ void Inspection::pci(const std::string& what, const std::string& address) {
     return;
   }
   const std::string driver = link_name(folder + "/driver");
-  // NVIDIA's stay with the kernel, beside DPDK.
-  if (driver == "mlx5_core" || driver == "mlx4_core" || driver == "vfio-pci") {
+  if (is_dpdk_driver(driver)) {
     ok(what, fmt::format("{} is bound to {}", address, driver));
   } else {
     fail(what,
@@ -277,15 +275,16 @@ void Inspection::numa(const std::string& what, const std::string& address) {
 
 /// What sits on an interface of the kernel's, or on nothing.
 void Inspection::interface(const std::string& what, const std::string& device) {
-  const std::string key = ",iface=";
-  const std::size_t at = device.find(key);
   const bool on_kernel = device.starts_with("net_af_packet") || device.starts_with("net_af_xdp");
-  if (!on_kernel || at == std::string::npos) {
+  if (!on_kernel) {
     ok(what, device);
     return;
   }
-  const std::size_t from = at + key.size();
-  const std::string name = device.substr(from, device.find(',', from) - from);
+  const std::string name = kernel_interface(device);
+  if (name.empty()) {
+    fail(what, fmt::format("{} names no network interface", device), "add ,iface= and its name");
+    return;
+  }
   const std::string folder = "/sys/class/net/" + name;
   if (name.find('/') != std::string::npos || !there(folder)) {
     fail(what, fmt::format("there is no network interface {}", name),
