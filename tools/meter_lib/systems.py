@@ -77,6 +77,7 @@ class Pair:
         """Waits until one box answers and the other knows it. Returns (owner, other)."""
         def found():
             self.observer.clear()
+            self.asked.frames()
             time.sleep(_ALONE_S)
             speaking = {a.box for a in self.observer.answers(SHARED)}
             if len(speaking) != 1:
