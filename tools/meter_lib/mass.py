@@ -95,12 +95,25 @@ class Mass:
         return box
 
     def up(self):
+        """The first box has all groups before the second one starts."""
         first, second = self.boxes
         first.start(within=30)
-        until("the first box to own all groups", lambda: all(
-            g["slots"][0]["role"] == "MASTER" for g in first.status()["groups"]), 30, every=0.1)
+        self._owns_all(first)
         second.start(within=30)
         self.settled()
+
+    def down(self):
+        for box in self.boxes:
+            if box.running():
+                box.kill()
+
+    def running(self):
+        return all(box.running() for box in self.boxes)
+
+    @staticmethod
+    def _owns_all(box):
+        until(f"{box.name} to own all groups", lambda: all(
+            g["slots"][0]["role"] == "MASTER" for g in box.status()["groups"]), 30, every=0.1)
 
     def settled(self):
         """Waits until all groups are on one box and the other one knows it. Returns (owner, other).
@@ -142,6 +155,7 @@ class Mass:
         missing = len(self.addresses) - len(claims)
         assert not missing, f"no advertisement of {missing} groups before the kill"
         dropped = dict(collections.Counter(heir.drops()) - drops)
+        self._owns_all(heir)
         owner.start(within=30)
         return figures(owner.name, heir.groups[0].master_down_ms(), killed, claims, announced,
                        answered, self.wanted, before, dropped)
