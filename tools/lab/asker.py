@@ -21,6 +21,7 @@ from .wire import ETH_P_ALL, attach, filtered
 BATCH = 64              # requests at once
 OPEN = 256              # and so many on their way: what a box's receive queue surely holds
 AGAIN_NS = 3_000_000
+COLD_NS = 1_000_000     # between two requests for what nobody has said a word of
 PAUSE_S = 50e-6         # between two looks when there is nothing to ask
 _SNAP, _RECEIVED = 64, 512
 _SO_RCVBUFFORCE, _SOL_PACKET, _PACKET_IGNORE_OUTGOING = 33, 263, 23
@@ -117,7 +118,7 @@ class Asker:
         answered, heard, on_its_way = bytearray(self.count), set(), set()
         fresh = collections.deque(range(self.count) if at_once else ())
         again = collections.deque()  # (when, address), by time
-        cold, idle_ns = 0, 0         # the next to ask for without a word
+        cold, cold_due, idle_ns = 0, 0, 0  # the next to ask for without a word, and when
         left, sent, began = self.count, 0, time.monotonic_ns()
         while left and (now := time.monotonic_ns()) - began < within * 1e9:
             for vhid, _ in self._take(self._words):
@@ -142,9 +143,9 @@ class Asker:
                 on_its_way.update(batch)
                 again.extend((now + AGAIN_NS, i) for i in batch)
                 continue
-            if not fresh:
+            if not fresh and now >= cold_due:
                 self._send([cold])
-                cold = (cold + 1) % self.count
+                cold, cold_due = (cold + 1) % self.count, now + COLD_NS
             idle = time.monotonic_ns()
             time.sleep(PAUSE_S)
             idle_ns += time.monotonic_ns() - idle

@@ -17,7 +17,7 @@ GOAL_MS = 20.0
 OWN = {"a": "10.0.0.2", "b": "10.0.0.3"}
 CLIENT = "10.0.0.100"
 _SNAP = 64
-_PRIORITY, _CORE = 45, 0   # below koid's control thread, which has that core too; off its worker's
+_PRIORITY, _CORE = 45, 0   # below koid's control thread, which is on that core; off its worker's
 
 
 def addresses(groups, each):
@@ -112,8 +112,10 @@ class Mass:
 
     @staticmethod
     def _owns_all(box):
-        until(f"{box.name} to own all groups", lambda: all(
-            g["slots"][0]["role"] == "MASTER" for g in box.status()["groups"]), 30, every=0.1)
+        def there():
+            status = box.status()
+            return status and all(g["slots"][0]["role"] == "MASTER" for g in status["groups"])
+        until(f"{box.name} to own all groups", there, within=30, every=0.1)
 
     def settled(self):
         """Waits until all groups are on one box and the other one knows it. Returns (owner, other).
@@ -145,11 +147,13 @@ class Mass:
             before = self._askers[owner.name].ask(5, at_once=True)
             assert not before.left, f"the living box left {before.left} addresses without an answer"
             drops = collections.Counter(heir.drops())
+            self._askers[heir.name].forget()
             self.observer.clear()
             time.sleep(1.2 * heir.groups[0].master_down_ms() / 3000)  # each group advertises
-            killed = owner.kill()
-            self._askers[heir.name].forget()
+            killed = time.time_ns()
+            owner.process.kill()  # not waited for: a process takes its time to be gone
             self._askers[heir.name].ask(5 + heir.groups[0].master_down_ms() / 1000)
+        owner.process.wait()
         self._announcements_end(heir, killed)
         claims, announced, answered = self._seen(owner, heir, killed)
         missing = len(self.addresses) - len(claims)
@@ -161,8 +165,8 @@ class Mass:
                        answered, self.wanted, before, dropped)
 
     def _announcements_end(self, heir, killed):
-        """They may come after the answers."""
-        end = time.monotonic() + 1
+        """They may come after the answers; those of the second round two advertisements later."""
+        end = time.monotonic() + 1 + 2 * heir.groups[0].master_down_ms() / 3000
         while time.monotonic() < end:
             seen = {f.data[28:32] for f in self.observer.frames(heir.name, killed, _announces)}
             if self.wanted <= seen:
