@@ -5,6 +5,7 @@
 
 #include "dataplane/advert_receiver.h"
 #include "dataplane/frame.h"
+#include "dataplane/quick_look.h"
 
 namespace koi::dataplane {
 
@@ -14,5 +15,13 @@ namespace koi::dataplane {
 /// room: bytes of the buffer after the frame, into which an answer may grow.
 Fate classify(std::span<std::byte> frame, std::size_t room, const BurstContext& burst,
               AdvertReceiver& adverts);
+
+/// The same of the n-th frame of a burst, sooner: unless a quick look has decided over it.
+inline Fate decide(const QuickLook& quick, std::size_t n, std::span<std::byte> frame,
+                   std::size_t room, AdvertReceiver& adverts) {
+  const Fate fate = quick.fate(n);
+  if (fate.kind() != Fate::Kind::undecided) return fate;
+  return classify(frame, room, quick.burst(), adverts);
+}
 
 }  // namespace koi::dataplane

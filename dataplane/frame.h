@@ -43,8 +43,12 @@ class Fate {
     pass,    // on to the other side of the host port, as it is now
     // What a responder says; the host gate makes one of the above of it.
     not_ours,  // for the host if there is one, else dropped for reason()
-    noted      // went up, and is for the host too if there is one
+    noted,     // went up, and is for the host too if there is one
+    // What a quick look says: somebody else is to decide.
+    undecided
   };
+
+  Fate() = default;  // none yet
 
   static constexpr Fate drop(DropReason reason) {
     return Fate(Kind::drop, static_cast<std::uint8_t>(reason), 0);
@@ -57,7 +61,10 @@ class Fate {
   static constexpr Fate not_ours(DropReason reason) {
     return Fate(Kind::not_ours, static_cast<std::uint8_t>(reason), 0);
   }
+  static constexpr Fate undecided() { return Fate(Kind::undecided, 0, 0); }
   static constexpr Fate noted() { return Fate(Kind::noted, 0, 0); }
+
+  constexpr bool operator==(const Fate&) const = default;
 
   constexpr Kind kind() const { return static_cast<Kind>(word_ & 0xff); }
   /// REQUIRES: kind() is drop or not_ours.

@@ -98,16 +98,24 @@ std::uint16_t Worker::poll(std::size_t q) {
   std::uint16_t answer_count = 0;
   std::uint16_t pass_count = 0;
   unsigned drop_count = 0;
+  QuickLook quick(burst);
+  static_assert(kMostTaken <= QuickLook::kMost);
   constexpr std::uint16_t kAhead = 4;
   for (std::uint16_t i = 0; i < std::min(count, kAhead); ++i) {
     rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
   }
   for (std::uint16_t i = 0; i < count; ++i) {
     if (i + kAhead < count) rte_prefetch0(rte_pktmbuf_mtod(frames[i + kAhead], void*));
+    quick.look(i, is_one_segment(frames[i]) ? frame_of(frames[i]) : std::span<std::byte>{});
+  }
+  quick.answer();
+  for (std::uint16_t i = 0; i < count; ++i) {
     rte_mbuf* frame = frames[i];
-    const Fate fate = is_one_segment(frame)
-                          ? classify(frame_of(frame), room_of(frame), burst, adverts_)
-                          : Fate::drop(DropReason::kMultiSegment);
+    Fate fate = quick.fate(i);
+    if (fate.kind() == Fate::Kind::undecided) {
+      fate = is_one_segment(frame) ? classify(frame_of(frame), room_of(frame), burst, adverts_)
+                                   : Fate::drop(DropReason::kMultiSegment);
+    }
     if (fate.kind() == Fate::Kind::answer) {
       set_length(frame, fate.length());
       kinds[answer_count] = fate.what();

@@ -20,6 +20,12 @@ std::uint64_t le64(std::span<const std::byte> bytes) {
   return le32(bytes) | (std::uint64_t{le32(bytes.subspan(4))} << 32);
 }
 
+/// Six bytes, little-endian.
+std::uint64_t word_of(const std::array<std::byte, 6>& bytes) {
+  return le32(bytes) | std::to_integer<std::uint64_t>(bytes[4]) << 32 |
+         std::to_integer<std::uint64_t>(bytes[5]) << 40;
+}
+
 bool is_zero(const IpAddress& address) {
   return address == IpAddress(Ipv4Address{}) || address == IpAddress(Ipv6Address{});
 }
@@ -52,37 +58,21 @@ Balancer Balancer::siphash(std::span<const std::byte, 16> key, By by, unsigned m
   return balancer;
 }
 
-std::uint32_t Balancer::openbsd_hash(const MacAddress& mac) const {
-  const auto& src = mac.bytes;
-  std::uint32_t a = 0x9e3779b9 + le32(src);
-  std::uint32_t b =
-      b_ + (std::to_integer<std::uint32_t>(src[5]) << 8) + std::to_integer<std::uint32_t>(src[4]);
-  std::uint32_t c = c_;
-  const auto mix = [&](unsigned first, unsigned second, unsigned third) {
-    a -= b;
-    a -= c;
-    a ^= c >> first;
-    b -= c;
-    b -= a;
-    b ^= a << second;
-    c -= a;
-    c -= b;
-    c ^= b >> third;
-  };
-  mix(13, 8, 13);
-  mix(12, 16, 5);
-  mix(3, 10, 15);
-  return c;
+unsigned Balancer::siphash_member(std::uint64_t mac, std::uint32_t ip) const {
+  const std::uint64_t hash = by_ == By::mac || ip == 0
+                                 ? siphash24(sip_, mac, MacAddress{}.bytes.size())
+                                 : siphash24(sip_, ip, sizeof ip);
+  return static_cast<unsigned>(hash % members_);
 }
 
 std::optional<unsigned> Balancer::member_for(const Asker& asker) const {
   switch (hash_) {
     case Hash::openbsd:
       if (!asker.link_layer) return std::nullopt;  // protocol.md §10: absent (DAD)
-      return openbsd_hash(*asker.link_layer) % members_;
+      return modulo(openbsd_hash(word_of(asker.link_layer->bytes)));
     case Hash::freebsd:
       if (!asker.address.is_v4()) return std::nullopt;  // protocol.md §10: IPv4 ARP only
-      return asker.address.v4().to_u32() % members_;
+      return modulo(asker.address.v4().to_u32());
     case Hash::siphash:
       break;
   }

@@ -54,16 +54,53 @@ class Balancer {
   /// Returns the asker's member, 0..members() - 1, or nothing: nobody answers it.
   std::optional<unsigned> member_for(const Asker& asker) const;
 
+  /// The same of who asks by ARP. mac, ip: the sender's addresses as they lie in memory.
+  unsigned member_for_arp(std::uint64_t mac, std::uint32_t ip) const {
+    if (hash_ == Hash::openbsd) return modulo(openbsd_hash(mac));
+    if (hash_ == Hash::freebsd) return modulo(__builtin_bswap32(ip));
+    return siphash_member(mac, ip);
+  }
+
  private:
   enum class Hash : std::uint8_t { openbsd, freebsd, siphash };
   Balancer(Hash hash, unsigned members)
-      : hash_(hash), members_(static_cast<std::uint8_t>(members)) {}
+      : hash_(hash),
+        members_(static_cast<std::uint8_t>(members)),
+        reciprocal_(UINT64_MAX / members + 1) {}
 
-  std::uint32_t openbsd_hash(const MacAddress& mac) const;
+  /// hash % members_, without the division (Lemire, Kaser, Kurz, "Faster remainder by direct
+  /// computation", 2019): exact for 32 bits. Of one member the reciprocal is 0.
+  unsigned modulo(std::uint32_t hash) const {
+    const std::uint64_t fraction = reciprocal_ * hash;
+    return static_cast<unsigned>(static_cast<unsigned __int128>(fraction) * members_ >> 64);
+  }
+
+  std::uint32_t openbsd_hash(std::uint64_t mac) const {
+    std::uint32_t a = 0x9e3779b9 + static_cast<std::uint32_t>(mac);
+    std::uint32_t b = b_ + static_cast<std::uint32_t>(mac >> 32);
+    std::uint32_t c = c_;
+    const auto mix = [&](unsigned first, unsigned second, unsigned third) {
+      a -= b;
+      a -= c;
+      a ^= c >> first;
+      b -= c;
+      b -= a;
+      b ^= a << second;
+      c -= a;
+      c -= b;
+      c ^= b >> third;
+    };
+    mix(13, 8, 13);
+    mix(12, 16, 5);
+    mix(3, 10, 15);
+    return c;
+  }
+  unsigned siphash_member(std::uint64_t mac, std::uint32_t ip) const;
 
   Hash hash_;
   By by_ = By::mac;
   std::uint8_t members_;
+  std::uint64_t reciprocal_;
   std::uint32_t b_ = 0;  // openbsd: what the key adds to b and c before the mix
   std::uint32_t c_ = 0;
   SipKey sip_;

@@ -17,4 +17,7 @@ struct SipKey {
 /// any thread.
 std::uint64_t siphash24(const SipKey& key, std::span<const std::byte> message);
 
+/// The same of up to seven bytes, given as a little-endian word.
+std::uint64_t siphash24(const SipKey& key, std::uint64_t word, std::size_t length);
+
 }  // namespace koi::balance

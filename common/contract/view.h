@@ -42,23 +42,48 @@ class FlatTable {
   /// A later item with an equal key is ignored. REQUIRES: no value is kNone.
   explicit FlatTable(std::span<const Item> items);
 
+  /// The table as a few words by value, for who looks up a burst. Valid as long as the table.
+  class Reader {
+   public:
+    /// Brings what the other functions need of that key from memory.
+    void fetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash >> shift_ & mask_]); }
+    void fetch_filter(std::uint64_t hash) const { __builtin_prefetch(&filter_[bit(hash) / 64]); }
+
+    /// hash: of the key, as for find().
+    bool may_have(std::uint64_t hash) const {
+      return (filter_[bit(hash) / 64] >> (bit(hash) % 64) & 1) != 0;
+    }
+    std::uint32_t find(const Key& key, std::uint64_t hash) const {
+      for (std::size_t at = hash >> shift_;; at = (at + 1) & mask_) {
+        const Item& cell = cells_[at & mask_];
+        if (cell.value == kNone) return kNone;
+        if (cell.key == key) return cell.value;
+      }
+    }
+
+   private:
+    friend FlatTable;
+    explicit Reader(const FlatTable& table)
+        : shift_(table.shift_),
+          mask_(table.mask_),
+          cells_(table.cells_.data()),
+          filter_(table.filter_.data()) {}
+    std::uint64_t bit(std::uint64_t hash) const { return hash >> (shift_ - kFilterBits); }
+
+    unsigned shift_;
+    std::size_t mask_;
+    const Item* cells_;
+    const std::uint64_t* filter_;
+  };
+  Reader reader() const { return Reader(*this); }
+
   /// False: the table surely has no such key. True for one in sixteen of those that it has not. For
   /// keys that are nearly always absent: find() costs a misprediction in every other packet then.
-  bool may_have(const Key& key) const {
-    const std::uint64_t bit = hash(key) >> (shift_ - kFilterBits);
-    return (filter_[bit / 64] >> (bit % 64) & 1) != 0;
-  }
+  bool may_have(const Key& key) const { return reader().may_have(hash(key)); }
 
   /// Returns the key's value, or kNone.
-  std::uint32_t find(const Key& key) const {
-    for (std::size_t at = hash(key) >> shift_;; at = (at + 1) & mask_) {
-      const Item& cell = cells_[at & mask_];
-      if (cell.value == kNone) return kNone;
-      if (cell.key == key) return cell.value;
-    }
-  }
+  std::uint32_t find(const Key& key) const { return reader().find(key, hash(key)); }
 
- private:
   static std::uint64_t hash(std::uint64_t key) {
     key ^= key >> 32;
     return key * 0x9e3779b97f4a7c15ULL;  // Fibonacci hashing: the high bits are the good ones
@@ -66,6 +91,12 @@ class FlatTable {
   static std::uint64_t hash(const Ipv6Key& key) {
     return hash((key.high * 0xff51afd7ed558ccdULL) ^ key.low ^ key.place);
   }
+
+  /// Too large to stay in a core's first cache: worth fetching beforehand.
+  bool is_large() const { return mask_ >= kLarge; }
+
+ private:
+  static constexpr std::size_t kLarge = 512;  // cells
   static constexpr unsigned kFilterBits = 3;  // 2^3 bits for each cell
 
   unsigned shift_ = 63;

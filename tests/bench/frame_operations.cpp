@@ -45,6 +45,10 @@ struct Traffic {
   std::vector<Bytes> requests{kFrames};
   std::vector<Bytes> frames{kFrames};
 
+  std::span<std::byte> frame(std::size_t n) {
+    return std::span(frames[n]).first(requests[n].size());
+  }
+
   void make_all() {
     for (Bytes& request : requests) {
       request = make(made++);
@@ -66,9 +70,11 @@ struct Traffic {
     for (std::size_t burst = 0; burst < kFrames; burst += kBurst) {
       world.poll(Duration(0));
       const dataplane::BurstContext context = world.burst();
-      for (std::size_t n = burst; n < burst + kBurst; ++n) {
-        const Fate is = dataplane::classify(std::span(frames[n]).first(requests[n].size()), kRoom,
-                                            context, world.adverts);
+      dataplane::QuickLook quick(context);
+      for (std::size_t n = 0; n < kBurst; ++n) quick.look(n, frame(burst + n));
+      quick.answer();
+      for (std::size_t n = 0; n < kBurst; ++n) {
+        const Fate is = dataplane::decide(quick, n, frame(burst + n), kRoom, world.adverts);
         right += is.kind() == fate ? 1 : 0;
       }
     }

@@ -74,6 +74,15 @@ void from_host(koi::test::World& world, const Bytes& input) {
   }
 }
 
+/// What the quick look alone decides; then classify() must decide the same.
+koi::dataplane::Fate quick_fate(const koi::dataplane::BurstContext& burst,
+                                std::span<std::byte> frame) {
+  koi::dataplane::QuickLook quick(burst);
+  quick.look(0, frame);
+  quick.answer();
+  return quick.fate(0);
+}
+
 void receive(const Bytes& input, std::size_t room, bool hosted) {
   static koi::test::World* const worlds[] = {new koi::test::World(everything(false)),
                                              new koi::test::World(everything(true))};
@@ -89,8 +98,15 @@ void receive(const Bytes& input, std::size_t room, bool hosted) {
   // Exactly as large as the frame and its room, so that the sanitizer sees its ends.
   Bytes frame(input.size() + room);
   std::copy(input.begin(), input.end(), frame.begin());
-  const koi::dataplane::Fate fate = koi::dataplane::classify(
-      std::span(frame).first(input.size()), room, world.burst(port), world.adverts);
+  const koi::dataplane::BurstContext burst = world.burst(port);
+  Bytes quickly = frame;
+  const auto by_quick_look = quick_fate(burst, std::span(quickly).first(input.size()));
+  const koi::dataplane::Fate fate =
+      koi::dataplane::classify(std::span(frame).first(input.size()), room, burst, world.adverts);
+  if (by_quick_look.kind() != koi::dataplane::Fate::Kind::undecided &&
+      (by_quick_look != fate || quickly != frame)) {
+    std::abort();
+  }
   // What was verified would lie outstanding for ever, and nothing be answered (L7).
   for (const auto& message : world.up.messages) {
     if (const auto* advert = std::get_if<koi::VerifiedAdvert>(&message)) {

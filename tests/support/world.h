@@ -300,6 +300,8 @@ inline std::string verdict(const dataplane::Fate& fate) {
       return "not ours";
     case dataplane::Fate::Kind::noted:
       return "noted";
+    case dataplane::Fate::Kind::undecided:  // never out of decide()
+      return "undecided";
     case dataplane::Fate::Kind::drop:
       break;
   }
@@ -357,8 +359,12 @@ class World {
   dataplane::Fate receive(Bytes& frame, PortIndex port = PortIndex(0)) {
     const std::size_t length = frame.size();
     if (room != 0) frame.resize(length + room, std::byte{0xee});
-    const dataplane::Fate fate =
-        dataplane::classify(std::span(frame).first(length), room, burst(port), adverts);
+    const dataplane::BurstContext context = burst(port);
+    dataplane::QuickLook quick(context);
+    const auto bytes = std::span(frame).first(length);
+    quick.look(0, bytes);
+    quick.answer();
+    const dataplane::Fate fate = dataplane::decide(quick, 0, bytes, room, adverts);
     const bool answer = fate.kind() == dataplane::Fate::Kind::answer;
     if (answer || room != 0) frame.resize(answer ? fate.length() : length);
     return fate;
