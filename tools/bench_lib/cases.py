@@ -31,24 +31,29 @@ def _text(address):
             else f'"{socket.inet_ntop(socket.AF_INET6, address)}"')
 
 
-def _advskew(groups):
-    """koid takes an endless queue for a loss of frames whenever the machine has had its core for more
-    than 1 ms, and steps down (L8): short timers bring it back soon. But what many groups advertise is
-    no part of the figure: 256 times a second and group, or 16, or 4."""
-    return 0 if groups <= 4 else 16 if groups <= 255 else 64
+def _timers(groups, n=0):
+    """Of group n of so many: (advskew, lowest-advskew). koid takes an endless queue for a loss of frames
+    whenever the machine has had its core for more than 1 ms, and steps down (L8): short timers bring it
+    back soon. But what many groups advertise is no part of the figure: 256 times a second and group, or
+    16, or 2 to 4; and of these no more than 64 become MASTER in one moment, for each must have
+    advertised within 1 ms (L4)."""
+    if groups <= 4:
+        return 0, 0
+    return (16, 16) if groups <= 255 else (64 + n % 64, 64)
 
 
-def _group(vhid, addresses, advskew, vlan=None, balance=None):
+def _group(vhid, addresses, timers, vlan=None, balance=None):
+    advskew, lowest = timers
     head = f"vhid: {vhid}, advskew: {advskew}" if balance is None else f"balance: {balance}"
     place = f"vlan: {vlan}, " if vlan else ""
     listed = ", ".join(_text(address) for address in addresses)
     return (f"  g{vlan or 0}-{vhid}: {{port: lan, {place}{head}, advbase: 0, "
-            f"lowest-advskew: {advskew}, key-file: {KEY_FILE}, addresses: [{listed}]}}")
+            f"lowest-advskew: {lowest}, key-file: {KEY_FILE}, addresses: [{listed}]}}")
 
 
 def _groups_of(addresses):
     parts = [addresses[at:at + PER_GROUP] for at in range(0, len(addresses), PER_GROUP)]
-    return [_group(1 + at, part, _advskew(len(parts))) for at, part in enumerate(parts)]
+    return [_group(1 + at, part, _timers(len(parts))) for at, part in enumerate(parts)]
 
 
 def _random(things, count=MANY):
@@ -78,7 +83,7 @@ def _balanced(name, settings):
     balance = f"{{mode: arp, {settings}, members: [{members}]}}"
     return Case(f"balanced-{name}", f"ARP, balanced over {MEMBERS}, {name}",
                 [frames.arp_request(n, frames.ip4(0)) for n in range(FEW)],
-                [_group("1", [frames.ip4(0)], 0, balance=balance)], beside=("icmpecho",))
+                [_group(1, [frames.ip4(0)], (0, 0), balance=balance)], beside=("icmpecho",))
 
 
 def _mix(name, what, to):
@@ -102,8 +107,8 @@ def in_vlans(name, groups, beside=(), count=MANY):
     asked = [frames.arp_request(n, frames.in_vlan(vlan, vhid), vlan)
              for n, (vlan, vhid) in enumerate(_random(places, count))]
     return Case(name, f"ARP, {groups:,} group{'s' if groups > 1 else ''} on {places[-1][0]} VLAN",
-                asked, [_group(vhid, [frames.in_vlan(vlan, vhid)], _advskew(groups), vlan)
-                        for vlan, vhid in places],
+                asked, [_group(vhid, [frames.in_vlan(vlan, vhid)], _timers(groups, g), vlan)
+                        for g, (vlan, vhid) in enumerate(places)],
                 beside=beside, vlans=places[-1][0])
 
 
