@@ -85,7 +85,7 @@ Instant ControlLoop::next_due() const {
   const bool busy =
       ending || next_ != nullptr || took_ || !inputs_drained_ || !to_acknowledge_.empty();
   if (busy || outbox_.announcements() != 0 || !views_.is_with_all()) return Instant{};
-  Instant due = std::min(segments_.next_due(), trailers_.next_due());
+  Instant due = std::min({segments_.next_due(), trailers_.next_due(), self_watch_.next_end()});
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (glances_[i].stepping_down || glances_[i].report_due) return Instant{};
     due = std::min(due, glances_[i].next_timer);

@@ -62,9 +62,9 @@ class ControlLoop {
   void turn();
 
   /// The moment before which further turns would do nothing, if nothing comes in and no worker
-  /// moves meanwhile: of the earliest timer, end of a lease or frame of our own. Past, or
-  /// Instant{}: the next turn has work. Leaves out how long turns are apart, which SelfWatch
-  /// judges.
+  /// moves meanwhile: of the earliest timer, end of a lease or of a demotion by SelfWatch, or frame
+  /// of our own. Past, or Instant{}: the next turn has work. Leaves out how long turns are apart,
+  /// which SelfWatch judges.
   Instant next_due() const;
 
   /// Turns up to this one would have done nothing (next_due()) and were left out: for the

@@ -18,6 +18,15 @@ void SelfWatch::turn(Instant now, const std::array<Instant, kMaxWorkers>& polled
   for (std::size_t w = 0; w < workers_; ++w) judge_worker(w, now, polled[w]);
 }
 
+Instant SelfWatch::next_end() const {
+  constexpr Duration kLater(1);  // the quiet must have been longer
+  Instant first = late_ ? last_late_ + kQuiet + kLater : Instant::max();
+  for (std::size_t w = 0; w < workers_; ++w) {
+    if (stalled_[w]) first = std::min(first, last_stall_[w] + kWorkerQuiet + kLater);
+  }
+  return first;
+}
+
 void SelfWatch::judge_control(Instant now, bool late_turn) {
   if (now - last_late_ > kQuiet) {
     late_turns_ = 0;

@@ -39,6 +39,9 @@ class SelfWatch {
   /// A turn of the control loop begins. polled: start of each worker's last poll.
   void turn(Instant now, const std::array<Instant, kMaxWorkers>& polled);
 
+  /// When the first of these demotions ends, if all stays well; Instant::max(): there is none.
+  Instant next_end() const;
+
   /// See ControlLoop.
   void left_out_until(Instant last) { last_turn_ = std::max(last_turn_.value_or(last), last); }
 

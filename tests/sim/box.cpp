@@ -13,8 +13,9 @@ namespace koi::sim {
 namespace {
 
 constexpr PortIndex kPort{0};
-/// A pause is known that much before, so that every round around its beginning is done.
-constexpr Duration kBefore = 3ms;
+/// Every round is done that near the beginning of a pause, which is known before; Process sees to
+/// its end.
+constexpr Duration kNear = 3ms;
 
 }  // namespace
 
@@ -117,7 +118,7 @@ void Box::reload(const config::Config& config) {
 
 void Box::pause(std::optional<std::size_t> who, const Pause& pause) {
   if (!alive()) return;
-  process_->look_closely(pause.from - kBefore, pause.from + pause.length);
+  process_->look_closely(pause.from - kNear, pause.from + kNear);
   for (std::size_t thread = 0; thread <= setup_.workers; ++thread) {
     if (who && *who != thread) continue;
     (thread == 0 ? process_->control : process_->workers[thread - 1]->actor).pause(pause);

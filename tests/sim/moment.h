@@ -53,7 +53,11 @@ class Grid {
  public:
   Grid() = default;
   Grid(Moment start, Duration period, Duration jitter, std::uint64_t seed)
-      : start_(start), period_(period), jitter_(jitter), seed_(seed) {}
+      : start_(start),
+        period_(period),
+        jitter_(jitter),
+        seed_(seed),
+        rate_(1.0 / static_cast<double>(period.count())) {}
 
   Moment at(std::uint64_t round) const {
     const std::uint64_t drawn = mix(seed_ ^ round) >> 48;
@@ -68,6 +72,7 @@ class Grid {
   Duration period_{1};
   Duration jitter_{};
   std::uint64_t seed_ = 0;
+  double rate_ = 1;  // rounds a nanosecond
 };
 
 }  // namespace koi::sim

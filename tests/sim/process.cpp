@@ -21,11 +21,9 @@ constexpr Duration kRoundJitter = 12us;
 /// (PortEars looks when they came); elsewhere all of them.
 constexpr std::uint64_t kTurnsLeftOut = 220;
 /// After a pause the rounds of all threads matter: SelfWatch looks at how far they are apart, up to
-/// 10 ms after it, and again once it has been quiet for 1 s and for 10 s.
+/// 10 ms after it.
 constexpr Duration kAfter = 15ms;
 constexpr Duration kShortlyBefore = 1ms;  // it ends: who stood still, and who saw it last
-constexpr std::array kQuiet = {Duration(1s), Duration(10s)};
-constexpr Duration kAround = 6ms;
 
 /// The first instant that is_after() is not true of; it counts in units of 2^14 ns.
 Instant end_of(const Stamp& deadline, Instant from) {
@@ -195,7 +193,7 @@ void Process::run_next() {
   catch_up(now_);
   const bool was_paused = actor.paused();
   actor.run();
-  if (was_paused && !actor.paused()) goes_on();
+  if (was_paused && !actor.paused()) look_closely(now_, now_ + kAfter);
   // While a thread stands still the others notice it after a while, or what waits for it.
   if (actor.paused() || (some_paused() && worked(actor))) closely_until_ = now_ + kAfter;
   if (actor.paused()) look_closely(actor.resumes() - kShortlyBefore, actor.resumes());
@@ -266,13 +264,6 @@ bool Process::worked(const Actor& actor) const {
   return std::any_of(workers.begin(), workers.end(), [&](const auto& worker) {
     return &worker->actor == &actor && worker->busy();
   });
-}
-
-void Process::goes_on() {
-  look_closely(now_, now_ + kAfter);
-  for (const Duration quiet : kQuiet) {
-    look_closely(now_ + quiet - kAround, now_ + quiet + kAround);
-  }
 }
 
 void Process::plan_next() {

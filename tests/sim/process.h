@@ -88,7 +88,6 @@ class Process {
   void revive_leases();
   bool some_paused() const;
   bool worked(const Actor& actor) const;
-  void goes_on();
   void plan_next();
   std::optional<Moment> lease_end(Moment before) const;
 

@@ -23,14 +23,23 @@ class Ring final : public Sender<T>, public Receiver<T> {
   }
 
   bool try_receive(T& message) override {
+    if (!has_some()) return false;
+    message = take();
+    return true;
+  }
+
+  /// The two halves of try_receive(), for a receiver that has no message ready to write to.
+  bool has_some() {
     if (receiver_ != nullptr) receiver_->pause_point();
-    if (size() == 0) return false;
-    message = messages_[first_++];
+    return size() != 0;
+  }
+  T take() {
+    T message = messages_[first_++];
     if (size() == 0) {
       messages_.clear();
       first_ = 0;
     }
-    return true;
+    return message;
   }
 
   std::size_t size() const { return messages_.size() - first_; }

@@ -186,8 +186,8 @@ void Worker::report_gap() {
 }
 
 void Worker::receive_down() {
-  DownMessage message;
-  for (unsigned i = 0; i < kDownPerTurn && down.try_receive(message); ++i) {
+  for (unsigned i = 0; i < kDownPerTurn && down.has_some(); ++i) {
+    const DownMessage message = down.take();
     if (const auto* adopt = std::get_if<AdoptView>(&message)) {
       if (mutated(Mutant::kBowsOutFirst)) {
         linger_with(*view_);

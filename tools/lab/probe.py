@@ -31,16 +31,20 @@ class ProbeResult:
 
         Raises when the replies did not come back before `until`: then there is no figure.
         """
-        start, end = _largest_gap(getattr(self, kind), since_ns, until_ns)
+        start, end = largest_gap(getattr(self, kind), since_ns, until_ns)
         return max(0.0, (end - start - PERIOD_NS) / 1e6)
 
     def late_ms(self, since_ns, until_ns):
         """The probe's own largest delay in sending within [since, until]: the figure's noise."""
-        start, end = _largest_gap(self.sent, since_ns, until_ns)
+        start, end = largest_gap(self.sent, since_ns, until_ns)
         return max(0.0, (end - start - PERIOD_NS) / 1e6)
 
 
-def _largest_gap(times, since_ns, until_ns):
+def largest_gap(times, since_ns, until_ns):
+    """(start, end) of the largest gap between ascending times that touches [since, until].
+
+    Raises when they do not span it.
+    """
     best = None
     for before, after in zip(times, times[1:]):
         if after >= since_ns and before <= until_ns and (

@@ -155,7 +155,7 @@ class Tap:
         with netns.inside(namespace):
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         if snap or only:
-            _attach(self._socket, only or filtered(length=snap))
+            attach(self._socket, only or filtered(length=snap))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer_bytes)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
@@ -233,7 +233,8 @@ def filtered(*fields, length=65535):
     return out + [(_RETURN, 0, 0, length), (_RETURN, 0, 0, 0)]
 
 
-def _attach(sock, program):
+def attach(sock, program):
+    """The socket takes what the program of filtered() lets through."""
     raw = ctypes.create_string_buffer(b"".join(struct.pack("@HBBI", *i) for i in program))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER,
                     struct.pack("@HP", len(program), ctypes.addressof(raw)))

@@ -46,6 +46,20 @@ TEST(SelfWatch, AStalledWorkerIsFoundWithinAMillisecondAndForgivenAfterASecond) 
   EXPECT_FALSE(box.watch.late() || box.watch.stalled(WorkerIndex(0)));
 }
 
+TEST(SelfWatch, TellsWhenADemotionEnds) {
+  Box box;
+  EXPECT_EQ(box.watch.next_end(), Instant::max());
+  box.polls = false;
+  box.run(20ms);
+  const Instant end = box.watch.next_end();
+  EXPECT_EQ(end, box.now + 1s + 1ns);
+  box.watch.turn(end - 1ns, {end - 1ns});
+  EXPECT_TRUE(box.watch.stalled(WorkerIndex(0)));
+  box.watch.turn(end, {end});
+  EXPECT_FALSE(box.watch.stalled(WorkerIndex(0)));
+  EXPECT_EQ(box.watch.next_end(), Instant::max());
+}
+
 // C18.9 kept
 TEST(SelfWatch, ALongerStallAfterBearsLongerPausesOfControlToo) {
   Box box{.watch = SelfWatch(1, 200ms)};

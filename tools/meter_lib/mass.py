@@ -1,0 +1,223 @@
+"""Mass failover: 255 groups of 16 addresses are on one box, which is killed."""
+
+import collections
+import contextlib
+import dataclasses
+import os
+import socket
+import statistics
+import time
+
+from lab import Group, Lab, until
+from lab.asker import Asker
+from lab.station import IFACE
+
+GROUPS, ADDRESSES = 255, 16
+GOAL_MS = 20.0
+OWN = {"a": "10.0.0.2", "b": "10.0.0.3"}
+CLIENT = "10.0.0.100"
+_SNAP = 64
+_PRIORITY, _CORE = 45, 0   # below koid's control thread, which is on that core; off its worker's
+
+
+def addresses(groups, each):
+    return {vhid: [f"10.1.{vhid}.{n}" for n in range(1, each + 1)]
+            for vhid in range(1, groups + 1)}
+
+
+@dataclasses.dataclass
+class MassSample:
+    """Milliseconds from the kill on. Detection: when the last group's master-down time was over,
+    counted from the last advertisement that the dead box sent for it."""
+
+    owner: str
+    detection_ms: float
+    announced_ms: float      # every address's first gratuitous ARP was seen
+    answered_ms: float       # every address's first answer
+    before_ms: float         # before the kill: the client asks the living box for all, all answered
+    client_ms: float         # of it the client's own work: it can be no quicker
+    unannounced: int
+    unanswered: int
+    dropped: dict            # by the heir from the kill on: reason to count
+
+    @property
+    def after_ms(self):
+        return max(self.announced_ms, self.answered_ms) - self.detection_ms
+
+
+    @property
+    def reached(self):
+        return not self.unannounced and not self.unanswered and self.after_ms <= GOAL_MS
+
+
+def figures(owner, down_ms, killed_ns, claims, announced, answered, wanted, before, dropped):
+    """claims: group to the dead box's last advertisement; announced, answered: address to the heir's
+    first. Times in ns. before: Asked."""
+    due = max(claims.values()) + down_ms * 1e6
+
+    def until_last(times):
+        return (max(times.values(), default=killed_ns) - killed_ns) / 1e6
+    return MassSample(owner, (due - killed_ns) / 1e6, until_last(announced), until_last(answered),
+                      before.whole_ms, before.busy_ms, len(wanted - announced.keys()),
+                      len(wanted - answered.keys()), dropped)
+
+
+class Mass:
+    """Two boxes with all those groups."""
+
+    def __init__(self, advbase, advskew, groups=GROUPS, each=ADDRESSES, build=None):
+        """advskew: of the first box, and the lowest; the other's is one more."""
+        self.addresses = addresses(groups, each)
+        self.wanted = {socket.inet_aton(a) for members in self.addresses.values() for a in members}
+        self.lab = Lab(build)
+        try:
+            self.boxes = [self._box(name, advbase, advskew + more, advskew)
+                          for more, name in enumerate(OWN)]
+            self.observer = self.lab.observer(*self.boxes, snap=_SNAP)
+            self._askers = {box.name: self.lab.keep_open(Asker(
+                self.lab.switch, box.switch_port(), self.lab.client.mac, CLIENT, self.addresses))
+                for box in self.boxes}
+        except BaseException:
+            self.lab.close()
+            raise
+
+    def close(self):
+        self.lab.close()
+
+    def _box(self, name, advbase, skew, lowest):
+        box = self.lab.koi(name, own=OWN[name], node_id=len(self.lab.stations), groups=[
+            Group(name=f"g{vhid}", vhid=vhid, advbase=advbase, advskew=skew,
+                  lowest_advskew=lowest, addresses=tuple(members))
+            for vhid, members in self.addresses.items()])
+        settings = box.settings()
+        settings["ports"][IFACE]["addresses"] = [f"{OWN[name]}/8"]
+        box.write_config(settings)
+        return box
+
+    def up(self):
+        """The first box has all groups before the second one starts."""
+        first, second = self.boxes
+        first.start(within=30)
+        self._owns_all(first)
+        second.start(within=30)
+        self.settled()
+
+    def down(self):
+        for box in self.boxes:
+            if box.running():
+                box.kill()
+
+    def running(self):
+        return all(box.running() for box in self.boxes)
+
+    @staticmethod
+    def _owns_all(box):
+        def there():
+            status = box.status()
+            return status and all(g["slots"][0]["role"] == "MASTER" for g in status["groups"])
+        until(f"{box.name} to own all groups", there, within=30, every=0.1)
+
+    def settled(self):
+        """Waits until all groups are on one box and the other one knows it. Returns (owner, other).
+        """
+        seen = {}
+
+        def there():
+            self.observer.clear()
+            statuses = [box.status() for box in self.boxes]
+            if not all(statuses):
+                return None
+            slots = [[g["slots"][0] for g in s["groups"]] for s in statuses]
+            seen["roles"] = [{r: sum(s["role"] == r for s in each)
+                              for r in {s["role"] for s in each}} for each in slots]
+            for owner, other in ((0, 1), (1, 0)):
+                source = self.boxes[owner].own
+                if (all(s["role"] == "MASTER" for s in slots[owner])
+                        and all(s["role"] == "BACKUP" and (s["master"] or {}).get("address")
+                                == source for s in slots[other])):
+                    return self.boxes[owner], self.boxes[other]
+            return None
+        return until(lambda: f"all groups on one box: {seen}", there, within=60, every=0.1)
+
+    def sample(self):
+        """Kills whoever owns them, and brings it back."""
+        owner, heir = self.settled()
+        with _urgent():
+            self._askers[owner.name].forget()
+            before = self._askers[owner.name].ask(5, at_once=True)
+            assert not before.left, f"the living box left {before.left} addresses without an answer"
+            drops = collections.Counter(heir.drops())
+            self._askers[heir.name].forget()
+            self.observer.clear()
+            time.sleep(1.2 * heir.groups[0].master_down_ms() / 3000)  # each group advertises
+            killed = time.time_ns()
+            owner.process.kill()  # not waited for: a process takes its time to be gone
+            self._askers[heir.name].ask(5 + heir.groups[0].master_down_ms() / 1000)
+        owner.process.wait()
+        self._announcements_end(heir, killed)
+        claims, announced, answered = self._seen(owner, heir, killed)
+        missing = len(self.addresses) - len(claims)
+        assert not missing, f"no advertisement of {missing} groups before the kill"
+        dropped = dict(collections.Counter(heir.drops()) - drops)
+        self._owns_all(heir)
+        owner.start(within=30)
+        return figures(owner.name, heir.groups[0].master_down_ms(), killed, claims, announced,
+                       answered, self.wanted, before, dropped)
+
+    def _announcements_end(self, heir, killed):
+        """They may come after the answers; those of the second round two advertisements later."""
+        end = time.monotonic() + 1 + 2 * heir.groups[0].master_down_ms() / 3000
+        while time.monotonic() < end:
+            seen = {f.data[28:32] for f in self.observer.frames(heir.name, killed, _announces)}
+            if self.wanted <= seen:
+                return
+            time.sleep(0.05)
+
+    def _seen(self, owner, heir, killed):
+        claims = {f.data[11]: f.time_ns for f in self.observer.frames(
+            owner.name, 0, lambda f: f.data[12:14] == b"\x08\0" and f.data[23] == 112)}
+        announced, answered = {}, {}
+        for frame in self.observer.frames(heir.name, killed, lambda f: f.data[12:14] == b"\x08\x06"):
+            first = announced if _announces(frame) else answered
+            if frame.data[28:32] in self.wanted:
+                first.setdefault(frame.data[28:32], frame.time_ns)
+        return claims, announced, answered
+
+
+def _announces(frame):
+    d = frame.data
+    return d[12:14] == b"\x08\x06" and d[20:22] == b"\0\1" and d[28:32] == d[38:42]
+
+
+@contextlib.contextmanager
+def _urgent():
+    """This thread asks at once, on a core that koid's workers are not on."""
+    cores = os.sched_getaffinity(0)
+    policy, nice = os.sched_getscheduler(0), os.sched_getparam(0)
+    os.sched_setaffinity(0, {_CORE})
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, nice)
+        os.sched_setaffinity(0, cores)
+
+
+def table(samples):
+    lines = [f"{'run':>4}{'detection':>11}{'announced':>11}{'answered':>10}{'after detection':>17}"
+             f"{'without':>9}{'before: all':>13}{'client':>8}   dropped by the survivor"]
+    for number, s in enumerate(samples, 1):
+        dropped = ", ".join(f"{reason} {n}" for reason, n in sorted(s.dropped.items()))
+        lines.append(f"{number:4}{s.detection_ms:11.1f}{s.announced_ms:11.1f}{s.answered_ms:10.1f}"
+                     f"{s.after_ms:17.1f}{max(s.unannounced, s.unanswered):9}"
+                     f"{s.before_ms:13.1f}{s.client_ms:8.1f}   {dropped or '-'}")
+    lines.append("ms from the kill on until all addresses were; without: addresses not announced or"
+                 " not answered;\nbefore: all asked of the living box, and of that the client's own"
+                 " work")
+    after = statistics.median(s.after_ms for s in samples)
+    reached = sum(s.reached for s in samples)
+    lines.append(f"goal: all announced and answered at most {GOAL_MS:g} ms after detection: median"
+                 f" {after:.1f} ms, {'reached' if reached == len(samples) else 'NOT REACHED'} in"
+                 f" {reached} of {len(samples)} runs")
+    return "\n".join(lines)
