@@ -106,7 +106,12 @@ groups:
             handled = self.last.handled - before.handled
             return handled > 0 and (self.last.answered - before.answered
                                     >= 0.9 * self.case.answered * handled)
-        wait_for("koid answering", answers)
+        began = time.monotonic()
+        try:
+            wait_for("koid answering", answers)
+        except RuntimeError as problem:
+            share = self.last.cpu / self.case.workers / (time.monotonic() - began)
+            raise RuntimeError(f"{problem} (its worker had {share:.0%} of its core)") from None
 
     def counted(self):
         """By the control socket: one line asked, one answered."""
