@@ -10,6 +10,7 @@ import pytest
 from scapy.all import ARP, Dot1Q, Ether, ICMPv6ND_NS, IP, UDP, rdpcap, raw
 
 from bench_lib import cases, frames, plot, report
+from bench_lib.contestants import Counts, best
 
 HZ = 2.5e9
 TOOLS = pathlib.Path(__file__).resolve().parent.parent.parent / "tools"
@@ -29,6 +30,16 @@ def test_ratio_is_of_the_medians_and_pairs_are_kept():
     assert duel.medians == (50e6, 50e6)
     assert duel.ratio == 1.0
     assert duel.ratios == [0.8, 1.5, 0.5]
+
+
+def test_best_sample():
+    """A time without all answers does not count, though it handled the most."""
+    counts = [Counts(0, 0, 1.0), Counts(100, 100, 2.0), Counts(250, 248, 3.0), Counts(1250, 700, 4.0)]
+    assert best(counts, False, 1.0) == (148.0, 148 / 150)
+    assert best(counts, True, 1.0) == (150.0, 148 / 150)
+    assert best(counts, True, 0) == (1000.0, 452 / 1000)
+    with pytest.raises(RuntimeError):
+        best([counts[0], counts[3]], False, 1.0)
 
 
 def test_goals():
