@@ -10,13 +10,15 @@
 #include "common/contract/view.h"
 #include "common/wire/arp.h"
 #include "common/wire/ethernet.h"
+#include "common/wire/nd.h"
 #include "dataplane/frame.h"
 
 namespace koi::dataplane {
 
 /// Decides what nearly all frames of a burst are, by a few wide loads: an ARP request as every
-/// client sends it, for a shared address that this box answers for or for one that nobody here has,
-/// and a frame for another station's MAC. All else is classify()'s, and that is the rule: whatever
+/// client sends it, for a shared address that this box answers for or for one that nobody here has;
+/// a Neighbor Solicitation with the sender's link-layer address, for such a shared address; and a
+/// frame for another station's MAC. All else is classify()'s, and that is the rule: whatever
 /// is decided here, it would decide in the same way (the frame fuzzer compares them).
 ///
 /// Made for one burst: look() at each frame, then answer() all of them at once, for then what it
@@ -29,6 +31,7 @@ class QuickLook {
   explicit QuickLook(const BurstContext& burst)
       : burst_(burst),
         addresses_(burst.topology().addresses),
+        addresses6_(burst.topology().addresses6),
         port_mac_(word_of(burst.port_mac())),
         place_(std::uint64_t{burst.port.value()} << 48) {}
 
@@ -39,17 +42,21 @@ class QuickLook {
     if (load64(frame, 12) == kArpOfIpv4) return look_at_arp(n, frame, 12, 0);
     const std::uint16_t ethertype = load16(frame, 12);
     if (ethertype == kVlan) {
-      if (load64(frame, 16) != kArpOfIpv4) return;
       // 802.1Q: the VLAN's number is the low 12 bits of the tag
-      return look_at_arp(n, frame, 16, wire::get_be16(frame, 14) & 0x0fff);
+      const std::uint16_t vlan = wire::get_be16(frame, 14) & 0x0fff;
+      const std::uint64_t tagged = load64(frame, 16);
+      if (tagged == kArpOfIpv4) return look_at_arp(n, frame, 16, vlan);
+      if ((tagged & kNeighborMask) == kNeighbor) look_at_neighbor(n, frame, 16, vlan);
+      return;
     }
+    if ((load64(frame, 12) & kNeighborMask) == kNeighbor) return look_at_neighbor(n, frame, 12, 0);
     const std::uint64_t to = load64(frame, 0) & kMacMask;
     if ((to & kMulticast) != 0 || to == port_mac_ || (to & kPrefixMask) == kVirtualPrefix) return;
     if (ethertype == kStackedVlan || !is_known(load64(frame, 6) & kMacMask)) return;
     fates_[n] = Fate::drop(DropReason::kNotOurMac);
   }
 
-  /// The requests among them become their answers where the lease allows it (L1).
+  /// The requests and solicitations among them become their answers where the lease allows it (L1).
   void answer();
 
   /// undecided: classify() is to decide.
@@ -68,6 +75,23 @@ class QuickLook {
     std::uint32_t n;
   };
 
+  struct Solicitation {
+    std::byte* frame;
+    std::uint64_t asker;
+    std::uint64_t high, low;  // of the address asked for
+    std::uint32_t at;         // offset of the EtherType
+    std::uint16_t vlan;
+    std::uint8_t n;
+  };
+  // Offsets in a solicitation from its EtherType, and its length from there.
+  static constexpr std::size_t kIp6Next = 8;
+  static constexpr std::size_t kIp6Source = 10;
+  static constexpr std::size_t kIp6Destination = 26;
+  static constexpr std::size_t kIcmp6 = 42;
+  static constexpr std::size_t kTarget = 50;
+  static constexpr std::size_t kOption = 66;
+  static constexpr std::size_t kNeighborEnd = 74;
+
   // What lies in the frame, as words of the machine.
   static_assert(std::endian::native == std::endian::little);
   static constexpr std::uint64_t kMacMask = 0xffff'ffff'ffff;
@@ -76,6 +100,12 @@ class QuickLook {
   static constexpr std::uint64_t kVirtualPrefix = 0x01'005e'0000;     // 00:00:5e:00:01
   static constexpr std::uint64_t kArpOfIpv4 = 0x0406'0008'0100'0608;  // to the lengths of addresses
   static constexpr std::uint64_t kRequest = 0x0100;
+  /// EtherType IPv6, version 6, and the length of a solicitation with one option.
+  static constexpr std::uint64_t kNeighbor = 0x2000'0000'0060'dd86;
+  static constexpr std::uint64_t kNeighborMask = 0xffff'0000'00f0'ffff;
+  static constexpr std::uint16_t kIcmp6HopLimit = 0xff3a;  // ICMPv6, hop limit 255
+  static constexpr std::uint16_t kSolicitation = 0x0087;   // type, code 0
+  static constexpr std::uint64_t kSourceOption = 0x0101;   // source link-layer address, length 1
   static constexpr std::uint16_t kVlan = 0x0081;
   static constexpr std::uint16_t kStackedVlan = 0xa888;
   /// A tagged request. Shorter ones are rare, for Ethernet fills frames up to 60 bytes.
@@ -133,16 +163,25 @@ class QuickLook {
     addresses_.reader().fetch_filter(addresses_.hash(r.sender));
   }
 
+  /// Whose option is the Ethernet source. Apart, so that an ARP request pays nothing for it.
+  void look_at_neighbor(std::size_t n, std::span<std::byte> frame, std::uint32_t at,
+                        std::uint16_t vlan);
+
+  static Ipv6Key key_of(const Solicitation& solicitation, PortIndex port);
   struct Tables;
   static Fate decide(const Request& request, const Tables& tables);
+  static Fate decide(const Solicitation& solicitation, const Tables& tables);
 
   const BurstContext& burst_;
   const FlatTable<std::uint64_t>& addresses_;
+  const FlatTable<Ipv6Key>& addresses6_;
   const std::uint64_t port_mac_;
   const std::uint64_t place_;  // the port's part of a key
   std::size_t count_ = 0;
-  std::array<Request, kMost> requests_;  // the first count_ of them
-  std::array<Fate, kMost> fates_;        // of those looked at
+  std::size_t solicitation_count_ = 0;
+  std::array<Request, kMost> requests_;            // the first count_ of them
+  std::array<Solicitation, kMost> solicitations_;  // the same
+  std::array<Fate, kMost> fates_;                  // of those looked at
 };
 
 }  // namespace koi::dataplane
