@@ -83,6 +83,7 @@ class QuickLook {
     std::uint16_t vlan;
     std::uint8_t n;
   };
+  static_assert(kMost <= UINT8_MAX);
   // Offsets in a solicitation from its EtherType, and its length from there.
   static constexpr std::size_t kIp6Next = 8;
   static constexpr std::size_t kIp6Source = 10;
