@@ -4,6 +4,7 @@
 
 #include "common/auth/replay.h"
 #include "common/wire/bytes.h"
+#include "common/wire/carp.h"
 #include "tests/support/lab_config.h"
 
 namespace koi::sim {
@@ -56,10 +57,11 @@ void World::deliver(Node from, Node to, const Packet& packet) {
   at(packet.arrival, [this, &client, packet] { client.receive(packet, now_); });
 }
 
-/// One over IPv4 that starts the master-down time of a box anew: not a copy, not overtaken by a
-/// later one, and nobody is demoted.
+/// One over IPv4 that starts the master-down time of a box anew: not a copy, unless it is there
+/// first, not overtaken by a later one or by a bow-out, and nobody is demoted.
 void World::note_arrival(Node from, Node to, const Packet& packet) {
-  if (!packet.advertisement || !packet.decides) return;
+  const std::size_t protocol = packet.bytes[12] == std::byte{0x86} ? 20 : 23;
+  if (packet.bytes[protocol] != std::byte{wire::kCarpProtocol} || !packet.decides) return;
   Newest& newest = newest_[from * oracle_boxes() + to];
   const bool v6 = packet.bytes[12] == std::byte{0x86};
   const std::size_t header = 14 + (v6 ? 40 : 20);  // in the frame: protocol.md §1
@@ -69,13 +71,15 @@ void World::note_arrival(Node from, Node to, const Packet& packet) {
   if (packet.arrival <= newest.arrival) {
     // C6.3: what a later one overtakes is refused, but for the other half of its own tick.
     const std::uint64_t other_half = v6 ? std::uint64_t{1} << auth::kNodeIdBits : 0;
-    if (!strict || counter <= newest.counter + other_half) return;
+    const bool earlier_copy = !v6 && counter == newest.counter;
+    if (!strict || (counter <= newest.counter + other_half && !earlier_copy)) return;
     oracle_.overtaken(from, to, packet.slot.value(), packet.arrival);
   } else if (strict && counter <= newest.counter) {
     return;  // a copy
   }
   if (v6) return;
   newest = {packet.arrival, counter};
+  if (!packet.advertisement) return;  // a bow-out
   Box& box = *boxes_[to];
   if (!box.alive() || box.process()->up_rings_full() || packet.bytes[header + 4] != std::byte{0})
     return;
