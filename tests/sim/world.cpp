@@ -13,7 +13,7 @@ World::World(const Setup& setup, std::FILE* trace)
     : setup_(setup),
       trace_(now_),
       oracle_(setup.oracle, trace_, now_),
-      newest_(setup.oracle.boxes * setup.oracle.boxes),
+      newest_(setup.oracle.boxes * setup.oracle.boxes * setup.oracle.slots),
       network_(mix(setup.seed), setup.boxes.size() + setup.foreigners.size() + setup.clients) {
   trace_.print_to(trace);
   for (const Box::Setup& box : setup.boxes) {
@@ -62,7 +62,8 @@ void World::deliver(Node from, Node to, const Packet& packet) {
 void World::note_arrival(Node from, Node to, const Packet& packet) {
   const std::size_t protocol = packet.bytes[12] == std::byte{0x86} ? 20 : 23;
   if (packet.bytes[protocol] != std::byte{wire::kCarpProtocol} || !packet.decides) return;
-  Newest& newest = newest_[from * oracle_boxes() + to];
+  Newest& newest =
+      newest_[(from * oracle_boxes() + to) * setup_.oracle.slots + packet.slot.value()];
   const bool v6 = packet.bytes[12] == std::byte{0x86};
   const std::size_t header = 14 + (v6 ? 40 : 20);  // in the frame: protocol.md §1
   const std::uint64_t counter = std::uint64_t{wire::get_be32(packet.bytes, header + 8)} << 32 |

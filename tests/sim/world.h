@@ -80,7 +80,7 @@ class World {
   Moment now_{};
   Trace trace_;
   Oracle oracle_;
-  struct Newest {  // advertisement, by sender and receiver
+  struct Newest {  // advertisement, by sender, receiver and slot, as koi's replay rule has it
     Moment arrival{};
     std::uint64_t counter = 0;
   };
