@@ -17,9 +17,9 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
-// Set-up code of the service thread: runs before any worker exists.
 #include "common/net/device.h"
 
+// Set-up code of the service thread: runs before any worker exists.
 namespace koi::dataplane {
 namespace {
 

@@ -1,5 +1,7 @@
 #include "dataplane/quick_look.h"
 
+#include "common/wire/checksum.h"
+
 namespace koi::dataplane {
 namespace {
 
@@ -17,25 +19,6 @@ std::uint64_t word_at(const std::byte* frame, std::size_t at) {
   std::memcpy(&word, frame + at, sizeof word);
   return word;
 }
-
-/// RFC 1071 §2 (B), (C): of native words, with the end-around carry.
-class Sum {
- public:
-  void add(std::uint64_t word) {
-    sum_ += word;
-    sum_ += sum_ < word ? 1 : 0;
-  }
-  std::uint16_t folded() const {
-    std::uint64_t sum = (sum_ & 0xffffffff) + (sum_ >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<std::uint16_t>(sum);
-  }
-
- private:
-  std::uint64_t sum_ = 0;
-};
 
 /// An Ipv6Address::is_host(), of two words.
 bool is_host(std::uint64_t high, std::uint64_t low) {
@@ -149,13 +132,13 @@ inline Fate QuickLook::decide(const Request& request, const Tables& tables) {
 
   // As answer_arp() does with wire::turn_into_arp_reply(), eight bytes at a time.
   const SlotView& view = tables.slots[slot.value()];
-  const std::uint64_t from = word_of(view.sends_from);
+  const std::uint64_t from = view.sends_from.word();
   const auto target = static_cast<std::uint32_t>(request.target);
   const auto sender = static_cast<std::uint32_t>(request.sender);
   const std::uint32_t at = request.arp_at;
   store(request.frame, 0, request.asker | from << 48);
   store(request.frame, 8, static_cast<std::uint32_t>(from >> 16));
-  store(request.frame, at + 8, kReply | word_of(view.told) << 16);
+  store(request.frame, at + 8, kReply | view.told.word() << 16);
   store(request.frame, at + 16, target | request.asker << 32);
   store(request.frame, at + 22, request.asker >> 16 | std::uint64_t{sender} << 32);
   return Fate::answer(AnswerKind::arp, at + 2U + wire::kArpLength);
@@ -180,29 +163,29 @@ inline Fate QuickLook::decide(const Solicitation& solicitation, const Tables& ta
       !(to_target || is_solicited_node(destination[0], destination[1], target.low))) {
     return Fate::undecided();
   }
-  Sum sum;  // of what the answer has as well
-  sum.add(source[0]);
-  sum.add(source[1]);
-  sum.add(target.high);
-  sum.add(target.low);
-  sum.add(kPseudoHeader);
-  Sum asked = sum;
-  asked.add(destination[0]);
-  asked.add(destination[1]);
-  asked.add(word_at(at, kIcmp6));
-  asked.add(word_at(at, kOption));
+  wire::ChecksumSum sum;  // of what the answer has as well
+  sum.add_native(source[0]);
+  sum.add_native(source[1]);
+  sum.add_native(target.high);
+  sum.add_native(target.low);
+  sum.add_native(kPseudoHeader);
+  wire::ChecksumSum asked = sum;
+  asked.add_native(destination[0]);
+  asked.add_native(destination[1]);
+  asked.add_native(word_at(at, kIcmp6));
+  asked.add_native(word_at(at, kOption));
   if (asked.folded() != 0xffff) return Fate::undecided();
   if (tables.lease.refusal(tables.view, entry.slot)) return Fate::undecided();  // L1
 
   // As answer_solicitation() does: the target stays where it is and becomes the source.
   const SlotView& view = tables.slots[entry.slot.value()];
-  const std::uint64_t from = word_of(view.sends_from);
-  const std::uint64_t option = kTargetOption | word_of(view.told) << 16;
-  sum.add(target.high);
-  sum.add(target.low);
-  sum.add(kAdvertisement | kFlags);
-  sum.add(option);
-  const auto checksum = static_cast<std::uint16_t>(~sum.folded());
+  const std::uint64_t from = view.sends_from.word();
+  const std::uint64_t option = kTargetOption | view.told.word() << 16;
+  sum.add_native(target.high);
+  sum.add_native(target.low);
+  sum.add_native(kAdvertisement | kFlags);
+  sum.add_native(option);
+  const std::uint16_t checksum = __builtin_bswap16(sum.checksum());
   store(solicitation.frame, 0, solicitation.asker | from << 48);
   store(solicitation.frame, 8, static_cast<std::uint32_t>(from >> 16));
   store(at, 2, kVersion6);

@@ -32,7 +32,7 @@ class QuickLook {
       : burst_(burst),
         addresses_(burst.topology().addresses),
         addresses6_(burst.topology().addresses6),
-        port_mac_(word_of(burst.port_mac())),
+        port_mac_(burst.port_mac().word()),
         place_(std::uint64_t{burst.port.value()} << 48) {}
 
   /// n: the frame's number in its burst, less than kMost.
@@ -127,13 +127,6 @@ class QuickLook {
     std::uint16_t word;
     std::memcpy(&word, frame.data() + at, sizeof word);
     return word;
-  }
-  static std::uint64_t word_of(const MacAddress& mac) {
-    std::uint32_t four;
-    std::uint16_t two;
-    std::memcpy(&four, mac.bytes.data(), sizeof four);
-    std::memcpy(&two, mac.bytes.data() + 4, sizeof two);
-    return four | std::uint64_t{two} << 32;
   }
 
   /// A source that needs no second look: a station's, and none of our own.

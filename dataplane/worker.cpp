@@ -111,11 +111,9 @@ std::uint16_t Worker::poll(std::size_t q) {
   quick.answer();
   for (std::uint16_t i = 0; i < count; ++i) {
     rte_mbuf* frame = frames[i];
-    Fate fate = quick.fate(i);
-    if (fate.kind() == Fate::Kind::undecided) {
-      fate = is_one_segment(frame) ? classify(frame_of(frame), room_of(frame), burst, adverts_)
-                                   : Fate::drop(DropReason::kMultiSegment);
-    }
+    const Fate fate = is_one_segment(frame)
+                          ? decide(quick, i, frame_of(frame), room_of(frame), adverts_)
+                          : Fate::drop(DropReason::kMultiSegment);
     if (fate.kind() == Fate::Kind::answer) {
       set_length(frame, fate.length());
       kinds[answer_count] = fate.what();

@@ -20,12 +20,6 @@ std::uint64_t le64(std::span<const std::byte> bytes) {
   return le32(bytes) | (std::uint64_t{le32(bytes.subspan(4))} << 32);
 }
 
-/// Six bytes, little-endian.
-std::uint64_t word_of(const std::array<std::byte, 6>& bytes) {
-  return le32(bytes) | std::to_integer<std::uint64_t>(bytes[4]) << 32 |
-         std::to_integer<std::uint64_t>(bytes[5]) << 40;
-}
-
 bool is_zero(const IpAddress& address) {
   return address == IpAddress(Ipv4Address{}) || address == IpAddress(Ipv6Address{});
 }
@@ -69,7 +63,7 @@ std::optional<unsigned> Balancer::member_for(const Asker& asker) const {
   switch (hash_) {
     case Hash::openbsd:
       if (!asker.link_layer) return std::nullopt;  // protocol.md §10: absent (DAD)
-      return modulo(openbsd_hash(word_of(asker.link_layer->bytes)));
+      return modulo(openbsd_hash(asker.link_layer->word()));
     case Hash::freebsd:
       if (!asker.address.is_v4()) return std::nullopt;  // protocol.md §10: IPv4 ARP only
       return modulo(asker.address.v4().to_u32());

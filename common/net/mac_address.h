@@ -32,6 +32,9 @@ struct MacAddress {
     return (first_four() | last_two()) == 0;
   }
 
+  /// The bytes as they lie in memory, in the low 48 bits.
+  std::uint64_t word() const { return first_four() | std::uint64_t{last_two()} << 32; }
+
   /// Lower case, with colons: 00:00:5e:00:01:07.
   std::string to_string() const;
   /// Accepts six pairs of hex digits separated by colons. Returns nothing on anything else.

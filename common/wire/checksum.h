@@ -35,6 +35,8 @@ class ChecksumSum {
   void add(std::span<const std::byte> bytes) { add_native(bytes, 0); }
   /// The same bytes' complement. REQUIRES: an even number of bytes.
   void subtract(std::span<const std::byte> bytes) { add_native(bytes, ~std::uint64_t{0}); }
+  /// Eight bytes as a word of the machine.
+  void add_native(std::uint64_t word) { add_carrying(word); }
   /// A 16-bit word, in host order.
   void add_word(std::uint16_t word) { add_carrying(__builtin_bswap16(word)); }
   void subtract_word(std::uint16_t word) { add_word(static_cast<std::uint16_t>(~word)); }
