@@ -5,11 +5,12 @@
 namespace koi::election {
 namespace {
 
-/// Equal timers, equal demotion: whose address is higher, unsigned and in network order.
-bool has_higher_address(const Parameters& p, const VerifiedAdvert& ad) {
-  const IpAddress ours = ad.family == Family::ipv4 ? p.source : IpAddress(p.source6);
-  if (ad.source != ours) return ad.source > ours;
-  return auth::node_of(ad.counter) > p.node;  // two boxes with one address: still one stays
+/// Equal timers, equal demotion: one order of all boxes, whichever family they are heard in.
+bool comes_first(const Parameters& p, const VerifiedAdvert& ad) {
+  const bool both = p.has(Family::ipv4) && p.has(Family::ipv6);
+  const IpAddress ours = p.has(Family::ipv4) ? p.source : IpAddress(p.source6);
+  if (!both && ad.source != ours) return ad.source > ours;
+  return auth::node_of(ad.counter) > p.node;  // also two boxes with one address: still one stays
 }
 
 }  // namespace
@@ -24,18 +25,12 @@ Duration interval_of_ours(const Parameters& p, const State& s) {
 
 bool is_bow_out(const VerifiedAdvert& ad) { return ad.advbase == 255 && ad.advskew == 255; }
 
-Standing compare(const Parameters& p, const State& s, const VerifiedAdvert& ad, Instant now) {
-  const auto if_better = [](bool better) { return better ? Standing::better : Standing::worse; };
-  if (reads_demote(p) && ad.demote != s.demotion) return if_better(ad.demote < s.demotion);
+bool is_better(const Parameters& p, const State& s, const VerifiedAdvert& ad) {
+  if (reads_demote(p) && ad.demote != s.demotion) return ad.demote < s.demotion;
   const Duration mine = interval_of_ours(p, s);
   const Duration theirs = interval_of(ad);
-  if (mine != theirs || !p.is_koi()) return if_better(mine >= theirs);
-  if (ad.family == Family::ipv4 || !p.has(Family::ipv4))
-    return if_better(has_higher_address(p, ad));
-  if (s.nodes.heard_after(auth::node_of(ad.counter), now - p.master_down())) {
-    return Standing::undecided;
-  }
-  return has_higher_address(p, ad) ? Standing::better_by_ipv6 : Standing::worse;
+  if (mine != theirs || !p.is_koi()) return mine >= theirs;
+  return comes_first(p, ad);
 }
 
 bool may_preempt(const Parameters& p, const State& s, const VerifiedAdvert& ad) {

@@ -16,22 +16,14 @@ Duration interval_of_ours(const Parameters& p, const State& s);
 /// Iff its sender resigns.
 bool is_bow_out(const VerifiedAdvert& ad);
 
-/// How the sender of an advertisement stands to us while we are MASTER.
-enum class Standing : std::uint8_t {
-  worse,
-  undecided,  // dual stack, equal: this one's IPv4 advertisement decides
-  better,
-  better_by_ipv6  // dual stack, equal, not heard over IPv4: it may decide the other way round
-};
-
+/// Iff the sender of an advertisement is to stay while we, MASTER too, step down.
+///
 /// RFC says: nothing, CARP has none. OpenBSD: fewer demotions, then a shorter or equal interval is
 /// better, so that of two equal ones both may step down. We do likewise beside them; between koi
-/// boxes the higher source address stays.
-///
-/// In a koi group of both families the IPv4 addresses decide, by IPv4 advertisements. An IPv6 one
-/// decides only where its node is not heard over IPv4 within master-down: two criteria that order a
-/// pair differently could make both step down.
-Standing compare(const Parameters& p, const State& s, const VerifiedAdvert& ad, Instant now);
+/// boxes the higher source address stays. In a group of both families it is the higher node-id: it
+/// is the same in both, while IPv4 addresses may order two boxes one way and IPv6 ones the other, and
+/// then each of them steps down for the family that it hears first.
+bool is_better(const Parameters& p, const State& s, const VerifiedAdvert& ad);
 
 /// Iff a BACKUP with `preempt` may take it from the sender.
 bool may_preempt(const Parameters& p, const State& s, const VerifiedAdvert& ad);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -47,37 +46,6 @@ struct HeardMaster {
     demote = ad.demote;
     at = now;
   }
-};
-
-/// When each node was last heard over IPv4 (dialect koi: a counter tells its node). Between two
-/// boxes with equal timers it says which family's addresses decide.
-class HeardNodes {
- public:
-  void note(NodeId node, Instant now) {
-    Heard* place = &heard_[0];  // its own, else the one silent the longest
-    for (Heard& h : heard_) {
-      if (h.at != kNotYet && h.node == node) {
-        place = &h;
-        break;
-      }
-      if (h.at < place->at) place = &h;
-    }
-    *place = Heard{node, now};
-  }
-
-  /// Iff the node was heard later than that.
-  bool heard_after(NodeId node, Instant then) const {
-    return std::any_of(heard_.begin(), heard_.end(),
-                       [&](const Heard& h) { return h.node == node && h.at > then; });
-  }
-
- private:
-  static constexpr Instant kNotYet = Instant::min();
-  struct Heard {
-    NodeId node;
-    Instant at = kNotYet;
-  };
-  std::array<Heard, 8> heard_;  // a group has a handful of boxes, as in auth::ReplayGuard
 };
 
 }  // namespace koi::election

@@ -28,9 +28,6 @@ class Machine {
     note_oddities(ad);
     s_.last_heard = now_;
     s_.probe_until = kNever;
-    if (p_.is_koi() && ad.family == Family::ipv4) {
-      s_.nodes.note(auth::node_of(ad.counter), now_);
-    }
     if (s_.role == Role::master) {
       master_hears(ad);
     } else {
@@ -76,7 +73,10 @@ class Machine {
     s_.demotion = saturated(change.count);
     if (s_.demotion > before) {
       // A demoted or worse master is no reason any more for a box that is demoted itself.
-      if (s_.takeover_cause == Cause::peer_demoted) s_.disarm(Timer::takeover);
+      if (s_.takeover_cause == Cause::peer_demoted && s_.timer(Timer::takeover) != kNever) {
+        s_.disarm(Timer::takeover);
+        arm_master_down();  // the master that was to be relieved counts as heard
+      }
       s_.disarm(Timer::preempt);
     }
     if (s_.role != Role::master || s_.demotion == before) return;
@@ -128,20 +128,9 @@ class Machine {
       if (p_.is_koi()) worse_master_heard();
       return;
     }
-    switch (compare(p_, s_, ad, now_)) {
-      case Standing::undecided:
-        return;
-      case Standing::worse:
-        return worse_master_heard();
-      case Standing::better:
-        become_backup(Cause::better_advertisement);
-        return remember_master(ad);
-      case Standing::better_by_ipv6:
-        // It may be stepping down for our IPv4 advertisement: the bow-out calls it back.
-        become_backup(Cause::better_advertisement);
-        s_.stepping_down = true;
-        return remember_master(ad);
-    }
+    if (!is_better(p_, s_, ad)) return worse_master_heard();
+    become_backup(Cause::better_advertisement);
+    remember_master(ad);
   }
 
   // A partition healed: the others and the switches are to know at once who stays. Between koi

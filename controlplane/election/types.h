@@ -62,7 +62,7 @@ struct Parameters {
   config::Dialect dialect = config::Dialect::koi;
   bool preempt = false;
   FamilySet families = family_bit(Family::ipv4);
-  IpAddress source;  // this node's own IPv4 one: ties are decided by it
+  IpAddress source;  // this node's own IPv4 one: ties are decided by it in a group of IPv4 alone
   NodeId node;
   Duration announce_refresh = 60s;                                 // 0: never
   std::optional<config::DemotionEncoding> demotion_encoding = {};  // default: by the dialect
@@ -125,7 +125,6 @@ struct State {
   bool reannounced = false;                 // one of the two that follow a worse master is out
   Instant probe_until = kNever;             // deaf BACKUP: when the probe is over; kNever: none
   Instant next_defence{};                   // not before: an announcement against a conflict
-  HeardNodes nodes;                         // koi: over IPv4
   std::array<auth::ReplayGuard, 2> guards;  // koi: by index_of(Family), for they may overtake
 
   Instant timer(Timer t) const { return timers[static_cast<std::size_t>(t)]; }

@@ -130,11 +130,11 @@ void Oracle::through(std::size_t from, std::size_t to, std::size_t slot, Moment 
   if (known.through < began) known = {arrival, !is_better(from, to, slot)};
 }
 
-/// Dialect koi: fewer demotions, then the shorter interval, then the higher address.
+/// Dialect koi: fewer demotions, then the shorter interval, then the higher rank.
 bool Oracle::is_better(std::size_t box, std::size_t other, std::size_t slot) const {
   const auto key = [&](std::size_t b) {
     return std::tuple(at(b, slot).demotion, member(b, slot).interval,
-                      ~member(b, slot).address.to_u32());
+                      ~member(b, slot).rank);
   };
   return key(box) < key(other);
 }

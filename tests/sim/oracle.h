@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "common/contract/messages.h"
-#include "common/net/ip_address.h"
 #include "config/config.h"
 #include "controlplane/service_messages.h"
 #include "tests/sim/moment.h"
@@ -35,7 +34,8 @@ class Oracle {
     Duration least_wait{};      // timers that were armed before may be so short,
     Duration least_interval{};  // or a MASTER's interval
     bool preempted = false;     // it might, before
-    Ipv4Address address{};      // of two equal boxes the higher one stays
+    std::uint32_t rank = 0;     // of two equal boxes the higher stays: by its IPv4 address, in a
+                                // group of both families by its node-id
   };
   struct Setup {
     std::size_t boxes = 0;

@@ -95,7 +95,9 @@ class Run {
         member.master_down = election::master_down_interval(group.advbase, advskew, 3);
         member.interval = election::send_interval(group.advbase, advskew);
         member.preempt = group.preempt;
-        member.address = world_.box(b).config().ports[0].addresses[0].address.v4();
+        member.rank = config::families_of(group) == 3
+                          ? world_.box(b).config().node_id.value()
+                          : world_.box(b).config().ports[0].addresses[0].address.v4().to_u32();
       }
     }
     for (std::size_t f = 0; f < world_.foreigners(); ++f) {

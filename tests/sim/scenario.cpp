@@ -114,10 +114,7 @@ void draw_more(std::uint64_t seed, const Common& common, Scenario& s) {
   s.more_faults = random.chance(0.4);
   s.attacked = s.koi_dialect && random.chance(0.3);
   if (!s.koi_dialect) return;
-  // Known, and not yet mended: of equal boxes whose IPv4 and IPv6 addresses order them otherwise,
-  // all may step down when an IPv6 advertisement overtakes the IPv4 one of its tick.
-  std::vector<Box::Setup> unused = s.world.boxes;
-  if (random.chance(0.4)) draw_addresses(random, common.dual_stack ? unused : s.world.boxes);
+  if (random.chance(0.4)) draw_addresses(random, s.world.boxes);
   if (common.members == 0 && random.chance(0.12)) make_unicast(random, s);
   if (random.chance(0.1)) {
     s.sync_wait = Duration(1s) * random.between(1, 5);

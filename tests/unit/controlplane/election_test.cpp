@@ -321,11 +321,12 @@ TEST(Election, NoStepHasMoreActionsThanFit) {
 TEST(Election, OwnDemotionCallsOffATakeoverFromADemotedMaster) {
   SlotRig rig;
   rig.become_backup();
+  rig.now += 1s;
   rig.hear(1, 0, 1);
   ASSERT_TRUE(rig.armed(Timer::takeover));
   rig.feed(DemotionChanged{1});
   EXPECT_FALSE(rig.armed(Timer::takeover));
-  EXPECT_TRUE(rig.armed(Timer::master_down_ipv4));
+  EXPECT_EQ(rig.s.timer(Timer::master_down_ipv4), rig.now + rig.p.master_down());
 }
 
 // C8.4 kept, C8.4 refused
