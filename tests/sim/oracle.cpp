@@ -409,7 +409,9 @@ void Oracle::check_step_down(std::size_t box, const Slot& s,
     case Cause::lease_expired:
       // Control may have been paused after it had dated its promotion.
       if (undisturbed_since_ >= now_) return;
-      lawful = s.advertised < s.promoted ? unsent >= 900us : unsent >= least_interval;
+      // The first one may have left too late for L4, or have been noted so.
+      lawful = unsent >= (s.advertised < s.promoted ? 900us : least_interval) ||
+               (s.first_advertised <= now_ && s.first_advertised - s.promoted >= 900us);
       break;
     case Cause::frames_lost:
       lawful = s.frames_lost;
