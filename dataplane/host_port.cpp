@@ -99,7 +99,8 @@ Result<HostPort> HostPort::start(const Port& port, const Device& device,
     return failed("descriptors", rc);
   }
   for (std::uint16_t q = 0; q < queues; ++q) {
-    int rc = rte_eth_rx_queue_setup(id, q, rx_descriptors, SOCKET_ID_ANY, nullptr, pools[q]);
+    int rc = rte_eth_rx_queue_setup(id, q, rx_descriptors, SOCKET_ID_ANY, nullptr,
+                                    pools[port.worker_of(q)]);
     if (rc == 0) rc = rte_eth_tx_queue_setup(id, q, tx_descriptors, SOCKET_ID_ANY, nullptr);
     if (rc != 0) return failed("queue pair", rc);
   }

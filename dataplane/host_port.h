@@ -31,7 +31,7 @@ class HostPort {
   /// `host: vdev:STRING`: any other, as it is written.
   static Device vdev(const std::string& text);
 
-  /// Makes and starts it. pools: one for each queue pair of the port. Errors say what the machine
+  /// Makes and starts it. pools: one per worker. Errors say what the machine
   /// lacks.
   static Result<HostPort> start(const Port& port, const Device& device,
                                 const std::vector<rte_mempool*>& pools);

@@ -1,11 +1,14 @@
 #include "dataplane/port.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
 #include <rte_ethdev.h>
+#include <rte_flow.h>
 
 #include "common/net/device.h"
 #include "dataplane/eal.h"
@@ -17,18 +20,73 @@ namespace {
 constexpr std::uint16_t kNone = 0xffff;
 constexpr std::uint32_t kSetAside = 32;  // frames that i40e and ixgbe may have taken out before
 
+/// Whether all of them are.
+bool fill_queues(const std::vector<std::string>& devices) {
+  return std::all_of(devices.begin(), devices.end(), [](const std::string& device) {
+    std::uint16_t id = kNone;
+    rte_eth_dev_info info{};
+    return rte_eth_dev_get_port_by_name(device_name(device).c_str(), &id) == 0 &&
+           rte_eth_dev_info_get(id, &info) == 0 && fills_queues(info.driver_name);
+  });
+}
+
+/// A rule for each version of IP, as the plan wants it. Returns false, and there is none, iff the
+/// driver refuses one. REQUIRES: the device runs.
+bool make_rules(std::uint16_t id, const QueuePlan& plan) {
+  std::vector<std::uint16_t> queues(plan.pairs);
+  std::iota(queues.begin(), queues.end(), std::uint16_t{0});
+  rte_flow_attr attributes{};
+  attributes.ingress = 1;
+  for (const auto& [item, types] :
+       {std::pair{RTE_FLOW_ITEM_TYPE_IPV4, kRssIpv4}, {RTE_FLOW_ITEM_TYPE_IPV6, kRssIpv6}}) {
+    std::array<rte_flow_item, 3> pattern{};
+    pattern[0].type = RTE_FLOW_ITEM_TYPE_ETH;
+    pattern[1].type = item;
+    pattern[2].type = RTE_FLOW_ITEM_TYPE_END;
+    rte_flow_action_rss rss{};  // the driver's own function and key
+    rss.types = types & plan.rss_types;
+    rss.queue_num = plan.pairs;
+    rss.queue = queues.data();
+    std::array<rte_flow_action, 2> actions{};
+    actions[0].type = RTE_FLOW_ACTION_TYPE_RSS;
+    actions[0].conf = &rss;
+    actions[1].type = RTE_FLOW_ACTION_TYPE_END;
+    rte_flow_error error{};
+    if (rte_flow_validate(id, &attributes, pattern.data(), actions.data(), &error) != 0 ||
+        rte_flow_create(id, &attributes, pattern.data(), actions.data(), &error) == nullptr) {
+      rte_flow_flush(id, &error);
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Those hash types that the driver says it uses; all, if it says nothing. ice, for one, offers
+/// more than it sets up.
+std::uint64_t in_effect(std::uint16_t id, std::uint64_t types) {
+  std::array<std::uint8_t, 256> key{};  // some write it though they are not asked to
+  rte_eth_rss_conf conf{};
+  conf.rss_key = key.data();
+  conf.rss_key_len = key.size() - 1;
+  return rte_eth_dev_rss_hash_conf_get(id, &conf) == 0 ? types & conf.rss_hf : types;
+}
+
 }  // namespace
+
+Error Port::failed(const char* what, int code) const {
+  return Error{fmt::format("port {} ({}): {}: {}; DPDK says: {}", name_, device_, what,
+                           rte_strerror(-code), Eal::last_log_line())};
+}
 
 Result<Port> Port::start(PortIndex index, const std::string& name, const std::string& device,
                          const std::vector<std::string>& members,
-                         const std::vector<rte_mempool*>& pools, bool finishes) {
-  const auto failed = [&](const char* what, int code) {
-    return Error{fmt::format("port {} ({}): {}: {}; DPDK says: {}", name, device, what,
-                             rte_strerror(-code), Eal::last_log_line())};
-  };
+                         const std::vector<rte_mempool*>& pools, std::size_t first, bool finishes) {
   Port port;
   port.index_ = index;
   port.name_ = name;
+  port.device_ = device;
+  port.first_ = first;
+  port.workers_ = pools.size();
   port.kernel_interface_ = koi::kernel_interface(device);
 
   std::uint16_t id = kNone;
@@ -50,67 +108,92 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
     port.bond_.emplace(std::move(bond).value());
   }
   rte_eth_dev_info info{};
-  if (const int rc = rte_eth_dev_info_get(id, &info); rc != 0) return failed("no device info", rc);
+  if (const int rc = rte_eth_dev_info_get(id, &info); rc != 0)
+    return port.failed("no device info", rc);
   port.driver_ = info.driver_name;
-  port.queues_ = static_cast<std::uint16_t>(
-      std::min<std::size_t>({pools.size(), info.max_rx_queues, info.max_tx_queues}));
-  if (port.queues_ == 0) return failed("the driver offers no queue pair", -ENODEV);
-
-  rte_eth_conf conf{};
+  const QueueOffer offer{
+      .pairs = std::min(info.max_rx_queues, info.max_tx_queues),
+      .rss_types = info.flow_type_rss_offloads,
+      .reta = info.reta_size,
+      .fills = members.empty() ? fills_queues(port.driver_) : fill_queues(members),
+      .rss_by_rules = rss_by_rules(port.driver_)};
+  if (offer.pairs == 0) return port.failed("the driver offers no queue pair", -ENODEV);
   if (finishes) port.offloads_ = Offloads::of_nic(info);
-  conf.txmode.offloads = port.offloads_.nic_flags(info);
-  if (port.queues_ > 1) {
-    conf.rx_adv_conf.rss_conf.rss_hf =
-        (RTE_ETH_RSS_IP | RTE_ETH_RSS_L2_PAYLOAD) & info.flow_type_rss_offloads;
-    if (conf.rx_adv_conf.rss_conf.rss_hf != 0) conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+  const QueuePlan plan = plan_queues(offer, static_cast<std::uint16_t>(pools.size()));
+  port.id_ = id;
+  if (Status s = port.run(plan, info, pools); !s) return s.error();
+  if (plan.spread == Spread::rules && !make_rules(id, plan)) {
+    if (const int rc = rte_eth_dev_stop(id); rc != 0) return port.failed("does not stop", rc);
+    if (Status s = port.run(QueuePlan{}, info, pools); !s) return s.error();
   }
-  if (const int rc = rte_eth_dev_configure(id, port.queues_, port.queues_, &conf); rc != 0) {
-    return failed("cannot be configured", rc);
-  }
-  port.id_ = id;  // from here on the destructor closes it
-  port.rx_descriptors_ = kDescriptors;
-  port.tx_descriptors_ = kDescriptors;
-  if (const int rc =
-          rte_eth_dev_adjust_nb_rx_tx_desc(id, &port.rx_descriptors_, &port.tx_descriptors_);
-      rc != 0) {
-    return failed("descriptors", rc);
-  }
-  for (std::uint16_t q = 0; q < port.queues_; ++q) {
-    if (const int rc =
-            rte_eth_rx_queue_setup(id, q, port.rx_descriptors_, SOCKET_ID_ANY, nullptr, pools[q]);
-        rc != 0) {
-      return failed("receive queue", rc);
-    }
-    if (const int rc = rte_eth_tx_queue_setup(id, q, port.tx_descriptors_, SOCKET_ID_ANY, nullptr);
-        rc != 0) {
-      return failed("transmit queue", rc);
-    }
-  }
-  if (const int rc = rte_eth_dev_start(id); rc != 0) return failed("does not start", rc);
+  if (plan.spread == Spread::rss) port.plan_.rss_types = in_effect(id, plan.rss_types);
   const int promiscuous = rte_eth_promiscuous_enable(id);
   port.promiscuous_ = promiscuous == 0;
   if (!port.promiscuous_) {
     // A driver that knows neither (net_ring) filters nothing either.
     const int multicast = rte_eth_allmulticast_enable(id);
     if (multicast != 0 && multicast != -ENOTSUP)
-      return failed("neither promiscuous nor multicast", multicast);
+      return port.failed("neither promiscuous nor multicast", multicast);
   }
-  if (const int rc = rte_eth_dev_get_mtu(id, &port.mtu_); rc != 0) return failed("no MTU", rc);
+  if (const int rc = rte_eth_dev_get_mtu(id, &port.mtu_); rc != 0) return port.failed("no MTU", rc);
   rte_ether_addr mac{};
-  if (const int rc = rte_eth_macaddr_get(id, &mac); rc != 0) return failed("no MAC address", rc);
+  if (const int rc = rte_eth_macaddr_get(id, &mac); rc != 0)
+    return port.failed("no MAC address", rc);
   std::memcpy(port.mac_.bytes.data(), mac.addr_bytes, 6);
   return port;
+}
+
+Status Port::run(const QueuePlan& plan, const rte_eth_dev_info& info,
+                 const std::vector<rte_mempool*>& pools) {
+  plan_ = plan;
+  rte_eth_conf conf{};
+  conf.txmode.offloads = offloads_.nic_flags(info);
+  if (plan.spread == Spread::rss) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = plan.rss_types;
+  }
+  if (const int rc = rte_eth_dev_configure(id_, plan.pairs, plan.pairs, &conf); rc != 0) {
+    return failed("cannot be configured", rc);
+  }
+  rx_descriptors_ = kDescriptors;
+  tx_descriptors_ = kDescriptors;
+  if (const int rc = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors_, &tx_descriptors_);
+      rc != 0) {
+    return failed("descriptors", rc);
+  }
+  for (std::uint16_t q = 0; q < plan.pairs; ++q) {
+    if (const int rc = rte_eth_rx_queue_setup(id_, q, rx_descriptors_, SOCKET_ID_ANY, nullptr,
+                                              pools[worker_of(q)]);
+        rc != 0) {
+      return failed("receive queue", rc);
+    }
+    if (const int rc = rte_eth_tx_queue_setup(id_, q, tx_descriptors_, SOCKET_ID_ANY, nullptr);
+        rc != 0) {
+      return failed("transmit queue", rc);
+    }
+  }
+  if (const int rc = rte_eth_dev_start(id_); rc != 0) return failed("does not start", rc);
+  return Done{};
+}
+
+std::optional<std::uint16_t> Port::queue_of(std::size_t worker) const {
+  const std::size_t queue = (worker + workers_ - first_) % workers_;
+  if (queue >= plan_.pairs) return std::nullopt;
+  return static_cast<std::uint16_t>(queue);
 }
 
 Port::Port(Port&& other) noexcept
     : index_(other.index_),
       id_(std::exchange(other.id_, kNone)),
       name_(std::move(other.name_)),
+      device_(std::move(other.device_)),
       driver_(std::move(other.driver_)),
       kernel_interface_(std::move(other.kernel_interface_)),
       mac_(other.mac_),
       mtu_(other.mtu_),
-      queues_(other.queues_),
+      plan_(other.plan_),
+      first_(other.first_),
+      workers_(other.workers_),
       rx_descriptors_(other.rx_descriptors_),
       tx_descriptors_(other.tx_descriptors_),
       promiscuous_(other.promiscuous_),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,19 +13,22 @@
 #include "common/strong_types.h"
 #include "dataplane/bond.h"
 #include "dataplane/offload.h"
+#include "dataplane/queue_plan.h"
 
 namespace koi::dataplane {
 
-/// One NIC port under DPDK, with a queue pair for each worker as far as the driver has them: queue
-/// pair q belongs to worker q. Set-up and shutdown only; workers use id() and the queue number.
+/// One NIC port under DPDK, with a queue pair for each worker as far as its driver has them and
+/// frames get to them (queue_plan.h). Set-up and shutdown only; workers use id() and queue_of().
 class Port {
  public:
   /// Configures and starts the port; promiscuous, for the virtual MACs come and go, and
-  /// all-multicast where promiscuous is not to be had. pools: one per worker. members: what it
-  /// joins if the device is a bond, else none. finishes: what its host leaves undone (offload.h).
+  /// all-multicast where promiscuous is not to be had. pools: one per worker. first: the worker
+  /// that has queue pair 0; the next one has the next, in a circle. members: what it joins if the
+  /// device is a bond, else none. finishes: what its host leaves undone (offload.h).
   static Result<Port> start(PortIndex index, const std::string& name, const std::string& device,
                             const std::vector<std::string>& members,
-                            const std::vector<rte_mempool*>& pools, bool finishes);
+                            const std::vector<rte_mempool*>& pools, std::size_t first,
+                            bool finishes);
 
   Port(Port&& other) noexcept;
   Port& operator=(Port&&) = delete;
@@ -35,7 +39,12 @@ class Port {
   const std::string& name() const { return name_; }
   const MacAddress& mac() const { return mac_; }
   std::uint16_t mtu() const { return mtu_; }  // bytes behind the Ethernet header and a VLAN tag
-  std::uint16_t queues() const { return queues_; }
+  std::uint16_t queues() const { return plan_.pairs; }
+  /// As it is, which may be less than was asked of the driver.
+  const QueuePlan& plan() const { return plan_; }
+  /// The worker that has that queue pair; and the one that a worker has, if it has one.
+  std::size_t worker_of(std::uint16_t queue) const { return (first_ + queue) % workers_; }
+  std::optional<std::uint16_t> queue_of(std::size_t worker) const;
   std::uint16_t rx_descriptors() const { return rx_descriptors_; }
   /// Frames that may wait in one queue at most; of a bond, in those of all its members.
   std::uint32_t room() const;
@@ -60,14 +69,22 @@ class Port {
 
  private:
   Port() = default;
+  /// Configures and starts the device with these queue pairs.
+  Status run(const QueuePlan& plan, const rte_eth_dev_info& info,
+             const std::vector<rte_mempool*>& pools);
+  Error failed(const char* what, int code) const;
+
   PortIndex index_;
   std::uint16_t id_ = 0xffff;
   std::string name_;
+  std::string device_;
   std::string driver_;
   std::string kernel_interface_;
   MacAddress mac_;
   std::uint16_t mtu_ = 1500;
-  std::uint16_t queues_ = 0;
+  QueuePlan plan_;
+  std::size_t first_ = 0;
+  std::size_t workers_ = 1;
   std::uint16_t rx_descriptors_ = 0;
   std::uint16_t tx_descriptors_ = 0;
   bool promiscuous_ = false;

@@ -181,16 +181,30 @@ Status Daemon::open_ports() {
     if (!pool) return pool.error();
     pools.push_back(pool.value());
   }
+  std::size_t first = 0;  // ports with fewer queue pairs than there are workers share them out
   for (std::size_t p = 0; p < config_.ports.size(); ++p) {
     auto port = dataplane::Port::start(
         PortIndex(static_cast<std::uint8_t>(p)), config_.ports[p].name, config_.ports[p].device,
-        config_.ports[p].members, pools, may_leave_undone(config_.ports[p]));
+        config_.ports[p].members, pools, first, may_leave_undone(config_.ports[p]));
     if (!port) return port.error();
     ports_.push_back(std::move(port).value());
     const dataplane::Port& started = ports_.back();
-    spdlog::info("port {}: {} ({}), MAC {}, {} queue pair(s) for {} worker(s)", started.name(),
+    first = (first + started.queues()) % pools.size();
+    const std::string how =
+        dataplane::text(started.plan(), static_cast<std::uint16_t>(pools.size()));
+    spdlog::info("port {}: {} ({}), MAC {}, {} queue pair(s) for {} worker(s){}{}", started.name(),
                  config_.ports[p].device, started.driver(), started.mac().to_string(),
-                 started.queues(), pools.size());
+                 started.queues(), pools.size(), how.empty() ? "" : ": ", how);
+  }
+  for (std::size_t w = 0; w < pools.size(); ++w) {
+    if (std::any_of(ports_.begin(), ports_.end(),
+                    [w](const auto& port) { return port.queue_of(w).has_value(); })) {
+      continue;
+    }
+    spdlog::warn(
+        "worker {} (core {}) has no queue of any port and does nothing: give a port more queue "
+        "pairs (net_af_packet: qpairs), or take the core out of dataplane.worker-cores",
+        w, config_.dataplane.worker_cores[w]);
   }
   return Done{};
 }
@@ -240,8 +254,9 @@ Status Daemon::make_rooms() {
   bell_.emplace(*reports_);
 
   for (const dataplane::Port& port : ports_) {
-    facts_.push_back(
-        {port.mac(), static_cast<std::uint8_t>((1U << port.queues()) - 1), port.mtu()});
+    unsigned receivers = 0;
+    for (std::uint16_t q = 0; q < port.queues(); ++q) receivers |= 1U << port.worker_of(q);
+    facts_.push_back({port.mac(), static_cast<std::uint8_t>(receivers), port.mtu()});
   }
   plan_ = controlplane::make_plan(config_, facts_);
   for (const SlotView& slot : plan_.topology->slots) {
@@ -348,10 +363,10 @@ void Daemon::make_workers() {
                                  .sleeps = config_.dataplane.idle == config::Idle::adaptive,
                                  .sequences = sequences};
     for (const dataplane::Port& port : ports_) {
-      if (w >= port.queues()) continue;
+      const std::optional<std::uint16_t> queue = port.queue_of(w);
+      if (!queue) continue;
       const auto& host = hosts_[port.index().value()];
-      setup.queues.push_back({port.index(), port.id(), static_cast<std::uint16_t>(w),
-                              port.rx_descriptors(), port.room(),
+      setup.queues.push_back({port.index(), port.id(), *queue, port.rx_descriptors(), port.room(),
                               host ? std::optional(host->id()) : std::nullopt,
                               port.bond() != nullptr, port.offloads()});
     }

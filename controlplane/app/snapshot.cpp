@@ -91,6 +91,16 @@ json port_json(const Snapshot& s, std::size_t p) {
           {"drops", drops}};
 }
 
+/// Of the ports of which that worker has a queue: whether frames spread.
+json received_json(const Snapshot& s, std::size_t worker) {
+  json received = json::object();
+  for (std::size_t p = 0; p < s.config->ports.size(); ++p) {
+    if ((s.plan->topology->ports[p].receivers >> worker & 1) == 0) continue;
+    received[s.config->ports[p].name] = s.workers[worker]->ports[p].received.get();
+  }
+  return received;
+}
+
 json transitions_json(const controlplane::ControlCounters::Slot& slot) {
   json list = json::array();
   for (std::size_t from = 0; from < 3; ++from) {
@@ -237,7 +247,9 @@ json counters_json(const Snapshot& s) {
   for (std::size_t w = 0; w < s.workers.size(); ++w) {
     const Instant polled = s.board->polled(WorkerIndex(static_cast<std::uint8_t>(w)));
     const Duration age = s.clock->now() - polled;  // read after, or it may be negative
-    workers.push_back({{"worker", w}, {"heartbeat_age_seconds", seconds(age)}});
+    workers.push_back({{"worker", w},
+                       {"heartbeat_age_seconds", seconds(age)},
+                       {"received", received_json(s, w)}});
   }
   return {{"ok", true},
           {"node", s.config->node},

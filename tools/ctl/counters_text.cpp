@@ -84,8 +84,12 @@ std::string counters_text(const Json& counters, bool colours) {
   page.add("takeovers", histogram_text(field(counters, "takeover")));
   for (const Json& worker : list(counters, "workers")) {
     const auto heartbeat = number(worker, "heartbeat_age_seconds");
-    page.add("worker", fmt::format("{}, last polled {} ago", text(worker, "worker"),
-                                   heartbeat ? short_time(*heartbeat) : "?"));
+    std::string line = fmt::format("{}, last polled {} ago", text(worker, "worker"),
+                                   heartbeat ? short_time(*heartbeat) : "?");
+    for (const auto& [port, count] : list(worker, "received").items()) {
+      line += fmt::format(", {}: {} received", port, number(count).value_or(0));
+    }
+    page.add("worker", line);
   }
   for (const Json& port : list(counters, "ports")) {
     page.blank();

@@ -49,6 +49,7 @@ enum Metric : std::size_t {
   kAgentUp,
   kControlLate,
   kHeartbeatAge,
+  kReceived,
   kMetrics
 };
 
@@ -79,6 +80,8 @@ constexpr std::array<Descriptor, kMetrics> kDescriptors{{
      "How late the turns of the control thread began."},
     {"koi_worker_heartbeat_age_seconds", MetricType::Gauge,
      "Time since the worker last polled its ports."},
+    {"koi_worker_received_total", MetricType::Counter,
+     "Frames received on the port by each worker that has a queue of it."},
 }};
 
 struct Label {
@@ -194,8 +197,9 @@ std::vector<MetricFamily> families(const ctl::Reply& counters) {
   for (const Json& slot : list(body, "slots")) add_slot(table, slot);
   for (const Json& port : list(body, "ports")) add_port(table, port);
   for (const Json& worker : list(body, "workers")) {
-    table.add(kHeartbeatAge, {{"worker", text(worker, "worker", "")}},
-              number(worker, "heartbeat_age_seconds"));
+    const Labels labels{{"worker", text(worker, "worker", "")}};
+    table.add(kHeartbeatAge, labels, number(worker, "heartbeat_age_seconds"));
+    table.add_each(kReceived, labels, "port", field(worker, "received"));
   }
   table.add_each(kDemotion, {}, "cause", field(body, "demotion"));
   if (const Json& agent = field(body, "agent"); truth(agent, "needed")) {

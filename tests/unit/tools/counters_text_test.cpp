@@ -17,7 +17,7 @@ TEST(CountersText, ShowsAllThatIsNotZero) {
 demotion            command 240
 turns late          100, mean 120 us, 99 % within 1.00 ms
 takeovers           1, mean 3.25 s, 99 % within 4.00 s
-worker              0, last polled 50 us ago
+worker              0, last polled 50 us ago, lan: 7 received
 
 port                lan (up)
   packets           rx 120, tx 70

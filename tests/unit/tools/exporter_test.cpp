@@ -120,6 +120,9 @@ koi_control_late_seconds_bucket{le="+Inf"} 100
 # HELP koi_worker_heartbeat_age_seconds Time since the worker last polled its ports.
 # TYPE koi_worker_heartbeat_age_seconds gauge
 koi_worker_heartbeat_age_seconds{worker="0"} 5e-05
+# HELP koi_worker_received_total Frames received on the port by each worker that has a queue of it.
+# TYPE koi_worker_received_total counter
+koi_worker_received_total{worker="0",port="lan"} 7
 )");
 }
 
