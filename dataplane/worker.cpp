@@ -50,13 +50,13 @@ void Worker::run() {
       lease_.end_poll(drain_.drained());
       report_gap();
     }
-    if (!held_) work += poll_hosts(now);
+    if (burst_.count == 0) work += poll_hosts(now);
     work += receive_down();
     if (now - polled_transmit_ >= kTransmitPoll) poll_transmit(now);
     rest(work != 0, now);
   }
   // What control sent last, bow-outs above all, leaves before the port closes.
-  while (receive_down() != 0 || held_) {
+  while (receive_down() != 0 || burst_.count != 0) {
   }
 }
 
@@ -250,85 +250,6 @@ void Worker::send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKin
   if (sent == count) return;
   counters_.drop(queue.port, DropReason::kTransmitFull, count - sent);
   rte_pktmbuf_free_bulk(frames + sent, count - sent);
-}
-
-unsigned Worker::receive_down() {
-  unsigned count = 0;
-  if (held_) {
-    ++count;
-    if (!transmit(*held_, true)) return count;
-    held_.reset();
-  }
-  DownMessage message;
-  while (count < kDownPerTurn && setup_.down->try_receive(message)) {
-    ++count;
-    if (const auto* adopt = std::get_if<AdoptView>(&message)) {
-      view_ = adopt->view;
-      lease_.adopted(*view_);
-    } else if (const auto& frame = *std::get_if<TransmitFrame>(&message); !transmit(frame, false)) {
-      held_ = frame;
-      break;
-    }
-  }
-  return count;
-}
-
-const Queue* Worker::queue_of(PortIndex port) const {
-  for (const Queue& queue : setup_.queues) {
-    if (queue.port == port) return &queue;
-  }
-  return nullptr;
-}
-
-bool Worker::transmit(const TransmitFrame& frame, bool again) {
-  const Queue* queue = queue_of(frame.port);
-  if (queue == nullptr) return true;  // control sends to the port's own workers only
-  if (frame.length == 0) {            // L3: a copy to a peer whose MAC is not resolved
-    const Instant now = setup_.clock.read();
-    if (!lease_.refusal(*view_, frame, now)) lease_.sent(frame, now);
-    return true;
-  }
-  rte_mbuf* mbuf = rte_pktmbuf_alloc(setup_.control_pool);
-  if (mbuf == nullptr || !fill(mbuf, std::span(frame.bytes).first(frame.length))) {
-    counters_.drop(frame.port, DropReason::kFrameNoBuffer);
-    rte_pktmbuf_free(mbuf);
-    refused(frame);
-    return true;
-  }
-  const Instant now = setup_.clock.read();  // L3: before the driver sees it
-  if (const auto reason = lease_.refusal(*view_, frame, now)) {
-    counters_.drop(frame.port, *reason);
-    rte_pktmbuf_free(mbuf);
-    if (again) refused(frame);
-    return true;
-  }
-  if (rte_eth_tx_burst(queue->port_id, queue->queue_id, &mbuf, 1) != 1) {
-    rte_pktmbuf_free(mbuf);
-    if (may_have_room_soon(frame.port, now)) return false;
-    counters_.drop(frame.port, DropReason::kFrameRefused);
-    refused(frame);
-    return true;
-  }
-  full_since_[frame.port.value()].reset();
-  lease_.sent(frame, now);
-  counters_.ports[frame.port.value()].transmitted.add();
-  if (frame.kind == FrameKind::advertisement || frame.kind == FrameKind::bow_out) {
-    counters_.slots[frame.slot.value()].sent[static_cast<std::size_t>(frame.family)].add();
-  }
-  return true;
-}
-
-/// A driver that took nothing for all that time gets no more of it until it takes one: behind a
-/// dead one the views would have to wait.
-bool Worker::may_have_room_soon(PortIndex port, Instant now) {
-  auto& since = full_since_[port.value()];
-  if (!since) since = now;
-  return now - *since < kPatience;
-}
-
-void Worker::refused(const TransmitFrame& frame) {
-  if (frame.kind != FrameKind::advertisement) return;
-  setup_.up->try_send(TransmitRefused{frame.slot, frame.family, frame.term});
 }
 
 std::uint64_t Worker::missed_frames() const {

@@ -106,11 +106,17 @@ class Worker {
   std::uint16_t prepare(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
   void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
                     std::uint16_t count);
+  /// What control sent, in its order. Returns how many of its messages are done, or 1 while a driver
+  /// has no room.
   unsigned receive_down();
-  /// Returns false iff the driver has no room, but may have soon. again: it had none before.
-  bool transmit(const TransmitFrame& frame, bool again);
+  /// These return false iff a driver has no room, but may have soon.
+  bool gather(const TransmitFrame& frame, unsigned at);
+  bool send_burst();
+  void keep_those_that_may_leave(Instant now);
   bool may_have_room_soon(PortIndex port, Instant now);
-  void refused(const TransmitFrame& frame);
+  void sent(const TransmitFrame& frame, Instant now);
+  void refused(const TransmitFrame& frame, DropReason reason);
+  const TransmitFrame& frame_at(unsigned at) const { return *std::get_if<TransmitFrame>(&down_[at]); }
   const Queue* queue_of(PortIndex port) const;
   void report_gap();
   std::uint64_t missed_frames() const;
@@ -132,7 +138,18 @@ class Worker {
   unsigned idle_turns_ = 0;
   Instant woke_{};  // end of the last sleep
   Instant polled_transmit_{};
-  std::optional<TransmitFrame> held_;                           // control's, that found no room
+  // Of control: its messages, and the frames of them that leave next, all through one port.
+  std::array<DownMessage, kDownPerTurn> down_;
+  unsigned down_count_ = 0;
+  unsigned down_next_ = 0;  // those before are done, or in the burst
+  struct Burst {
+    PortIndex port;
+    unsigned count = 0;
+    bool again = false;  // the driver had no room for them before
+    std::array<rte_mbuf*, kDownPerTurn> mbufs;
+    std::array<std::uint8_t, kDownPerTurn> at;  // of each, in down_
+  };
+  Burst burst_;
   std::array<std::optional<Instant>, kMaxPorts> full_since_{};  // nothing: took the last one
   std::atomic<bool> stop_{false};
 };
