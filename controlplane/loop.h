@@ -172,6 +172,8 @@ class ControlLoop {
   Instant turn_started_{};                      // read before the inputs (L6)
   std::array<Instant, kMaxWorkers> emptied_{};  // read before the up rings (L9)
   bool inputs_drained_ = true;
+  std::size_t timers_from_ = 0;  // the slot whose timers come first in the next turn
+  bool timers_left_ = false;     // due, but not run in this one
   std::vector<std::pair<SlotIndex, WorkerIndex>> to_acknowledge_;  // at the end of the turn (L7)
   bool roles_changed_ = false;
   IpAddress notice_source_;  // of what is being decided, for notices

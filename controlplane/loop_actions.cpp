@@ -224,7 +224,8 @@ bool ControlLoop::lease_earned(const Slot& slot) const {
 }
 
 void ControlLoop::push_announcements() {
-  if (outbox_.announcements() == 0) return;
+  // All that rise first: in the rings an announcement would be ahead of an advertisement.
+  if (outbox_.announcements() == 0 || timers_left_) return;
   const Instant now = setup_.clock->now();
   const auto make = [&](const PendingAnnouncement& pending)
       -> std::optional<std::pair<WorkerIndex, TransmitFrame>> {
@@ -243,7 +244,8 @@ void ControlLoop::push_announcements() {
     const Slot& slot = slots_[pending.slot.value()];
     return slot.term != pending.term || slot.first_sent;
   };
-  outbox_.send_announcements(pacer_.take(now, outbox_.announcements()), ready, make);
+  const std::size_t granted = pacer_.take(now, outbox_.announcements());
+  pacer_.put_back(granted - outbox_.send_announcements(granted, ready, make));
 }
 
 void ControlLoop::push_signed() {

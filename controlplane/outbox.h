@@ -33,6 +33,10 @@ class Outbox {
   /// True iff no frame of this turn waits; announcements may.
   bool empty() const { return frames_.empty(); }
   std::size_t announcements() const { return announcements_.size(); }
+  /// What is decided now would have to wait there.
+  bool is_busy(WorkerIndex worker) const {
+    return down_[worker.value()]->waiting() + frames_.size() >= kMostBefore;
+  }
 
   /// Sends the frames of this turn. refused(frame): an advertisement found no room.
   template <class Refused>
@@ -45,8 +49,8 @@ class Outbox {
   }
 
   /// Sends at most `count` announcements. make(announcement) returns the worker and the frame, or
-  /// nothing when the reign is over. One that is not ready(announcement), or finds no room, waits
-  /// for the next turn, and the others behind it. Returns how many went.
+  /// nothing when the reign is over. One that is not ready(announcement), or whose worker has enough
+  /// before it, waits for the next turn, and the others behind it. Returns how many went.
   template <class Ready, class Make>
   std::size_t send_announcements(std::size_t count, Ready ready, Make make) {
     std::size_t sent = 0;
@@ -54,6 +58,7 @@ class Outbox {
       const std::optional<std::pair<WorkerIndex, TransmitFrame>> made =
           make(announcements_.front());
       if (made) {
+        if (down_[made->first.value()]->waiting() >= kMostBefore) break;
         if (!send(made->first, made->second)) break;
         ++sent;
       }
@@ -63,6 +68,10 @@ class Outbox {
   }
 
  private:
+  /// A driver may take 8 µs for a frame (af_packet into a bridge), and the advertisement of the next
+  /// group that rises, behind the announcements, must leave within L4's millisecond.
+  static constexpr std::size_t kMostBefore = 32;
+
   bool send(WorkerIndex to, const TransmitFrame& frame) {
     return views_.is_with(to) && down_[to.value()]->try_send(frame);
   }

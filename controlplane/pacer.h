@@ -23,6 +23,8 @@ class Pacer {
     tokens_ -= granted;
     return granted;
   }
+  /// Of those granted, what did not go.
+  void put_back(std::size_t count) { tokens_ = std::min(burst_, tokens_ + count); }
 
  private:
   void refill(Instant now) {

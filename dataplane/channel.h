@@ -34,6 +34,7 @@ class Channel final : public Sender<T>, public Receiver<T> {
   bool try_send(const T& message) override {
     return rte_ring_sp_enqueue_elem(ring_, const_cast<T*>(&message), sizeof(T)) == 0;
   }
+  std::size_t waiting() const override { return rte_ring_count(ring_); }
   bool try_receive(T& message) override {
     return rte_ring_sc_dequeue_elem(ring_, &message, sizeof(T)) == 0;
   }

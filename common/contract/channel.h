@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 namespace koi {
 
 /// The sending end of a ring: one thread. Full means false; nobody ever waits.
@@ -7,6 +9,8 @@ template <class T>
 class Sender {
  public:
   virtual bool try_send(const T& message) = 0;
+  /// How many are not received yet, at most; 0 where nobody needs to know.
+  virtual std::size_t waiting() const { return 0; }
 
  protected:
   ~Sender() = default;
