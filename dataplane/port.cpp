@@ -10,6 +10,7 @@
 #include "common/net/device.h"
 #include "dataplane/eal.h"
 #include "dataplane/mempool.h"
+#include "dataplane/rx_interrupts.h"
 
 namespace koi::dataplane {
 namespace {
@@ -21,7 +22,7 @@ constexpr std::uint32_t kSetAside = 32;  // frames that i40e and ixgbe may have 
 
 Result<Port> Port::start(PortIndex index, const std::string& name, const std::string& device,
                          const std::vector<std::string>& members,
-                         const std::vector<rte_mempool*>& pools, bool finishes) {
+                         const std::vector<rte_mempool*>& pools, bool finishes, bool interrupts) {
   const auto failed = [&](const char* what, int code) {
     return Error{fmt::format("port {} ({}): {}: {}; DPDK says: {}", name, device, what,
                              rte_strerror(-code), Eal::last_log_line())};
@@ -64,29 +65,17 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
         (RTE_ETH_RSS_IP | RTE_ETH_RSS_L2_PAYLOAD) & info.flow_type_rss_offloads;
     if (conf.rx_adv_conf.rss_conf.rss_hf != 0) conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
   }
-  if (const int rc = rte_eth_dev_configure(id, port.queues_, port.queues_, &conf); rc != 0) {
-    return failed("cannot be configured", rc);
-  }
   port.id_ = id;  // from here on the destructor closes it
-  port.rx_descriptors_ = kDescriptors;
-  port.tx_descriptors_ = kDescriptors;
-  if (const int rc =
-          rte_eth_dev_adjust_nb_rx_tx_desc(id, &port.rx_descriptors_, &port.tx_descriptors_);
-      rc != 0) {
-    return failed("descriptors", rc);
+  // No word of a driver's says whether it has them; one that has none may refuse to start so. A
+  // bond has none: its frames come out of its members.
+  conf.intr_conf.rxq = interrupts && members.empty() ? 1 : 0;
+  auto failure = port.bring_up(conf, pools);
+  if (failure && conf.intr_conf.rxq != 0) {
+    conf.intr_conf.rxq = 0;
+    failure = port.bring_up(conf, pools);
   }
-  for (std::uint16_t q = 0; q < port.queues_; ++q) {
-    if (const int rc =
-            rte_eth_rx_queue_setup(id, q, port.rx_descriptors_, SOCKET_ID_ANY, nullptr, pools[q]);
-        rc != 0) {
-      return failed("receive queue", rc);
-    }
-    if (const int rc = rte_eth_tx_queue_setup(id, q, port.tx_descriptors_, SOCKET_ID_ANY, nullptr);
-        rc != 0) {
-      return failed("transmit queue", rc);
-    }
-  }
-  if (const int rc = rte_eth_dev_start(id); rc != 0) return failed("does not start", rc);
+  if (failure) return failed(failure->first, failure->second);
+  port.interrupts_ = conf.intr_conf.rxq != 0 && RxInterrupts::offered(id, port.queues_);
   const int promiscuous = rte_eth_promiscuous_enable(id);
   port.promiscuous_ = promiscuous == 0;
   if (!port.promiscuous_) {
@@ -102,6 +91,32 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
   return port;
 }
 
+std::optional<std::pair<const char*, int>> Port::bring_up(const rte_eth_conf& conf,
+                                                          const std::vector<rte_mempool*>& pools) {
+  if (const int rc = rte_eth_dev_configure(id_, queues_, queues_, &conf); rc != 0) {
+    return std::pair("cannot be configured", rc);
+  }
+  rx_descriptors_ = kDescriptors;
+  tx_descriptors_ = kDescriptors;
+  if (const int rc = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors_, &tx_descriptors_);
+      rc != 0) {
+    return std::pair("descriptors", rc);
+  }
+  for (std::uint16_t q = 0; q < queues_; ++q) {
+    if (const int rc =
+            rte_eth_rx_queue_setup(id_, q, rx_descriptors_, SOCKET_ID_ANY, nullptr, pools[q]);
+        rc != 0) {
+      return std::pair("receive queue", rc);
+    }
+    if (const int rc = rte_eth_tx_queue_setup(id_, q, tx_descriptors_, SOCKET_ID_ANY, nullptr);
+        rc != 0) {
+      return std::pair("transmit queue", rc);
+    }
+  }
+  if (const int rc = rte_eth_dev_start(id_); rc != 0) return std::pair("does not start", rc);
+  return std::nullopt;
+}
+
 Port::Port(Port&& other) noexcept
     : index_(other.index_),
       id_(std::exchange(other.id_, kNone)),
@@ -114,6 +129,7 @@ Port::Port(Port&& other) noexcept
       rx_descriptors_(other.rx_descriptors_),
       tx_descriptors_(other.tx_descriptors_),
       promiscuous_(other.promiscuous_),
+      interrupts_(other.interrupts_),
       offloads_(other.offloads_),
       bond_(std::move(other.bond_)) {}
 

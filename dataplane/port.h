@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <rte_ethdev.h>
 #include <rte_mempool.h>
 
 #include "common/net/mac_address.h"
@@ -22,9 +24,10 @@ class Port {
   /// Configures and starts the port; promiscuous, for the virtual MACs come and go, and
   /// all-multicast where promiscuous is not to be had. pools: one per worker. members: what it
   /// joins if the device is a bond, else none. finishes: what its host leaves undone (offload.h).
+  /// interrupts: receive interrupts are wanted, if the driver has them.
   static Result<Port> start(PortIndex index, const std::string& name, const std::string& device,
                             const std::vector<std::string>& members,
-                            const std::vector<rte_mempool*>& pools, bool finishes);
+                            const std::vector<rte_mempool*>& pools, bool finishes, bool interrupts);
 
   Port(Port&& other) noexcept;
   Port& operator=(Port&&) = delete;
@@ -50,6 +53,9 @@ class Port {
   /// Takes that back. Another one of them is not to have the same address.
   void release(const MacAddress& mac);
 
+  /// Its queues have receive interrupts: wanted, and the driver has them.
+  bool interrupts() const { return interrupts_; }
+
   /// The driver's own word. Those on a kernel interface always say up: see app/kernel_link.h.
   bool link_up() const;
   /// What else there is to a bond; nullptr: it is none. Not owned.
@@ -60,6 +66,9 @@ class Port {
 
  private:
   Port() = default;
+  /// Configures and starts it. Returns what failed and DPDK's code for it, or nothing.
+  std::optional<std::pair<const char*, int>> bring_up(const rte_eth_conf& conf,
+                                                      const std::vector<rte_mempool*>& pools);
   PortIndex index_;
   std::uint16_t id_ = 0xffff;
   std::string name_;
@@ -71,6 +80,7 @@ class Port {
   std::uint16_t rx_descriptors_ = 0;
   std::uint16_t tx_descriptors_ = 0;
   bool promiscuous_ = false;
+  bool interrupts_ = false;
   Offloads offloads_;
   std::optional<Bond> bond_;
 };
