@@ -9,6 +9,7 @@
 #include "common/net/device.h"
 #include "dataplane/eal.h"
 #include "dataplane/mempool.h"
+#include "dataplane/rx_interrupts.h"
 
 namespace koi::dataplane {
 namespace {
@@ -85,27 +86,42 @@ Result<HostPort> HostPort::start(const Port& port, const Device& device,
   host.offloads_ = port.offloads().allowed_by(info);
   rte_eth_conf conf{};
   conf.rxmode.offloads = host.offloads_.host_flags(info);
-  if (const int rc = rte_eth_dev_configure(id, queues, queues, &conf); rc != 0) {
-    return failed("cannot be configured", rc);
+  conf.intr_conf.rxq = port.interrupts() ? 1 : 0;
+  auto failure = host.bring_up(port, conf, pools);
+  if (failure && conf.intr_conf.rxq != 0) {  // see Port::start()
+    conf.intr_conf.rxq = 0;
+    failure = host.bring_up(port, conf, pools);
+  }
+  if (failure) return failed(failure->first, failure->second);
+  host.interrupts_ = conf.intr_conf.rxq != 0 && RxInterrupts::offered(id, queues);
+  return host;
+}
+
+std::optional<std::pair<std::string, int>> HostPort::bring_up(
+    const Port& port, const rte_eth_conf& conf, const std::vector<rte_mempool*>& pools) const {
+  const std::uint16_t queues = port.queues();
+  if (const int rc = rte_eth_dev_configure(*id_, queues, queues, &conf); rc != 0) {
+    return std::pair<std::string, int>("cannot be configured", rc);
   }
   // Before it starts, for some drivers cannot after; and not all have one.
-  if (const int rc = rte_eth_dev_set_mtu(id, port.mtu()); rc != 0 && rc != -ENOTSUP) {
-    return failed(fmt::format("does not take the port's MTU of {}", port.mtu()), rc);
+  if (const int rc = rte_eth_dev_set_mtu(*id_, port.mtu()); rc != 0 && rc != -ENOTSUP) {
+    return std::pair(fmt::format("does not take the port's MTU of {}", port.mtu()), rc);
   }
   std::uint16_t rx_descriptors = kDescriptors;
   std::uint16_t tx_descriptors = kDescriptors;
-  if (const int rc = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx_descriptors, &tx_descriptors);
+  if (const int rc = rte_eth_dev_adjust_nb_rx_tx_desc(*id_, &rx_descriptors, &tx_descriptors);
       rc != 0) {
-    return failed("descriptors", rc);
+    return std::pair<std::string, int>("descriptors", rc);
   }
   for (std::uint16_t q = 0; q < queues; ++q) {
-    int rc = rte_eth_rx_queue_setup(id, q, rx_descriptors, SOCKET_ID_ANY, nullptr,
+    int rc = rte_eth_rx_queue_setup(*id_, q, rx_descriptors, SOCKET_ID_ANY, nullptr,
                                     pools[port.worker_of(q)]);
-    if (rc == 0) rc = rte_eth_tx_queue_setup(id, q, tx_descriptors, SOCKET_ID_ANY, nullptr);
-    if (rc != 0) return failed("queue pair", rc);
+    if (rc == 0) rc = rte_eth_tx_queue_setup(*id_, q, tx_descriptors, SOCKET_ID_ANY, nullptr);
+    if (rc != 0) return std::pair<std::string, int>("queue pair", rc);
   }
-  if (const int rc = rte_eth_dev_start(id); rc != 0) return failed("does not start", rc);
-  return host;
+  if (const int rc = rte_eth_dev_start(*id_); rc != 0)
+    return std::pair<std::string, int>("does not start", rc);
+  return std::nullopt;
 }
 
 HostPort::~HostPort() {

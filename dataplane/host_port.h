@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <rte_ethdev.h>
 #include <rte_mempool.h>
 
 #include "common/result.h"
@@ -31,14 +32,15 @@ class HostPort {
   /// `host: vdev:STRING`: any other, as it is written.
   static Device vdev(const std::string& text);
 
-  /// Makes and starts it. pools: one per worker. Errors say what the machine
-  /// lacks.
+  /// Makes and starts it, with receive interrupts if its driver has them and the port has. pools:
+  /// one per worker. Errors say what the machine lacks.
   static Result<HostPort> start(const Port& port, const Device& device,
                                 const std::vector<rte_mempool*>& pools);
 
   HostPort(HostPort&& other) noexcept
       : id_(std::exchange(other.id_, std::nullopt)),
         interface_(std::move(other.interface_)),
+        interrupts_(other.interrupts_),
         offloads_(other.offloads_) {}
   HostPort& operator=(HostPort&&) = delete;
   ~HostPort();
@@ -46,13 +48,19 @@ class HostPort {
   std::uint16_t id() const { return *id_; }  // DPDK's number
   /// The kernel's name of it; empty: it has none.
   const std::string& interface() const { return interface_; }
+  /// As the port's.
+  bool interrupts() const { return interrupts_; }
   /// What it may leave undone.
   const Offloads& offloads() const { return offloads_; }
 
  private:
   HostPort() = default;
+  /// As the port's.
+  std::optional<std::pair<std::string, int>> bring_up(const Port& port, const rte_eth_conf& conf,
+                                                      const std::vector<rte_mempool*>& pools) const;
   std::optional<std::uint16_t> id_;
   std::string interface_;
+  bool interrupts_ = false;
   Offloads offloads_;
 };
 

@@ -13,6 +13,7 @@
 #include "common/net/device.h"
 #include "dataplane/eal.h"
 #include "dataplane/mempool.h"
+#include "dataplane/rx_interrupts.h"
 
 namespace koi::dataplane {
 namespace {
@@ -80,7 +81,8 @@ Error Port::failed(const char* what, int code) const {
 
 Result<Port> Port::start(PortIndex index, const std::string& name, const std::string& device,
                          const std::vector<std::string>& members,
-                         const std::vector<rte_mempool*>& pools, std::size_t first, bool finishes) {
+                         const std::vector<rte_mempool*>& pools, std::size_t first, bool finishes,
+                         bool interrupts) {
   Port port;
   port.index_ = index;
   port.name_ = name;
@@ -120,11 +122,12 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
   if (offer.pairs == 0) return port.failed("the driver offers no queue pair", -ENODEV);
   if (finishes) port.offloads_ = Offloads::of_nic(info);
   const QueuePlan plan = plan_queues(offer, static_cast<std::uint16_t>(pools.size()));
-  port.id_ = id;
-  if (Status s = port.run(plan, info, pools); !s) return s.error();
+  port.id_ = id;  // from here on the destructor closes it
+  const bool wanted = interrupts && members.empty();  // a bond's frames come out of its members
+  if (Status s = port.run(plan, info, pools, wanted); !s) return s.error();
   if (plan.spread == Spread::rules && !make_rules(id, plan)) {
     if (const int rc = rte_eth_dev_stop(id); rc != 0) return port.failed("does not stop", rc);
-    if (Status s = port.run(QueuePlan{}, info, pools); !s) return s.error();
+    if (Status s = port.run(QueuePlan{}, info, pools, wanted); !s) return s.error();
   }
   if (plan.spread == Spread::rss) port.plan_.rss_types = in_effect(id, plan.rss_types);
   const int promiscuous = rte_eth_promiscuous_enable(id);
@@ -144,7 +147,7 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
 }
 
 Status Port::run(const QueuePlan& plan, const rte_eth_dev_info& info,
-                 const std::vector<rte_mempool*>& pools) {
+                 const std::vector<rte_mempool*>& pools, bool interrupts) {
   plan_ = plan;
   rte_eth_conf conf{};
   conf.txmode.offloads = offloads_.nic_flags(info);
@@ -152,7 +155,19 @@ Status Port::run(const QueuePlan& plan, const rte_eth_dev_info& info,
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf = plan.rss_types;
   }
-  if (const int rc = rte_eth_dev_configure(id_, plan.pairs, plan.pairs, &conf); rc != 0) {
+  // No word of a driver's says whether it has them; one that has none may refuse to start so.
+  conf.intr_conf.rxq = interrupts ? 1 : 0;
+  Status up = bring_up(conf, pools);
+  if (!up && interrupts) {
+    conf.intr_conf.rxq = 0;
+    up = bring_up(conf, pools);
+  }
+  interrupts_ = conf.intr_conf.rxq != 0 && up && RxInterrupts::offered(id_, plan.pairs);
+  return up;
+}
+
+Status Port::bring_up(const rte_eth_conf& conf, const std::vector<rte_mempool*>& pools) {
+  if (const int rc = rte_eth_dev_configure(id_, plan_.pairs, plan_.pairs, &conf); rc != 0) {
     return failed("cannot be configured", rc);
   }
   rx_descriptors_ = kDescriptors;
@@ -161,7 +176,7 @@ Status Port::run(const QueuePlan& plan, const rte_eth_dev_info& info,
       rc != 0) {
     return failed("descriptors", rc);
   }
-  for (std::uint16_t q = 0; q < plan.pairs; ++q) {
+  for (std::uint16_t q = 0; q < plan_.pairs; ++q) {
     if (const int rc = rte_eth_rx_queue_setup(id_, q, rx_descriptors_, SOCKET_ID_ANY, nullptr,
                                               pools[worker_of(q)]);
         rc != 0) {
@@ -197,6 +212,7 @@ Port::Port(Port&& other) noexcept
       rx_descriptors_(other.rx_descriptors_),
       tx_descriptors_(other.tx_descriptors_),
       promiscuous_(other.promiscuous_),
+      interrupts_(other.interrupts_),
       offloads_(other.offloads_),
       bond_(std::move(other.bond_)) {}
 

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <rte_ethdev.h>
 #include <rte_mempool.h>
 
 #include "common/net/mac_address.h"
@@ -24,11 +26,12 @@ class Port {
   /// Configures and starts the port; promiscuous, for the virtual MACs come and go, and
   /// all-multicast where promiscuous is not to be had. pools: one per worker. first: the worker
   /// that has queue pair 0; the next one has the next, in a circle. members: what it joins if the
-  /// device is a bond, else none. finishes: what its host leaves undone (offload.h).
+  /// device is a bond, else none. finishes: what its host leaves undone (offload.h). interrupts:
+  /// receive interrupts are wanted, if the driver has them.
   static Result<Port> start(PortIndex index, const std::string& name, const std::string& device,
                             const std::vector<std::string>& members,
                             const std::vector<rte_mempool*>& pools, std::size_t first,
-                            bool finishes);
+                            bool finishes, bool interrupts);
 
   Port(Port&& other) noexcept;
   Port& operator=(Port&&) = delete;
@@ -59,6 +62,9 @@ class Port {
   /// Takes that back. Another one of them is not to have the same address.
   void release(const MacAddress& mac);
 
+  /// Its queues have receive interrupts: wanted, and the driver has them.
+  bool interrupts() const { return interrupts_; }
+
   /// The driver's own word. Those on a kernel interface always say up: see app/kernel_link.h.
   bool link_up() const;
   /// What else there is to a bond; nullptr: it is none. Not owned.
@@ -69,9 +75,11 @@ class Port {
 
  private:
   Port() = default;
-  /// Configures and starts the device with these queue pairs.
+  /// Configures and starts the device with these queue pairs; without receive interrupts if it does
+  /// not start with them.
   Status run(const QueuePlan& plan, const rte_eth_dev_info& info,
-             const std::vector<rte_mempool*>& pools);
+             const std::vector<rte_mempool*>& pools, bool interrupts);
+  Status bring_up(const rte_eth_conf& conf, const std::vector<rte_mempool*>& pools);
   Error failed(const char* what, int code) const;
 
   PortIndex index_;
@@ -88,6 +96,7 @@ class Port {
   std::uint16_t rx_descriptors_ = 0;
   std::uint16_t tx_descriptors_ = 0;
   bool promiscuous_ = false;
+  bool interrupts_ = false;
   Offloads offloads_;
   std::optional<Bond> bond_;
 };

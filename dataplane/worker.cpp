@@ -22,7 +22,10 @@ Worker::Worker(const WorkerSetup& setup)
       adverts_(*setup.board, lease_, *setup.up, *setup.counters),
       reporter_(*setup.up),
       conflicts_(reporter_),
-      view_(setup.first_view) {
+      view_(setup.first_view),
+      idle_(!setup.sleeps                 ? Idle::Kind::poll
+            : setup.interrupts == nullptr ? Idle::Kind::naps
+                                          : Idle::Kind::interrupts) {
   for (const Queue& queue : setup.queues) drain_.add_queue(queue.room);
   for (const WorkerSetup::Sequence& s : setup.sequences) {
     adverts_.remember(s.slot, s.source, s.highest);
@@ -277,23 +280,39 @@ void Worker::report_gap() {
 }
 
 void Worker::rest(bool busy, Instant now) {
-  if (busy) {
-    idle_turns_ = 0;
-  } else {
-    ++idle_turns_;
-    // Misses of long ago say nothing about a gap of now.
-    if (setup_.sleeps && now - looked_ > 1s && !lease_.in_gap() && !lease_.gap_to_report()) {
-      missed_before_ = missed_frames();
-      looked_ = now;
+  // Misses of long ago say nothing about a gap of now.
+  if (!busy && setup_.sleeps && now - looked_ > 1s && !lease_.in_gap() && !lease_.gap_to_report()) {
+    missed_before_ = missed_frames();
+    looked_ = now;
+  }
+  switch (idle_.next(busy, now)) {
+    case Idle::Step::again:
+      return;
+    case Idle::Step::pause:
+      rte_pause();
+      return;
+    case Idle::Step::nap: {
+      constexpr timespec kNap{.tv_sec = 0, .tv_nsec = Idle::kNap.count()};
+      nanosleep(&kNap, nullptr);
+      idle_.rested(setup_.clock.read());
+      return;
     }
+    case Idle::Step::arm:
+      if (!setup_.interrupts->arm()) idle_.no_interrupts();
+      ask_host_.fill({});  // what is there by now may never interrupt
+      return;
+    case Idle::Step::wait:
+      if (setup_.interrupts->wait(Idle::kLongestWait)) {
+        setup_.interrupts->disarm();
+        idle_.called(setup_.clock.read());
+      } else {
+        idle_.rested(setup_.clock.read());
+      }
+      return;
+    case Idle::Step::disarm:
+      setup_.interrupts->disarm();
+      return;
   }
-  if (!setup_.sleeps || (idle_turns_ < kBusyTurns && now - woke_ < kLongestRun)) {
-    if (!busy) rte_pause();
-    return;
-  }
-  constexpr timespec kNap{.tv_sec = 0, .tv_nsec = 50'000};
-  nanosleep(&kNap, nullptr);
-  woke_ = setup_.clock.read();
 }
 
 }  // namespace koi::dataplane

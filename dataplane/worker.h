@@ -15,6 +15,7 @@
 #include "dataplane/channel.h"
 #include "dataplane/conflicts.h"
 #include "dataplane/drain.h"
+#include "dataplane/idle.h"
 #include "dataplane/lease.h"
 #include "dataplane/offload.h"
 #include "dataplane/tsc_clock.h"
@@ -44,7 +45,8 @@ struct WorkerSetup {
   const View* first_view = nullptr;
   rte_mempool* control_pool = nullptr;  // for frames that control sends
   std::vector<Queue> queues;
-  bool sleeps = true;  // idle: adaptive
+  bool sleeps = true;                // idle: adaptive
+  Interrupts* interrupts = nullptr;  // of all the queues; nothing: some have none
   struct Sequence {
     SlotIndex slot;
     IpAddress source;
@@ -55,7 +57,8 @@ struct WorkerSetup {
 
 /// One worker core's loop: rx burst, classify, answer in place or hand to the host, tx burst; then
 /// what the host and what control sent.
-/// No allocation, lock, exception, log or copy, and no system call of ours but the adaptive sleep.
+/// No allocation, lock, exception, log or copy, and no system call of ours but the adaptive sleep,
+/// which is a nap or a wait for interrupts (idle.h).
 class Worker {
  public:
   explicit Worker(const WorkerSetup& setup);
@@ -80,11 +83,6 @@ class Worker {
   /// time), and other ports are to notice nothing of it.
   static constexpr Duration kHostRest = 5us;
   static constexpr unsigned kDownPerTurn = 64;  // so that announcements do not starve reception
-  static constexpr unsigned kBusyTurns = 32;    // empty polls before the first sleep
-  /// idle: adaptive runs the worker at real-time priority, for an ordinary thread wakes up to a
-  /// scheduler tick late beside others, and that is a gap (L8). So that it never holds its core for
-  /// itself, as idle: poll does, it sleeps after this long even under load.
-  static constexpr Duration kLongestRun = 500us;
   /// A driver that has no room for a frame of control's is asked again for so long, and the host
   /// waits meanwhile: traffic that fills the wire must not cost a MASTER its lease.
   static constexpr Duration kPatience = 1ms;
@@ -135,8 +133,7 @@ class Worker {
   Instant looked_{};                              // for misses, when there was nothing else to do
   std::array<std::uint32_t, kMaxPorts> taken_{};  // from each queue since it was empty
   std::array<Instant, kMaxPorts> ask_host_{};     // not before, of each queue
-  unsigned idle_turns_ = 0;
-  Instant woke_{};  // end of the last sleep
+  Idle idle_;
   Instant polled_transmit_{};
   // Of control: its messages, and the frames of them that leave next, all through one port.
   std::array<DownMessage, kDownPerTurn> down_;

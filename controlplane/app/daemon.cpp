@@ -25,6 +25,7 @@
 #include "dataplane/host_port.h"
 #include "dataplane/mempool.h"
 #include "dataplane/port.h"
+#include "dataplane/rx_interrupts.h"
 #include "dataplane/worker.h"
 
 namespace koi::app {
@@ -100,12 +101,18 @@ bool may_leave_undone(const config::Port& port) {
          (port.host == config::HostPort::vdev && dataplane::may_leave_undone(port.host_vdev));
 }
 
+void tell_interrupts(const std::string& port, const char* whose, bool has) {
+  spdlog::info("port {}: {} interrupts: {}", port, whose, has ? "yes" : "no (driver has none)");
+}
+
 /// One worker with what belongs to it.
 struct WorkerRoom {
   std::unique_ptr<Channel<UpMessage>> up;
   std::unique_ptr<Channel<DownMessage>> down;
   std::unique_ptr<WorkerCounters> counters;
   rte_mempool* control_pool = nullptr;
+  std::unique_ptr<dataplane::RxInterrupts> interrupts;  // nothing: polls and naps
+  std::unique_ptr<dataplane::CallingSender> calls;      // down, with interrupts
   std::unique_ptr<dataplane::Worker> worker;
 };
 
@@ -120,13 +127,15 @@ class Daemon {
  private:
   Status open_ports();
   Status open_hosts();
+  bool sleeps() const { return config_.dataplane.idle == config::Idle::adaptive; }
+  std::unique_ptr<dataplane::RxInterrupts> interrupts_of(std::size_t worker) const;
   Status make_rooms();
   Status open_service();
   static void watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches);
   void make_workers();
   void run_service();
   Reload::Setup reload_setup();
-  void run_control(bool sleeps);
+  void run_control(bool adaptive);
 
   config::Config config_;  // the service thread's once it runs, for it reloads; as plan_
   const std::string file_;
@@ -185,7 +194,7 @@ Status Daemon::open_ports() {
   for (std::size_t p = 0; p < config_.ports.size(); ++p) {
     auto port = dataplane::Port::start(
         PortIndex(static_cast<std::uint8_t>(p)), config_.ports[p].name, config_.ports[p].device,
-        config_.ports[p].members, pools, first, may_leave_undone(config_.ports[p]));
+        config_.ports[p].members, pools, first, may_leave_undone(config_.ports[p]), sleeps());
     if (!port) return port.error();
     ports_.push_back(std::move(port).value());
     const dataplane::Port& started = ports_.back();
@@ -195,6 +204,7 @@ Status Daemon::open_ports() {
     spdlog::info("port {}: {} ({}), MAC {}, {} queue pair(s) for {} worker(s){}{}", started.name(),
                  config_.ports[p].device, started.driver(), started.mac().to_string(),
                  started.queues(), pools.size(), how.empty() ? "" : ": ", how);
+    if (sleeps()) tell_interrupts(started.name(), "receive", started.interrupts());
   }
   for (std::size_t w = 0; w < pools.size(); ++w) {
     if (std::any_of(ports_.begin(), ports_.end(),
@@ -229,8 +239,24 @@ Status Daemon::open_hosts() {
         "port {}: what is not koi's goes to {}; offloads of its host to the NIC: {}", ports[p].name,
         hosts_.back()->interface().empty() ? ports[p].host_vdev : hosts_.back()->interface(),
         hosts_.back()->offloads().text());
+    if (sleeps()) tell_interrupts(ports[p].name, "its host's receive", hosts_.back()->interrupts());
   }
   return Done{};
+}
+
+/// Only if all that the worker looks at has them may it wait for one.
+std::unique_ptr<dataplane::RxInterrupts> Daemon::interrupts_of(std::size_t worker) const {
+  if (!sleeps()) return nullptr;
+  const auto q = static_cast<std::uint16_t>(worker);
+  std::vector<dataplane::RxQueue> queues;
+  for (const dataplane::Port& port : ports_) {
+    if (q >= port.queues()) continue;
+    const auto& host = hosts_[port.index().value()];
+    if (!port.interrupts() || (host && !host->interrupts())) return nullptr;
+    queues.push_back({port.id(), q});
+    if (host) queues.push_back({host->id(), q});
+  }
+  return dataplane::RxInterrupts::open(queues);
 }
 
 Status Daemon::make_rooms() {
@@ -246,6 +272,9 @@ Status Daemon::make_rooms() {
     if (!pool) return pool.error();
     room.control_pool = pool.value();
     if (!room.up || !room.down) return no_memory;
+    if ((room.interrupts = interrupts_of(w)) != nullptr) {
+      room.calls = std::make_unique<dataplane::CallingSender>(*room.down, *room.interrupts);
+    }
     rooms_.push_back(std::move(room));
   }
   commands_ = Channel<controlplane::Command>::create("commands", 1024);
@@ -271,8 +300,11 @@ Status Daemon::make_rooms() {
   setup.counters = control_counters_.get();
   setup.commands = commands_.get();
   setup.reports = &*bell_;
-  for (WorkerRoom& room : rooms_)
-    setup.workers.push_back({room.up.get(), room.down.get(), room.counters.get()});
+  for (WorkerRoom& room : rooms_) {
+    Sender<DownMessage>* down = room.down.get();
+    if (room.calls) down = room.calls.get();
+    setup.workers.push_back({room.up.get(), down, room.counters.get()});
+  }
   setup.node = config_.node_id;
   setup.stall_after = config_.dataplane.stall_after;
   setup.first_sequence = state_file_->first_sequence();
@@ -360,7 +392,8 @@ void Daemon::make_workers() {
                                  .first_view = loop_->first_view(),
                                  .control_pool = room.control_pool,
                                  .queues = {},
-                                 .sleeps = config_.dataplane.idle == config::Idle::adaptive,
+                                 .sleeps = sleeps(),
+                                 .interrupts = room.interrupts.get(),
                                  .sequences = sequences};
     for (const dataplane::Port& port : ports_) {
       const std::optional<std::uint16_t> queue = port.queue_of(w);
@@ -383,13 +416,13 @@ void Daemon::run() {
         },
         rooms_[w].worker.get(), static_cast<unsigned>(w + 1));
   }
-  const bool sleeps = config_.dataplane.idle == config::Idle::adaptive;
+  const bool adaptive = sleeps();
   const std::string up =
       fmt::format("node {} (id {}) is up: {} group(s), {} worker(s)", config_.node,
                   config_.node_id.value(), config_.groups.size(), rooms_.size());
   std::thread service([this] { run_service(); });
   spdlog::info(up);
-  run_control(sleeps);
+  run_control(adaptive);
   for (WorkerRoom& room : rooms_) room.worker->stop();
   rte_eal_mp_wait_lcore();
   ended_.store(true);
@@ -422,8 +455,8 @@ void Daemon::run_service() {
   }
 }
 
-void Daemon::run_control(bool sleeps) {
-  if (sleeps) {
+void Daemon::run_control(bool adaptive) {
+  if (adaptive) {
     prctl(PR_SET_TIMERSLACK, 1UL);
     const sched_param priority{.sched_priority = kControlPriority};
     if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) {
@@ -439,7 +472,7 @@ void Daemon::run_control(bool sleeps) {
     control_turn_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     loop_->turn();
     planned = clock_->read();
-    if (sleeps) {
+    if (adaptive) {
       constexpr timespec kNap{.tv_sec = 0, .tv_nsec = kControlNap.count()};
       nanosleep(&kNap, nullptr);
       planned += kControlNap;

@@ -306,7 +306,7 @@ int main(int argc, char** argv) {
             .value());
   }
   auto port =
-      dataplane::Port::start(PortIndex(0), "lan", options.devices[0], {}, data_pools, false);
+      dataplane::Port::start(PortIndex(0), "lan", options.devices[0], {}, data_pools, false, false);
   if (!port) {
     std::fprintf(stderr, "bench-takeover: %s\n", port.error().message.c_str());
     return 1;

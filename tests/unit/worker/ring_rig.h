@@ -79,10 +79,11 @@ class Hold {
 };
 
 struct RigSetup {
-  unsigned transmit_room = 512;  // frames
-  std::uint16_t depth = 1024;    // of the receive queue, as the worker is told
-  unsigned up_room = 256;        // messages less one, a power of two
-  bool sleeps = true;            // idle: adaptive
+  unsigned transmit_room = 512;                 // frames
+  std::uint16_t depth = 1024;                   // of the receive queue, as the worker is told
+  unsigned up_room = 256;                       // messages less one, a power of two
+  bool sleeps = true;                           // idle: adaptive
+  dataplane::Interrupts* interrupts = nullptr;  // not owned
   bool bond = false;
   bool host = false;  // the port has one, made of rings too
   dataplane::Offloads offloads{};
@@ -136,7 +137,8 @@ class RingRig {
                                            .host = host ? std::optional(host->id()) : std::nullopt,
                                            .bond = setup.bond,
                                            .offloads = setup.offloads}},
-                               .sleeps = setup.sleeps});
+                               .sleeps = setup.sleeps,
+                               .interrupts = setup.interrupts});
   }
 
   /// Invariant I5: every mbuf is back where it came from.
