@@ -17,6 +17,7 @@ CORE = 1  # the answerer's
 ADVSKEW = 8  # MASTER after 94 ms; a lease of 89 ms
 _CLIENT_MAC = "02:00:00:00:00:01"  # of the neighbour entry; each request has another one
 _WORKER_PRIORITY = 40  # koid's, with idle: adaptive
+_STARTED = "start packet forwarding"  # testpmd says
 _REST = 0.1  # seconds for others on the cores, before each run
 _FIRST_RATE, _FIRST_SECONDS, _WITHIN = 1000, 0.02, 20
 
@@ -108,16 +109,21 @@ class Testpmd(System):
         return box
 
     def up(self):
+        before = self._starts()
         # It ends with its standard input.
         self._process = self.box.spawn(
             testpmd.command(self.box.namespace, CORE, [f"net_af_packet0,iface={IFACE}"],
                             "--forward-mode=icmpecho", "--port-topology=loop", "--auto-start",
                             "--stats-period=60", "--total-num-mbufs=8192"),
             stdin=subprocess.PIPE)
-        thread, = until(lambda: f"a worker of testpmd; its log:\n{self.box.log_text()[-2000:]}",
-                        lambda: worker_threads(self._process.pid), _WITHIN)
+        until(lambda: f"testpmd to start; its log:\n{self.box.log_text()[-2000:]}",
+              lambda: self._starts() > before, _WITHIN)
+        thread, = worker_threads(self._process.pid)
         os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(_WORKER_PRIORITY))
         self._process.send_signal(signal.SIGSTOP)
+
+    def _starts(self):
+        return self.box.log_text().count(_STARTED)
 
     def _once(self, rate, seconds):
         """It stands still when it is not asked: it never sleeps, and would take the core from all
