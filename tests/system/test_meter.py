@@ -51,7 +51,7 @@ def test_table_and_plot_have_every_row():
     assert [(*key, row["runs"]) for key, row in sums.items()] == [
         ("koi-0", "kill", 2), ("ucarp", "kill", 2), ("ucarp", "link", 1)]
     assert re.search(r"ucarp +kill +2 +2950\.00 +3000\.00 +3000\.00", report.table(sums))
-    root = xml.etree.ElementTree.fromstring(report.plot(samples))
+    root = xml.etree.ElementTree.fromstring(report.picture(samples))
     paths = [e.get("d") for e in root.iter() if e.tag.endswith("path")]
     # 2 values are a corner each, up and across; 9 ms is at 0.1 ms * 10^1.954 of five decades.
     assert [p.count("L") for p in paths] == [4, 4, 2]

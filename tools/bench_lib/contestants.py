@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from bench_lib import frames
+from bench_lib import frames, testpmd
 
 SETTLE_SECONDS = 30
 ENOUGH = 0.98  # of the answers that are expected
@@ -132,16 +132,15 @@ class Testpmd(Contestant):
     def __init__(self, folder, options, mode, case):
         pcap = folder / "frames.pcap"
         frames.write(pcap, case.frames)
-        memory = ["--in-memory"] if options.hugepages else ["--no-huge", "--no-shconf", "-m", "256"]
+        memory = testpmd.IN_MEMORY if options.hugepages else testpmd.NO_HUGEPAGES
         self.out = folder / "testpmd.log"
         self.seen = 0
         with open(self.out, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                ["stdbuf", "-oL", "dpdk-testpmd", *memory, "--no-telemetry", "--no-pci",
-                 "--file-prefix=koi-bench", f"--lcores=0@0,1@{options.core}", "--main-lcore=0",
-                 f"--vdev=net_pcap0,rx_pcap={pcap},infinite_rx=1", "--", "-i", "-a",
-                 f"--forward-mode={mode}", "--port-topology=loop", "--total-num-mbufs=8192",
-                 "--no-lsc-interrupt"],
+                testpmd.command("koi-bench", options.core,
+                                [f"net_pcap0,rx_pcap={pcap},infinite_rx=1"], "-i", "-a",
+                                f"--forward-mode={mode}", "--port-topology=loop",
+                                "--total-num-mbufs=8192", memory=memory),
                 stdin=subprocess.PIPE, stdout=log, stderr=log, text=True)
 
     def settle(self):

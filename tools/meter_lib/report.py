@@ -4,7 +4,10 @@ import dataclasses
 import math
 import statistics
 
+from meter_lib import plot
+
 GOAL_KILL, GOAL_PLANNED_MS = 0.45, 2.0
+_DECADES = (-1, 4)   # of the picture: 0.1 ms to 10 s
 QUIET_MS = 1.0   # where the client itself was no later, the machine let it run
 
 
@@ -95,61 +98,11 @@ def table(sums):
     return "\n".join(lines)
 
 
-# The plot: for each fault the share of runs (upwards) with an outage of at most so long (log scale).
-
-_COLOURS = ("#0b6e4f", "#6bbf59", "#c1121f", "#e9897e", "#5f5f8c", "#444444")
-_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 560, 150, 60, 40, 60
-_DECADES = (-1, 4)      # 0.1 ms to 10 s
-
-
-def plot(samples):
-    """An SVG."""
-    faults = list(dict.fromkeys(s.fault for s in samples))
-    colours = dict(zip(dict.fromkeys(s.system for s in samples), _COLOURS))
-    height = _TOP + len(faults) * (_HEIGHT + _GAP)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _WIDTH + 20}" '
-           f'height="{height}" font-family="sans-serif" font-size="12">',
-           f'<rect width="100%" height="{height}" fill="white"/>']
-    for i, (system, colour) in enumerate(colours.items()):
-        out.append(f'<text x="{_LEFT + i * 115}" y="20" fill="{colour}" font-weight="bold">'
-                   f'{system}</text>')
-    for i, fault in enumerate(faults):
-        top = _TOP + i * (_HEIGHT + _GAP)
-        out += _axes(fault, top)
-        for system, colour in colours.items():
-            values = [s.outage_ms for s in samples if (s.system, s.fault) == (system, fault)]
-            if values:
-                out.append(f'<path d="{_steps(sorted(values), top)}" fill="none" '
-                           f'stroke="{colour}" stroke-width="2"/>')
-    return "\n".join(out) + "\n</svg>\n"
-
-
-def _x(ms):
-    low, high = _DECADES
-    share = (math.log10(max(ms, 10 ** low)) - low) / (high - low)
-    return _LEFT + _WIDTH * min(share, 1)
-
-
-def _axes(fault, top):
-    bottom = top + _HEIGHT
-    out = [f'<text x="{_LEFT}" y="{top - 4}">{fault}: share of runs with an outage of at most</text>',
-           f'<text x="{_LEFT - 8}" y="{top + 10}" text-anchor="end">100 %</text>',
-           f'<text x="{_LEFT - 8}" y="{bottom}" text-anchor="end">0</text>',
-           f'<rect x="{_LEFT}" y="{top}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" '
-           'stroke="#999"/>']
-    for decade in range(_DECADES[0], _DECADES[1] + 1):
-        x = _x(10 ** decade)
-        label = f"{10 ** decade:g} ms" if decade < 3 else f"{10 ** (decade - 3):g} s"
-        out += [f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}" stroke="#ddd"/>',
-                f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{label}</text>']
-    return out
-
-
-def _steps(values, top):
-    """Up by one run's share at each value."""
-    def y(count):
-        return top + _HEIGHT * (1 - count / len(values))
-    path = [f"M{_x(values[0]):.1f} {y(0):.1f}"]
-    for count, value in enumerate(values, 1):
-        path += [f"L{_x(value):.1f} {y(count - 1):.1f}", f"L{_x(value):.1f} {y(count):.1f}"]
-    return " ".join(path)
+def picture(samples):
+    """An SVG: for each fault the share of runs with an outage of at most so long."""
+    return plot.svg({
+        f"{fault}: share of runs with an outage of at most": {
+            system: plot.steps(sorted(s.outage_ms for s in samples
+                                      if (s.system, s.fault) == (system, fault)))
+            for system in dict.fromkeys(s.system for s in samples)}
+        for fault in dict.fromkeys(s.fault for s in samples)}, _DECADES)

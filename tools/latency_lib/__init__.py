@@ -1,0 +1,1 @@
+"""The parts of tools/latency; the lab itself is in tools/lab."""
