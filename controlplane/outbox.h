@@ -35,7 +35,7 @@ class Outbox {
   std::size_t announcements() const { return announcements_.size(); }
   /// What is decided now would have to wait there.
   bool is_busy(WorkerIndex worker) const {
-    return down_[worker.value()]->waiting() + frames_.size() >= kMostBefore;
+    return down_[worker.value()]->waiting() + frames_.size() >= kMostBefore / 2;
   }
 
   /// Sends the frames of this turn. refused(frame): an advertisement found no room.
@@ -68,8 +68,9 @@ class Outbox {
   }
 
  private:
-  /// A driver may take 8 µs for a frame (af_packet into a bridge), and the advertisement of the next
-  /// group that rises, behind the announcements, must leave within L4's millisecond.
+  /// A driver may take 8 µs for a frame (af_packet into a bridge), the worker has answers to send
+  /// between them, and the advertisement of the next group that rises must leave within L4's
+  /// millisecond.
   static constexpr std::size_t kMostBefore = 32;
 
   bool send(WorkerIndex to, const TransmitFrame& frame) {
