@@ -294,15 +294,17 @@ bool ControlLoop::listened_since(const Slot& slot, Instant due) const {
 void ControlLoop::run_timers() {
   release_ties();
   timers_left_ = false;
-  for (std::size_t n = slots_.size(); n != 0 && !timers_left_; --n, ++timers_from_) {
+  bool any = false;
+  for (std::size_t n = slots_.size(); n != 0; --n, ++timers_from_) {
     if (timers_from_ >= slots_.size()) timers_from_ = 0;
     Slot& slot = slots_[timers_from_];
     if (glances_[timers_from_].next_timer > turn_started_) continue;
     if (slot.tie == kNoTie) {
       if (outbox_.is_busy(slot.plan.transmitter)) continue;
-      timers_left_ = setup_.clock->now() - turn_started_ > kTimersLast;
+      timers_left_ = any && setup_.clock->now() - turn_started_ > kTimersLast;
       if (timers_left_) return;  // the next turn begins with this one
     }
+    any = true;
     run_timers(slot, released_[timers_from_]);
   }
 }

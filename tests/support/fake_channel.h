@@ -31,6 +31,8 @@ class FakeChannel final : public Sender<T>, public Receiver<T> {
     return true;
   }
 
+  std::size_t waiting() const override { return counts ? messages.size() : 0; }
+
   /// Takes everything out.
   std::vector<T> take_all() {
     std::vector<T> all(messages.begin(), messages.end());
@@ -50,6 +52,7 @@ class FakeChannel final : public Sender<T>, public Receiver<T> {
   }
 
   std::size_t capacity;
+  bool counts = false;  // waiting() tells
   std::deque<T> messages;
   std::function<void(const T&)> on_send;  // before the ring is looked at
   std::function<void()> on_receive;

@@ -36,12 +36,12 @@ config::Config big_box(unsigned vhids = kVhids, unsigned addresses = kAddresses)
   return config;
 }
 
-/// All of them MASTER in this turn.
+/// All of them MASTER, a turn's worth in each turn.
 void promote(LoopRig& rig) {
   rig.become_backup();
   rig.clock.advance(rig.parameters.master_down() + 1us);
   rig.listen();
-  rig.turn_after(1us);
+  for (unsigned i = 0; i < kVhids / 32 + 1; ++i) rig.turn_after(1us);
 }
 
 // C10.9 kept, C10.3 kept
@@ -70,7 +70,7 @@ TEST(LoopPacing, AllAddressesOf255VhidsAreAnnouncedWithinTwentyMilliseconds) {
     }
   }
   EXPECT_EQ(announced.size(), kVhids * kAddresses);
-  EXPECT_LE(first, 256U);
+  EXPECT_LE(first, 256U + 3);
   EXPECT_LE(most, 51U);  // one in 4 µs
 }
 
@@ -79,8 +79,64 @@ TEST(LoopPacing, NoMoreThanTheBucketHoldsGoAtOnce) {
   LoopRig rig(big_box());
   promote(rig);
   const auto frames = rig.adopt(0);
-  EXPECT_EQ(of_kind(FrameKind::advertisement, frames).size(), kVhids);  // they are not paced
-  EXPECT_EQ(of_kind(FrameKind::announcement, frames).size(), 256U);
+  EXPECT_EQ(of_kind(FrameKind::advertisement, frames).size(), kVhids);
+  EXPECT_LE(of_kind(FrameKind::announcement, frames).size(), 256U + 3);  // and one in 4 µs
+}
+
+/// A worker that takes 40 frames in a turn.
+// C10.9 kept
+TEST(LoopPacing, EachGroupsAdvertisementLeavesWithinAMillisecondThoughAllRiseAtOnce) {
+  LoopRig rig(big_box());
+  rig.down[0].counts = true;
+  rig.become_backup();
+  rig.clock.advance(rig.parameters.master_down() + 1us);
+  rig.listen();
+  std::map<std::uint16_t, Instant> risen;
+  std::set<std::uint16_t> advertised;
+  std::size_t announced = 0;
+  for (int i = 0; i < 200; ++i) {
+    rig.turn_after(kTurn);
+    for (std::uint16_t s = 0; s < kVhids; ++s) {
+      if (rig.term(SlotIndex(s)) != 0) risen.insert({s, rig.clock.time});
+    }
+    EXPECT_LE(risen.size(), 32U * static_cast<unsigned>(i + 1));
+    for (unsigned taken = 0; taken < 40; ++taken) {
+      DownMessage message;
+      if (!rig.down[0].try_receive(message)) break;
+      const auto* frame = std::get_if<TransmitFrame>(&message);
+      if (frame == nullptr) continue;
+      if (frame->kind == FrameKind::announcement) ++announced;
+      if (frame->kind != FrameKind::advertisement) continue;
+      EXPECT_GE(frame->not_after, rig.clock.time);
+      if (advertised.insert(frame->slot.value()).second) {
+        EXPECT_LE(rig.clock.time - risen.at(frame->slot.value()), 2 * kTurn);
+      }
+      rig.grant(2850ms, frame->slot);
+    }
+  }
+  EXPECT_EQ(advertised.size(), kVhids);
+  EXPECT_EQ(announced, kVhids * kAddresses);
+}
+
+/// 100 us go by whenever a clock is read: a turn lets the others wait, but never all.
+TEST(LoopPacing, ATurnThatTakesLongEndsSoonerAndTheNextOneGoesOn) {
+  LoopRig rig(big_box(8));
+  rig.become_backup();
+  rig.clock.advance(rig.parameters.master_down() + 1us);
+  rig.listen();
+  rig.clock.before_read = [&] { rig.clock.advance(100us); };
+  unsigned turns = 0;
+  for (unsigned risen = 0; risen < 8; ++turns) {
+    ASSERT_LE(turns, 8U);
+    rig.turn();
+    rig.grant_all(2850ms);
+    rig.listen();
+    unsigned now = 0;
+    for (std::uint16_t s = 0; s < 8; ++s) now += rig.term(SlotIndex(s)) != 0 ? 1 : 0;
+    ASSERT_GT(now, risen);
+    risen = now;
+  }
+  EXPECT_GT(turns, 2U);
 }
 
 // C10.2 refused
@@ -193,6 +249,7 @@ TEST(LoopPacing, AFullRingMakesThemWaitAndLosesNone) {
   for (int i = 0; i < 400; ++i) {
     // A worker that takes 7 messages now and then, from a ring of 80.
     rig.down[0].capacity = 80;
+    rig.down[0].counts = true;
     rig.grant_all(2850ms);
     for (unsigned taken = 0; taken < 7; ++taken) {
       DownMessage message;

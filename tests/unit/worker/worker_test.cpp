@@ -5,6 +5,8 @@
 #include <chrono>
 #include <thread>
 
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/worker/ring_rig.h"
@@ -246,6 +248,47 @@ TEST(Worker, AnOwnFrameLeavesInAnyRoleAndIsNoAdvertisement) {
   EXPECT_EQ(rig.take(), frame(Advert{}));
   EXPECT_EQ(rig.counters->slots[kLan.value()].sent[0].get(), 0U);
   EXPECT_EQ(rig.board->deadline(kLan, Family::ipv4).word(), 0U);
+}
+
+/// A driver may cost a system call for each burst.
+TEST(Worker, FramesOfControlLeaveTogether) {
+  RingRig rig;
+  rig.board->slot(kLan).term.store(kTerm.value());
+  std::vector<std::uint16_t> bursts;
+  rig.transmitting = [&](std::uint16_t frames) { bursts.push_back(frames); };
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(rig.down->try_send(advertisement(rig)));
+  rig.start();
+  EXPECT_TRUE(rig.eventually([&] { return rig.port_counters().transmitted.get() == 40; }));
+  rig.stop();
+  EXPECT_EQ(bursts, std::vector<std::uint16_t>{40});
+  EXPECT_EQ(rig.counters->slots[kLan.value()].sent[0].get(), 40U);
+  EXPECT_TRUE(rig.board->deadline(kLan, Family::ipv4).is_number_of(kTerm.value()));
+}
+
+/// Of a burst the driver takes some: the rest waits, is given up after a while, and each one is told;
+/// a view that comes behind is adopted when they are done with.
+TEST(Worker, L2_L3_WhatTheDriverDoesNotTakeOfABurstHoldsUpTheViewAndIsReported) {
+  RingRig rig({.transmit_room = 8});
+  rig.board->slot(kLan).term.store(kTerm.value());
+  View next = rig.view;
+  next.number = ViewNumber(2);
+  std::vector<std::uint64_t> adopted;
+  rig.transmitting = [&](std::uint16_t) {
+    adopted.push_back(rig.board->worker(WorkerIndex(0)).adopted.load());
+  };
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(rig.down->try_send(advertisement(rig)));
+  ASSERT_TRUE(rig.down->try_send(AdoptView{&next}));
+  rig.start();
+  EXPECT_TRUE(rig.eventually([&] {
+    return rig.board->worker(WorkerIndex(0)).adopted.load() == 2 &&
+           rig.heard<TransmitRefused>().size() == 4;
+  }));
+  rig.stop();
+  EXPECT_EQ(rig.port_counters().transmitted.get(), 8U);
+  EXPECT_EQ(rig.drops(DropReason::kFrameRefused), 4U);
+  EXPECT_GE(adopted.size(), 2U);  // asked again at least once
+  for (const std::uint64_t view : adopted) EXPECT_EQ(view, 1U);
+  EXPECT_EQ(rte_mempool_in_use_count(rig.control_pool), 8U);  // in the driver's ring
 }
 
 TEST(Worker, BowOutThatTheDriverDoesNotTakeIsCountedOnly) {
