@@ -49,8 +49,8 @@ class Outbox {
   }
 
   /// Sends at most `count` announcements. make(announcement) returns the worker and the frame, or
-  /// nothing when the reign is over. One that is not ready(announcement), or whose worker has enough
-  /// before it, waits for the next turn, and the others behind it. Returns how many went.
+  /// nothing when the reign is over. One that is not ready(announcement), or whose worker has
+  /// enough before it, waits for the next turn, and the others behind it. Returns how many went.
   template <class Ready, class Make>
   std::size_t send_announcements(std::size_t count, Ready ready, Make make) {
     std::size_t sent = 0;

@@ -122,7 +122,7 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
   if (offer.pairs == 0) return port.failed("the driver offers no queue pair", -ENODEV);
   if (finishes) port.offloads_ = Offloads::of_nic(info);
   const QueuePlan plan = plan_queues(offer, static_cast<std::uint16_t>(pools.size()));
-  port.id_ = id;  // from here on the destructor closes it
+  port.id_ = id;                                      // from here on the destructor closes it
   const bool wanted = interrupts && members.empty();  // a bond's frames come out of its members
   if (Status s = port.run(plan, info, pools, wanted); !s) return s.error();
   if (plan.spread == Spread::rules && !make_rules(id, plan)) {

@@ -104,8 +104,8 @@ class Worker {
   std::uint16_t prepare(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
   void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
                     std::uint16_t count);
-  /// What control sent, in its order. Returns how many of its messages are done, or 1 while a driver
-  /// has no room.
+  /// What control sent, in its order. Returns how many of its messages are done, or 1 while a
+  /// driver has no room.
   unsigned receive_down();
   /// These return false iff a driver has no room, but may have soon.
   bool gather(const TransmitFrame& frame, unsigned at);
@@ -114,7 +114,9 @@ class Worker {
   bool may_have_room_soon(PortIndex port, Instant now);
   void sent(const TransmitFrame& frame, Instant now);
   void refused(const TransmitFrame& frame, DropReason reason);
-  const TransmitFrame& frame_at(unsigned at) const { return *std::get_if<TransmitFrame>(&down_[at]); }
+  const TransmitFrame& frame_at(unsigned at) const {
+    return *std::get_if<TransmitFrame>(&down_[at]);
+  }
   const Queue* queue_of(PortIndex port) const;
   void report_gap();
   std::uint64_t missed_frames() const;

@@ -1,5 +1,5 @@
-// What control sends down: views to adopt, and frames. Those of one port leave together, for a driver
-// may cost a system call each time, and a mass takeover must be out within L4's millisecond.
+// What control sends down: views to adopt, and frames. Those of one port leave together, for a
+// driver may cost a system call each time, and a mass takeover must be out within L4's millisecond.
 #include <algorithm>
 #include <span>
 
@@ -60,9 +60,8 @@ bool Worker::send_burst() {
   keep_those_that_may_leave(now);
   if (burst_.count == 0) return true;
   const Queue& queue = *queue_of(burst_.port);
-  const std::uint16_t taken =
-      rte_eth_tx_burst(queue.port_id, queue.queue_id, burst_.mbufs.data(),
-                       static_cast<std::uint16_t>(burst_.count));
+  const std::uint16_t taken = rte_eth_tx_burst(queue.port_id, queue.queue_id, burst_.mbufs.data(),
+                                               static_cast<std::uint16_t>(burst_.count));
   if (taken != 0) full_since_[burst_.port.value()].reset();
   for (unsigned i = 0; i < taken; ++i) sent(frame_at(burst_.at[i]), now);
   const unsigned left = burst_.count - taken;

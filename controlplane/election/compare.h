@@ -21,8 +21,8 @@ bool is_bow_out(const VerifiedAdvert& ad);
 /// RFC says: nothing, CARP has none. OpenBSD: fewer demotions, then a shorter or equal interval is
 /// better, so that of two equal ones both may step down. We do likewise beside them; between koi
 /// boxes the higher source address stays. In a group of both families it is the higher node-id: it
-/// is the same in both, while IPv4 addresses may order two boxes one way and IPv6 ones the other, and
-/// then each of them steps down for the family that it hears first.
+/// is the same in both, while IPv4 addresses may order two boxes one way and IPv6 ones the other,
+/// and then each of them steps down for the family that it hears first.
 bool is_better(const Parameters& p, const State& s, const VerifiedAdvert& ad);
 
 /// Iff a BACKUP with `preempt` may take it from the sender.

@@ -133,8 +133,7 @@ void Oracle::through(std::size_t from, std::size_t to, std::size_t slot, Moment 
 /// Dialect koi: fewer demotions, then the shorter interval, then the higher rank.
 bool Oracle::is_better(std::size_t box, std::size_t other, std::size_t slot) const {
   const auto key = [&](std::size_t b) {
-    return std::tuple(at(b, slot).demotion, member(b, slot).interval,
-                      ~member(b, slot).rank);
+    return std::tuple(at(b, slot).demotion, member(b, slot).interval, ~member(b, slot).rank);
   };
   return key(box) < key(other);
 }

@@ -268,9 +268,9 @@ class Run {
   // ---- T24 --------------------------------------------------------------------------------------
 
   /// Two sides that cannot hear each other, and do again: one interval later one MASTER is left,
-  /// and 10 ms after that what clients send goes there, though they asked nobody. Where the one that
-  /// is left has not heard the other, which gave way before its turn came, a switch may know the
-  /// virtual MAC by what that one sent last: until the next advertisement.
+  /// and 10 ms after that what clients send goes there, though they asked nobody. Where the one
+  /// that is left has not heard the other, which gave way before its turn came, a switch may know
+  /// the virtual MAC by what that one sent last: until the next advertisement.
   void part_and_meet() {
     if (failed() || world_.boxes() < 2) return;
     const bool trunk = scenario_.two_switches && more_.chance(0.5);

@@ -196,7 +196,8 @@ class Healing {
   Healing(std::mt19937& random, std::size_t boxes) : random_(random) {
     std::vector<std::uint8_t> ids[3];
     for (auto& of_one_kind : ids) {
-      for (std::size_t i = 0; i < boxes; ++i) of_one_kind.push_back(static_cast<std::uint8_t>(i + 1));
+      for (std::size_t i = 0; i < boxes; ++i)
+        of_one_kind.push_back(static_cast<std::uint8_t>(i + 1));
       std::shuffle(of_one_kind.begin(), of_one_kind.end(), random_);
     }
     for (std::size_t i = 0; i < boxes; ++i) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
-
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -265,8 +264,8 @@ TEST(Worker, FramesOfControlLeaveTogether) {
   EXPECT_TRUE(rig.board->deadline(kLan, Family::ipv4).is_number_of(kTerm.value()));
 }
 
-/// Of a burst the driver takes some: the rest waits, is given up after a while, and each one is told;
-/// a view that comes behind is adopted when they are done with.
+/// Of a burst the driver takes some: the rest waits, is given up after a while, and each one is
+/// told; a view that comes behind is adopted when they are done with.
 TEST(Worker, L2_L3_WhatTheDriverDoesNotTakeOfABurstHoldsUpTheViewAndIsReported) {
   RingRig rig({.transmit_room = 8});
   rig.board->slot(kLan).term.store(kTerm.value());
