@@ -144,7 +144,8 @@ class Worker {
   struct Burst {
     PortIndex port;
     unsigned count = 0;
-    bool again = false;  // the driver had no room for them before
+    bool announces = false;  // announcements all, or none
+    bool again = false;      // the driver had no room for them before
     std::array<rte_mbuf*, kDownPerTurn> mbufs;
     std::array<std::uint8_t, kDownPerTurn> at;  // of each, in down_
   };

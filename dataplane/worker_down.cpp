@@ -35,7 +35,10 @@ unsigned Worker::receive_down() {
 
 bool Worker::gather(const TransmitFrame& frame, unsigned at) {
   if (queue_of(frame.port) == nullptr) return true;  // control sends to the port's own workers only
-  const bool goes_on = burst_.count != 0 && burst_.port == frame.port && frame.length != 0;
+  // L11: an announcement is judged when the advertisement that earns its lease has been taken.
+  const bool announces = frame.kind == FrameKind::announcement;
+  const bool goes_on = burst_.count != 0 && burst_.port == frame.port &&
+                       burst_.announces == announces && frame.length != 0;
   if (!goes_on && !send_burst()) return false;
   if (frame.length == 0) {  // L3: a copy to a peer whose MAC is not resolved
     const Instant now = setup_.clock.read();
@@ -49,6 +52,7 @@ bool Worker::gather(const TransmitFrame& frame, unsigned at) {
     return true;
   }
   burst_.port = frame.port;
+  burst_.announces = announces;
   burst_.mbufs[burst_.count] = mbuf;
   burst_.at[burst_.count++] = static_cast<std::uint8_t>(at);
   return true;

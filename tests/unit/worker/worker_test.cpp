@@ -264,6 +264,23 @@ TEST(Worker, FramesOfControlLeaveTogether) {
   EXPECT_TRUE(rig.board->deadline(kLan, Family::ipv4).is_number_of(kTerm.value()));
 }
 
+/// Both wait in the ring before the lease is there.
+TEST(Worker, L11_AnAnnouncementGoesBehindTheAdvertisementThatEarnsItsLease) {
+  RingRig rig;
+  rig.view.terms[kLan.value()] = kTerm;
+  rig.board->slot(kLan).term.store(kTerm.value());
+  TransmitFrame announcement = advertisement(rig);
+  announcement.kind = FrameKind::announcement;
+  ASSERT_TRUE(rig.down->try_send(advertisement(rig)));
+  ASSERT_TRUE(rig.down->try_send(announcement));
+  rig.start();
+  EXPECT_TRUE(rig.eventually([&] {
+    return rig.port_counters().transmitted.get() + rig.drops(DropReason::kFrameNoLease) == 2;
+  }));
+  rig.stop();
+  EXPECT_EQ(rig.drops(DropReason::kFrameNoLease), 0U);
+}
+
 /// Of a burst the driver takes some: the rest waits, is given up after a while, and each one is
 /// told; a view that comes behind is adopted when they are done with.
 TEST(Worker, L2_L3_WhatTheDriverDoesNotTakeOfABurstHoldsUpTheViewAndIsReported) {
