@@ -62,8 +62,9 @@ int run_share(const Options& options, unsigned job) {
     longest = std::max(longest, outcome.longest_double);
     ++seeds;
     if (outcome.violation.empty()) continue;
-    std::printf("seed %llu: %s\n  tools/sim --replay %llu\n", static_cast<unsigned long long>(seed),
-                outcome.violation.c_str(), static_cast<unsigned long long>(seed));
+    std::printf("seed %llu: %s\n  tools/sim --replay %llu%s\n",
+                static_cast<unsigned long long>(seed), outcome.violation.c_str(),
+                static_cast<unsigned long long>(seed), options.brief ? " --brief" : "");
     std::fflush(stdout);
     if (++failures == 10) break;
   }
