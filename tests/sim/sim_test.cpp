@@ -105,7 +105,7 @@ class MutantTest : public ::testing::TestWithParam<Mutant> {
 };
 
 TEST_P(MutantTest, IsFound) {
-  constexpr std::uint64_t kMost = 600;
+  constexpr std::uint64_t kMost = 1000;
   current_mutant = GetParam();
   std::string found;
   for (std::uint64_t seed = 1; found.empty() && seed <= kMost; ++seed) {
