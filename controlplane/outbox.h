@@ -35,7 +35,7 @@ class Outbox {
   std::size_t announcements() const { return announcements_.size(); }
   /// What is decided now would have to wait there.
   bool is_busy(WorkerIndex worker) const {
-    return down_[worker.value()]->waiting() + frames_.size() >= kMostBeforeOne;
+    return down_[worker.value()]->waiting() + frames_.size() >= kMostBefore;
   }
 
   /// Sends the frames of this turn. refused(frame): an advertisement found no room.
@@ -58,9 +58,7 @@ class Outbox {
       const std::optional<std::pair<WorkerIndex, TransmitFrame>> made =
           make(announcements_.front());
       if (made) {
-        if (down_[made->first.value()]->waiting() >= kMostBeforeAnnouncements) {
-          break;
-        }
+        if (down_[made->first.value()]->waiting() >= kMostAnnounced) break;
         if (!send(made->first, made->second)) break;
         ++sent;
       }
@@ -73,10 +71,10 @@ class Outbox {
   /// A driver may take 8 µs for a frame (af_packet into a bridge), the worker has answers to send
   /// between them, and the advertisement of the next group that rises must leave within L4's
   /// millisecond.
-  static constexpr std::size_t kMostBeforeOne = 32;
-  /// Of announcements less, so that they never keep a group from rising. A turn lasts 110 µs where
-  /// control sleeps in between: 4,080 are out in 19 ms.
-  static constexpr std::size_t kMostBeforeAnnouncements = 24;
+  static constexpr std::size_t kMostBefore = 32;
+  /// Of announcements less, so that they never keep a group from rising: 4,080 are out in 17 to
+  /// 18 ms with that (bench-takeover).
+  static constexpr std::size_t kMostAnnounced = 24;
 
   bool send(WorkerIndex to, const TransmitFrame& frame) {
     return views_.is_with(to) && down_[to.value()]->try_send(frame);

@@ -247,14 +247,14 @@ Status Daemon::open_hosts() {
 /// Only if all that the worker looks at has them may it wait for one.
 std::unique_ptr<dataplane::RxInterrupts> Daemon::interrupts_of(std::size_t worker) const {
   if (!sleeps()) return nullptr;
-  const auto q = static_cast<std::uint16_t>(worker);
   std::vector<dataplane::RxQueue> queues;
   for (const dataplane::Port& port : ports_) {
-    if (q >= port.queues()) continue;
+    const std::optional<std::uint16_t> queue = port.queue_of(worker);
+    if (!queue) continue;
     const auto& host = hosts_[port.index().value()];
     if (!port.interrupts() || (host && !host->interrupts())) return nullptr;
-    queues.push_back({port.id(), q});
-    if (host) queues.push_back({host->id(), q});
+    queues.push_back({port.id(), *queue});
+    if (host) queues.push_back({host->id(), *queue});
   }
   return dataplane::RxInterrupts::open(queues);
 }
