@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstdint>
-
 #include "common/contract/messages.h"
 #include "controlplane/election/types.h"
 
