@@ -40,7 +40,8 @@ bool ControlSocket::is_taken(const std::string& path) {
   return rc == 0 || (why != ECONNREFUSED && why != ENOENT && why != ENOTSOCK && why != ENOTDIR);
 }
 
-Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_request) {
+Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_request,
+                                          OnRefused on_refused) {
   const auto failed = [&] {
     return Error{fmt::format("control socket {}: {}; mend control.socket or the folder's rights",
                              path, std::strerror(errno))};
@@ -65,6 +66,7 @@ Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_
 
   ControlSocket server;
   server.on_request_ = std::move(on_request);
+  server.on_refused_ = std::move(on_refused);
   server.listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   server.epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (server.listener_ < 0 || server.epoll_ < 0) return failed();
@@ -85,6 +87,7 @@ Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_
 ControlSocket::ControlSocket(ControlSocket&& other) noexcept
     : path_(std::exchange(other.path_, {})),
       on_request_(std::move(other.on_request_)),
+      on_refused_(std::move(other.on_refused_)),
       listener_(std::exchange(other.listener_, -1)),
       epoll_(std::exchange(other.epoll_, -1)),
       clients_(std::exchange(other.clients_, {})) {}
@@ -176,6 +179,7 @@ bool ControlSocket::answer_requests(int fd, Client& client) {
   }
   client.input.erase(0, from);
   if (client.parked || client.input.size() < kMaxRequest) return true;
+  if (on_refused_) on_refused_("longer than 64 KiB", client.uid);
   client.output += R"({"ok":false,"error":"a request is one line of at most 64 KiB"})"
                    "\n";
   write_replies(fd, client);

@@ -28,10 +28,13 @@ class ControlSocket {
   /// While a client waits for a Later nothing more is read of it, so that its replies keep their
   /// order.
   using OnRequest = std::function<Answer(const std::string& line, uid_t uid)>;
+  /// What was turned away here, for the log.
+  using OnRefused = std::function<void(const char* what, uid_t uid)>;
 
   /// Binds the path, mode 0660. A socket that nobody answers at is replaced; one that is alive is
   /// an error, for it is another koid's.
-  static Result<ControlSocket> open(const std::string& path, OnRequest on_request);
+  static Result<ControlSocket> open(const std::string& path, OnRequest on_request,
+                                    OnRefused on_refused = {});
 
   /// True iff a living process answers at the path, or may.
   static bool is_taken(const std::string& path);
@@ -66,6 +69,7 @@ class ControlSocket {
 
   std::string path_;
   OnRequest on_request_;
+  OnRefused on_refused_;
   int listener_ = -1;
   int epoll_ = -1;
   std::map<int, Client> clients_;

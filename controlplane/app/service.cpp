@@ -67,9 +67,10 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
                                            .state_file = s.setup_.state_file});
   s.setup_.snapshot.trailers = &*s.trailers_;
   s.demotion_sent_.resize(s.setup_.snapshot.config->groups.size());
-  auto socket = ControlSocket::open(s.setup_.socket_path, [&s](const std::string& line, uid_t uid) {
-    return s.handle(line, uid);
-  });
+  auto socket = ControlSocket::open(
+      s.setup_.socket_path,
+      [&s](const std::string& line, uid_t uid) { return s.handle(line, uid); },
+      [&s](const char* what, uid_t uid) { s.warn_of_request(what, uid); });
   if (!socket) return socket.error();
   s.socket_.emplace(std::move(socket).value());
 

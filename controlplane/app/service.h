@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/contract/channel.h"
@@ -91,7 +92,7 @@ class Service {
   void set_link(std::size_t port, bool up);
   void command(const controlplane::Command& command);
   void reserve_counters();
-  void warn_of_request(const char* what);
+  void warn_of_request(const char* what, uid_t uid, const std::string& detail = {});
   void log_drops();
 
   Setup setup_;
@@ -110,7 +111,11 @@ class Service {
   std::chrono::steady_clock::time_point give_up_ = std::chrono::steady_clock::time_point::max();
   // By the kernel's numbers: a name may be changed under us.
   std::multimap<unsigned, std::function<void(bool up)>> interfaces_;
-  std::chrono::steady_clock::time_point request_logged_{};
+  struct Warned {
+    std::chrono::steady_clock::time_point at{};
+    std::uint64_t since = 0;  // so many have come since and were not logged
+  };
+  std::map<std::string_view, Warned> requests_warned_;  // by what was wrong
   // When to reserve counters; never unless control has asked.
   std::chrono::steady_clock::time_point reserve_at_ = std::chrono::steady_clock::time_point::max();
   bool done_ = false;

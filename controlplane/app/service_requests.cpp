@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "controlplane/app/agent_note.h"
+#include "controlplane/app/clean_text.h"
 #include "controlplane/app/events_request.h"
 #include "controlplane/app/explain.h"
 #include "controlplane/app/host_json.h"
@@ -15,7 +16,8 @@ namespace {
 using nlohmann::json;
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kWarnEvery{1};
+constexpr std::chrono::seconds kWarnEvery{10};
+constexpr std::size_t kLongestName = 40;  // of a command, in the log
 constexpr Duration kControlHangs = 1s;
 constexpr std::chrono::seconds kReloadPatience{3};
 
@@ -29,7 +31,7 @@ std::string refuse(const std::string& why) { return json{{"ok", false}, {"error"
 Answer Service::handle(const std::string& line, uid_t uid) {
   const json request = json::parse(line, nullptr, false);
   if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
-    warn_of_request("no JSON object with a \"command\"");
+    warn_of_request("no JSON object with a \"command\"", uid);
     return refuse(R"(a request is a JSON object with a "command")");
   }
   if (const auto agent = request.find("agent"); agent != request.end() && *agent == true) {
@@ -60,7 +62,7 @@ Answer Service::handle(const std::string& line, uid_t uid) {
     return handle_handover(request, fmt::format("koictl by uid {}", uid));
   }
   if (name == "reload") return handle_reload(request, fmt::format("koictl by uid {}", uid));
-  warn_of_request("an unknown command");
+  warn_of_request("an unknown command", uid, " \"" + cleaned(name, kLongestName) + "\"");
   return refuse(
       "unknown command; known are check, checks, counters, demote, events, explain, handover, "
       "host, maintenance, note, reload, status, undemote");
@@ -130,10 +132,19 @@ Answer Service::handle_reload(const json& request, const std::string& owner) {
   });
 }
 
-void Service::warn_of_request(const char* what) {
-  if (steady_clock::now() - request_logged_ < kWarnEvery) return;
-  request_logged_ = steady_clock::now();
-  spdlog::warn("control socket: a request that is {}", what);
+/// One line for each kind and interval, for whoever may connect may ask for ever. `what` is a
+/// literal.
+void Service::warn_of_request(const char* what, uid_t uid, const std::string& detail) {
+  Warned& warned = requests_warned_[what];
+  const auto now = steady_clock::now();
+  if (warned.at != steady_clock::time_point() && now - warned.at < kWarnEvery) {
+    ++warned.since;
+    return;
+  }
+  std::string more;
+  if (warned.since != 0) more = fmt::format("; {} more since the last such line", warned.since);
+  warned = {now, 0};
+  spdlog::warn("control socket: refused a request of uid {}: {}{}{}", uid, what, detail, more);
 }
 
 std::string Service::handle_demotion(const std::string& name, const json& request,

@@ -1,11 +1,15 @@
 #include "controlplane/app/service.h"
 
 #include <csignal>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include "tests/unit/service/service_rig.h"
 
@@ -165,6 +169,34 @@ TEST_F(ServiceTest, RubbishIsRefusedAndChangesNothing) {
     EXPECT_FALSE(reply.value("error", "").empty()) << request;
   }
   stop();
+  EXPECT_TRUE(commands.take<controlplane::SetDemotion>().empty());
+}
+
+TEST_F(ServiceTest, RubbishIsOneLineOfItsKindInTheLog) {
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  auto logger = std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
+  logger->set_pattern("%l: %v");
+  logger->set_level(spdlog::level::warn);
+  spdlog::set_default_logger(logger);
+  start();
+  for (const char* request :
+       {"rubbish", "[]", "{\"command\":\"x\\u001b\\\"y\"}", "{\"command\":\"x\"}", ""}) {
+    EXPECT_EQ(ask(request).value("ok", true), false) << request;
+  }
+  {
+    test::SocketPeer peer(folder / "sock");
+    peer.write(std::string(ControlSocket::kMaxRequest, 'x'));
+    EXPECT_NE(peer.line().find("64 KiB"), std::string::npos);
+  }
+  stop();
+  spdlog::set_default_logger(before);
+  const std::string who =
+      "warning: control socket: refused a request of uid " + std::to_string(geteuid()) + ": ";
+  EXPECT_EQ(log.str(), who + "no JSON object with a \"command\"\n" +  //
+                           who + "an unknown command \"x?\"y\"\n" +   //
+                           who + "longer than 64 KiB\n");
   EXPECT_TRUE(commands.take<controlplane::SetDemotion>().empty());
 }
 
