@@ -17,6 +17,7 @@
 #include <spdlog/spdlog.h>
 
 #include "config/derived.h"
+#include "controlplane/app/log.h"
 #include "controlplane/app/process.h"
 #include "controlplane/app/service.h"
 #include "controlplane/app/trailer_keeper.h"

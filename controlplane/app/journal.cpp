@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "controlplane/app/log.h"
+
 namespace koi::app {
 namespace {
 
@@ -17,6 +19,14 @@ constexpr std::chrono::seconds kNoticeEvery{1};
 const char* advice(election::Notice notice) {
   if (notice != election::Notice::clock_differs) return "";
   return ": its trailer is more than 30 s old; the boxes' clocks must agree within 30 s";
+}
+
+/// What journalctl -x explains, from service/journal/koi.catalog.
+const char* message_id(election::Role from, election::Role to) {
+  if (to == election::Role::master) return "d1c1b8c5d5f143b4bff4c68c6a296ffb";
+  if (to == election::Role::init) return "a2379aff3b5f4f95b56b4948687ba0d6";
+  return from == election::Role::master ? "da776ed5cb71472ea4ffce95cb3c96b0"
+                                        : "2d524ac3e73d4c168c6a74e71aedb11a";
 }
 
 bool same(const DemotionCause& a, const DemotionCause& b) {
@@ -56,8 +66,20 @@ void Journal::role(const controlplane::RoleChange& change) {
     event.since_heard_ms = std::chrono::duration<double, std::milli>(change.since_heard).count();
     heard = fmt::format("last advertisement {:.3f} ms ago", *event.since_heard_ms);
   }
-  spdlog::info("group {} vhid {}: {} -> {}: {} (term {}, {})", event.group, event.vhid, event.from,
-               event.to, event.cause, *event.term, heard);
+  const std::string since =
+      event.since_heard_ms ? fmt::format("{:.3f}", *event.since_heard_ms) : "none";
+  log_with_fields(fmt::format("group {} vhid {}: {} -> {}: {} (term {}, {})", event.group,
+                              event.vhid, event.from, event.to, event.cause, *event.term, heard),
+                  {{"MESSAGE_ID", message_id(change.from, change.to)},
+                   {"KOI_GROUP", event.group},
+                   {"KOI_VHID", std::to_string(event.vhid)},
+                   {"KOI_FROM", event.from},
+                   {"KOI_TO", event.to},
+                   {"KOI_CAUSE", event.cause},
+                   {"KOI_TERM", std::to_string(*event.term)},
+                   {"KOI_SINCE_HEARD_MS", since},
+                   {"KOI_ADVSKEW", std::to_string(*event.advskew)},
+                   {"KOI_DEMOTION", std::to_string(*event.demotion)}});
   add(std::move(event));
 }
 

@@ -21,6 +21,7 @@ class Journal {
   explicit Journal(const Snapshot& snapshot);
 
   void koid(const std::string& what);
+  /// One line of the log, with its fields: those that README names, always all of them.
   void role(const controlplane::RoleChange& change);
   void link(std::size_t port, bool up);
   void agent(bool present);

@@ -1,12 +1,7 @@
 #include "controlplane/app/process.h"
 
 #include <csignal>
-#include <memory>
 #include <sys/signalfd.h>
-
-#include <spdlog/async.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 
 namespace koi::app {
 
@@ -28,16 +23,6 @@ void keep_tap_without_signals() {
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
     std::signal(signal, SIG_IGN);
   }
-}
-
-void start_log() {
-  spdlog::init_thread_pool(8192, 1);
-  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  auto logger = std::make_shared<spdlog::async_logger>(
-      "koid", sink, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
-  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e koid[%P] %^%l%$: %v");
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(logger);
 }
 
 }  // namespace koi::app
