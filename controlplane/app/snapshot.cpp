@@ -259,6 +259,7 @@ json counters_json(const Snapshot& s) {
           {"workers", workers},
           {"demotion", demotion_causes_json(*s.demotions)},
           {"agent", {{"needed", s.agent->needed()}, {"present", s.agent->present()}}},
+          {"control_age_seconds", seconds(s.control_age())},
           {"frames_dropped", s.control->frames_dropped.get()},
           {"reports_dropped", s.control->reports_dropped.get()},
           {"control_late", histogram_json(s.control->late)},

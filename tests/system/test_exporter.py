@@ -1,39 +1,17 @@
 """koi-exporter, scraped over HTTP: the figures are those of what was sent."""
 
-import http.client
+import json
 import os
 import re
+import subprocess
+import urllib.parse
 
 import pytest
 
 from boxes import SHARED
 from frames import Asker, arp_request, echo_request
-from lab import netns, until
-
-PORT = 9477  # in the box's own namespace: nobody else is there
-LINE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
-LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
-
-
-class Scrape:
-    """One answer of the exporter."""
-
-    def __init__(self, text):
-        self.text, self._values = text, {}
-        for line in text.splitlines():
-            if line and not line.startswith("#"):
-                name, labels, value = LINE.match(line).groups()
-                key = name, frozenset(LABEL.findall(labels or ""))
-                assert key not in self._values, f"twice: {line}"
-                self._values[key] = float(value)
-
-    def value(self, name, **labels):
-        """0 when there is no such line; the labels given must match, others may be there."""
-        wanted = set(labels.items())
-        return sum(v for (n, have), v in self._values.items() if n == name and wanted <= have)
-
-    def has(self, name):
-        return any(n == name for n, _ in self._values)
+from lab import until
+from scrapes import PORT, Scrape, get, scrape, start_exporter
 
 
 @pytest.fixture(scope="module")
@@ -47,36 +25,7 @@ def box(module_lab):
 
 @pytest.fixture(scope="module")
 def exporter(box):
-    process = box.spawn([os.path.join(box.lab.build, "koi-exporter"), "--socket", box.socket,
-                         "--listen", f"127.0.0.1:{PORT}"], log="exporter.log")
-
-    def answers():
-        assert process.poll() is None, box.log_text("exporter.log")
-        try:
-            return get(box)[0] == 200
-        except OSError:
-            return False
-    until("the exporter to answer", answers, within=5)
-    return process
-
-
-def get(box, path="/metrics"):
-    """(status, body) of a GET from within the box."""
-    with netns.inside(box.namespace):
-        connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=5)
-        connection.connect()
-    try:
-        connection.request("GET", path)
-        reply = connection.getresponse()
-        return reply.status, reply.read().decode()
-    finally:
-        connection.close()
-
-
-def scrape(box):
-    status, body = get(box)
-    assert status == 200
-    return Scrape(body)
+    return start_exporter(box)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +34,8 @@ def asker(box):
 
 
 def test_names_and_types(box, exporter):
-    """design.md, Names that are an interface: those that have a meaning with CARP over IPv4."""
+    """All of them, but for what only a demotion, an agent that is needed, or a peer brings; and
+    promtool's own judgement of names, types and help."""
     seen = scrape(box)
     for name, kind in {
             "koi_slot_master": "gauge", "koi_slot_lease_seconds": "gauge",
@@ -94,9 +44,15 @@ def test_names_and_types(box, exporter):
             "koi_drops_total": "counter", "koi_port_packets_total": "counter",
             "koi_port_up": "gauge", "koi_takeover_seconds": "histogram",
             "koi_control_late_seconds": "histogram", "koi_worker_heartbeat_age_seconds": "gauge",
-            "koi_build_info": "gauge"}.items():
+            "koi_build_info": "gauge", "koi_up": "gauge", "koi_notices_total": "counter",
+            "koi_worker_received_total": "counter", "koi_control_age_seconds": "gauge",
+            "koi_control_frames_dropped_total": "counter",
+            "koi_control_reports_dropped_total": "counter"}.items():
         assert f"# TYPE {name} {kind}\n" in seen.text, name
         assert f"# HELP {name} " in seen.text, name
+    told = subprocess.run(["promtool", "check", "metrics"], input=scrape(box).text, text=True,
+                          capture_output=True, check=False)
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
 
 
 def test_state(box, exporter):
@@ -188,7 +144,12 @@ def test_agrees_with_koictl(box, exporter):
 
 def test_other_paths_and_no_daemon(box, exporter):
     """Asked for nonsense, and left without a daemon, the exporter lives on and says so."""
-    assert get(box, "/nonsense")[0] == 404
+    for path in ("/nonsense", "/", "/../../../../etc/passwd", "/metrics/../../etc/passwd",
+                 "/%2e%2e/%2e%2e/etc/passwd"):
+        status, body = get(box, path)
+        assert status in (400, 404) and "root:" not in body, path
+    assert get(box, method="POST")[0] >= 400 and get(box, method="DELETE")[0] >= 400
+    assert get(box, "/metrics?" + "x" * 100_000)[0] == 400
     box.stop()
     status, body = get(box)
     assert exporter.poll() is None
@@ -196,3 +157,69 @@ def test_other_paths_and_no_daemon(box, exporter):
     box.start()
     box.wait_role("MASTER", within=5)
     until("the figures to return", lambda: scrape(box).value("koi_slot_master") == 1, within=5)
+
+
+PROMETHEUS_PORT = 9090
+RULES = os.path.join(os.path.dirname(__file__), "..", "..", "service", "prometheus",
+                     "koi.rules.yml")
+RULES_TEST = os.path.join(os.path.dirname(__file__), "..", "prometheus", "koi.rules.test.yml")
+
+# A scrape and a look at the rules five times a second, as nobody waits for half a minute here.
+PROMETHEUS = """
+global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}
+rule_files: ["{rules}"]
+scrape_configs:
+  - job_name: koi
+    static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{cluster: lab}}}}]
+"""
+
+
+def test_alert_rules():
+    """tests/prometheus has what each rule fires at, and what not."""
+    told = subprocess.run(["promtool", "test", "rules", RULES_TEST], capture_output=True, text=True,
+                          check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def ask_prometheus(box, path):
+    try:
+        status, body = get(box, path, port=PROMETHEUS_PORT)
+    except OSError:
+        return None
+    return json.loads(body)["data"] if status == 200 else None
+
+
+def test_prometheus(box, exporter):
+    """The real one scrapes, takes the rules, and fires when koid ends."""
+    with open(RULES, encoding="utf-8") as f, \
+            open(box.path("koi.rules.yml"), "w", encoding="utf-8") as out:
+        out.write(re.sub(r"for: \w+", "for: 0s", f.read()))
+    with open(box.path("prometheus.yml"), "w", encoding="utf-8") as f:
+        f.write(PROMETHEUS.format(rules=box.path("koi.rules.yml"), port=PORT))
+    prometheus = box.spawn(
+        ["prometheus", f"--config.file={box.path('prometheus.yml')}",
+         f"--storage.tsdb.path={box.path('tsdb')}",
+         f"--web.listen-address=127.0.0.1:{PROMETHEUS_PORT}"],
+        log="prometheus.log", env=os.environ | {"GOMAXPROCS": "1"})
+
+    def value(query):
+        data = ask_prometheus(box, "/api/v1/query?query=" + urllib.parse.quote(query))
+        return data and [float(sample["value"][1]) for sample in data["result"]]
+
+    def alerts():
+        data = ask_prometheus(box, "/api/v1/alerts") or {"alerts": []}
+        return {a["labels"]["alertname"]: a["annotations"]["summary"] for a in data["alerts"]
+                if a["state"] == "firing"}
+    try:
+        until(lambda: f"Prometheus to see the master\n{box.log_text('prometheus.log')}",
+              lambda: value('koi_slot_master{cluster="lab",group="lan-gateway"}') == [1], within=10)
+        assert value("up") == [1] and value("exposer_scrapes_total")[0] > 0
+        assert "KoiDown" not in alerts() and "KoiNoOwner" not in alerts()
+        box.stop()
+        fired = until("the alert", lambda: (a := alerts()) and "KoiDown" in a and a, within=5)
+        assert fired["KoiDown"] == f"127.0.0.1:{PORT}: koid does not answer"
+        box.start()
+        until("the end of the alert", lambda: "KoiDown" not in alerts(), within=5)
+    finally:
+        prometheus.kill()
+        prometheus.wait()

@@ -11,6 +11,7 @@
 
 #include "tools/ctl/socket_client.h"
 #include "tools/exporter/collector.h"
+#include "tools/exporter/gate.h"
 #include "tools/exporter/listen.h"
 
 namespace koi::exporter {
@@ -29,7 +30,7 @@ void wait_for_the_end() {
 /// Returns nothing, with one sentence on standard error, iff the address cannot be had.
 std::unique_ptr<prometheus::Exposer> listen_on(const ListenAddress& address) {
   try {
-    return std::make_unique<prometheus::Exposer>(address.to_string());
+    return std::make_unique<prometheus::Exposer>(server_options(address), &gate());
   } catch (const std::exception&) {  // it does not say why; binding ourselves does
     const std::string why = bind_problem(address);
     fmt::print(stderr, "koi-exporter: cannot listen on {}: {}\n", address.to_string(),

@@ -47,7 +47,10 @@ enum Metric : std::size_t {
   kPortUp,
   kDemotion,
   kAgentUp,
+  kControlAge,
   kControlLate,
+  kControlFramesDropped,
+  kControlReportsDropped,
   kHeartbeatAge,
   kReceived,
   kMetrics
@@ -76,8 +79,14 @@ constexpr std::array<Descriptor, kMetrics> kDescriptors{{
     {"koi_demotion", MetricType::Gauge, "Demotion of this box, by its cause; 0 is none."},
     {"koi_agent_up", MetricType::Gauge,
      "1 if koi-agent is there, else 0; only where the configuration needs it."},
+    {"koi_control_age_seconds", MetricType::Gauge,
+     "Time since the last turn of the control thread began; far above 0.001 it hangs."},
     {"koi_control_late_seconds", MetricType::Histogram,
      "How late the turns of the control thread began."},
+    {"koi_control_frames_dropped_total", MetricType::Counter,
+     "Advertisements and announcements that a worker's ring had no room for."},
+    {"koi_control_reports_dropped_total", MetricType::Counter,
+     "Reports of the control thread to the service thread that its ring had no room for."},
     {"koi_worker_heartbeat_age_seconds", MetricType::Gauge,
      "Time since the worker last polled its ports."},
     {"koi_worker_received_total", MetricType::Counter,
@@ -205,6 +214,9 @@ std::vector<MetricFamily> families(const ctl::Reply& counters) {
   if (const Json& agent = field(body, "agent"); truth(agent, "needed")) {
     table.add(kAgentUp, {}, truth(agent, "present") ? 1 : 0);
   }
+  table.add(kControlAge, {}, number(body, "control_age_seconds"));
+  table.add(kControlFramesDropped, {}, number(body, "frames_dropped"));
+  table.add(kControlReportsDropped, {}, number(body, "reports_dropped"));
   table.add_histogram(kTakeover, field(body, "takeover"));
   table.add_histogram(kControlLate, field(body, "control_late"));
   return std::move(table).take();

@@ -18,6 +18,7 @@ inline constexpr const char* kCounters = R"({"ok":true,"node":"fw-a","version":"
   "workers":[{"worker":0,"heartbeat_age_seconds":0.00005,"received":{"lan":7}}],
   "demotion":{"command":240},
   "agent":{"needed":true,"present":false},
+  "control_age_seconds":0.0001,"frames_dropped":2,"reports_dropped":1,
   "control_late":{"buckets":[{"le":0.00001,"count":10},{"le":0.001,"count":99}],
                   "count":100,"sum":0.012},
   "takeover":{"buckets":[{"le":0.5,"count":0},{"le":4,"count":1}],"count":1,"sum":3.25}})";

@@ -1,12 +1,15 @@
 #include "tools/exporter/exporter.h"
 
 #include <arpa/inet.h>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <future>
 #include <netinet/in.h>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
@@ -14,6 +17,7 @@
 #include "tests/unit/tools/counters_json.h"
 #include "tests/unit/tools/fake_daemon.h"
 #include "tools/exporter/collector.h"
+#include "tools/exporter/gate.h"
 #include "tools/exporter/listen.h"
 #include "tools/exporter/metrics.h"
 
@@ -110,6 +114,9 @@ koi_demotion{cause="command"} 240
 # HELP koi_agent_up 1 if koi-agent is there, else 0; only where the configuration needs it.
 # TYPE koi_agent_up gauge
 koi_agent_up 0
+# HELP koi_control_age_seconds Time since the last turn of the control thread began; far above 0.001 it hangs.
+# TYPE koi_control_age_seconds gauge
+koi_control_age_seconds 0.0001
 # HELP koi_control_late_seconds How late the turns of the control thread began.
 # TYPE koi_control_late_seconds histogram
 koi_control_late_seconds_count 100
@@ -117,6 +124,12 @@ koi_control_late_seconds_sum 0.012
 koi_control_late_seconds_bucket{le="1e-05"} 10
 koi_control_late_seconds_bucket{le="0.001"} 99
 koi_control_late_seconds_bucket{le="+Inf"} 100
+# HELP koi_control_frames_dropped_total Advertisements and announcements that a worker's ring had no room for.
+# TYPE koi_control_frames_dropped_total counter
+koi_control_frames_dropped_total 2
+# HELP koi_control_reports_dropped_total Reports of the control thread to the service thread that its ring had no room for.
+# TYPE koi_control_reports_dropped_total counter
+koi_control_reports_dropped_total 1
 # HELP koi_worker_heartbeat_age_seconds Time since the worker last polled its ports.
 # TYPE koi_worker_heartbeat_age_seconds gauge
 koi_worker_heartbeat_age_seconds{worker="0"} 5e-05
@@ -265,6 +278,44 @@ TEST_F(Exporter, ServesUntilASignalAndRefusesAPortThatIsTaken) {
     ASSERT_EQ(exit_code.wait_for(std::chrono::seconds(20)), std::future_status::ready);
     EXPECT_EQ(exit_code.get(), kExitDone);
   }
+}
+
+TEST_F(Exporter, TurnsAwayMoreScrapesThanItsFew) {
+  std::promise<void> go;
+  FakeDaemon daemon([until = go.get_future().share()](const std::string&) {
+    until.wait();
+    return std::string("{\"ok\":true}\n");
+  });
+  std::promise<int> listening;
+  std::future<int> exit_code = std::async(std::launch::async, [&] {
+    return run({"--socket", daemon.path(), "--listen", "127.0.0.1:0"},
+               [&](int port) { listening.set_value(port); });
+  });
+  const int port = listening.get_future().get();
+  constexpr int kTurnedAway = 3;
+  std::atomic<int> refused{0};
+  std::atomic<int> served{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < kScrapes + kTurnedAway; ++i) {
+    clients.emplace_back([&] {
+      const std::string reply = http_get(port, "/metrics");
+      if (reply.find(" 503 ") != std::string::npos) ++refused;
+      if (reply.find("\nkoi_up 1\n") != std::string::npos) ++served;
+    });
+  }
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
+  while (refused < kTurnedAway && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(served, 0);  // koid has not answered anybody yet
+  go.set_value();
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(refused, kTurnedAway);
+  EXPECT_EQ(served, kScrapes);
+  EXPECT_EQ(daemon.requests().size(), std::size_t{kScrapes});
+  EXPECT_NE(http_get(port, "/metrics").find(" 200 "), std::string::npos);  // all are over
+  ::kill(::getpid(), SIGTERM);
+  EXPECT_EQ(exit_code.get(), kExitDone);
 }
 
 TEST_F(Exporter, ExitsWith2OnWrongUsage) {
