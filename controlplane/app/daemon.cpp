@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <spdlog/spdlog.h>
@@ -39,6 +40,8 @@ constexpr unsigned kServiceRing = 8192;  // a report of every slot, and room
 constexpr int kControlPriority = 50;     // SCHED_FIFO, above everything that is not real-time
 constexpr Duration kEndPatience = 2s;    // for threads that hang at the end
 constexpr Duration kControlNap = 100us;
+/// With `idle: poll`, in pauses of the processor: a worker may be its core's other hyperthread.
+constexpr unsigned kControlPauseUs = 2;
 
 std::size_t hosts_of(const config::Config& config) {
   return static_cast<std::size_t>(
@@ -476,6 +479,8 @@ void Daemon::run_control(bool adaptive) {
       constexpr timespec kNap{.tv_sec = 0, .tv_nsec = kControlNap.count()};
       nanosleep(&kNap, nullptr);
       planned += kControlNap;
+    } else {
+      rte_delay_us_block(kControlPauseUs);
     }
   }
   const sched_param ordinary{};
