@@ -180,6 +180,8 @@ class Builder {
       const SlotIndex slot(static_cast<std::uint16_t>(first.value() + m));
       add_slot(slot, g, port, members[m], shape);
     }
+    entry.told = topology_.slots[first.value()].told;
+    entry.sends_from = topology_.slots[first.value()].sends_from;
     for (const IpAddress& address : group.addresses) add_entry(port, group.vlan, address, entry);
     add_to_place(group, port);
   }

@@ -38,7 +38,7 @@ class FlatTable {
   };
   static constexpr std::uint32_t kNone = 0xffffffff;
 
-  FlatTable() : cells_(1, Item{Key{}, kNone}), filter_(1) {}
+  FlatTable() : cells_(2, Item{Key{}, kNone}), filter_(8) {}
   /// A later item with an equal key is ignored. REQUIRES: no value is kNone.
   explicit FlatTable(std::span<const Item> items);
 
@@ -46,7 +46,7 @@ class FlatTable {
   class Reader {
    public:
     /// Brings what the other functions need of that key from memory.
-    void fetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash >> shift_ & mask_]); }
+    void fetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash >> shift_]); }
     void fetch_filter(std::uint64_t hash) const { __builtin_prefetch(&filter_[bit(hash) / 64]); }
 
     /// hash: of the key, as for find().
@@ -55,9 +55,9 @@ class FlatTable {
     }
     std::uint32_t find(const Key& key, std::uint64_t hash) const {
       for (std::size_t at = hash >> shift_;; at = (at + 1) & mask_) {
-        const Item& cell = cells_[at & mask_];
+        const Item& cell = cells_[at];
+        if (cell.key == key) return cell.value;  // an empty one's is kNone
         if (cell.value == kNone) return kNone;
-        if (cell.key == key) return cell.value;
       }
     }
 
@@ -65,19 +65,22 @@ class FlatTable {
     friend FlatTable;
     explicit Reader(const FlatTable& table)
         : shift_(table.shift_),
+          filter_shift_(table.filter_shift_),
           mask_(table.mask_),
           cells_(table.cells_.data()),
           filter_(table.filter_.data()) {}
-    std::uint64_t bit(std::uint64_t hash) const { return hash >> (shift_ - kFilterBits); }
+    std::uint64_t bit(std::uint64_t hash) const { return hash >> filter_shift_; }
 
     unsigned shift_;
+    unsigned filter_shift_;
     std::size_t mask_;
     const Item* cells_;
     const std::uint64_t* filter_;
   };
   Reader reader() const { return Reader(*this); }
 
-  /// False: the table surely has no such key. True for one in sixteen of those that it has not. For
+  /// False: the table surely has no such key. True for at most one in sixteen of those that it has
+  /// not. For
   /// keys that are nearly always absent: find() costs a misprediction in every other packet then.
   bool may_have(const Key& key) const { return reader().may_have(hash(key)); }
 
@@ -98,10 +101,12 @@ class FlatTable {
 
  private:
   static constexpr std::size_t kLarge = 512;  // cells
-  static constexpr unsigned kFilterBits = 3;  // 2^3 bits for each cell
+  static constexpr unsigned kFilterBits = 3;  // 2^3 bits for each cell, and a cache line at least
+  static constexpr unsigned kLeastFilterShift = 64 - 9;
 
   unsigned shift_ = 63;
-  std::size_t mask_ = 0;
+  unsigned filter_shift_ = kLeastFilterShift;
+  std::size_t mask_ = 1;
   std::vector<Item> cells_;
   std::vector<std::uint64_t> filter_;
 };
@@ -110,8 +115,8 @@ class FlatTable {
 /// control wants to hear of (a unicast peer). Room for `proxy` later.
 enum class EntryKind : std::uint8_t { own, shared, peer };
 
-/// One address of one (port, VLAN).
-struct Entry {
+/// One address of one (port, VLAN): all that most answers for it need, in half a cache line.
+struct alignas(32) Entry {
   static constexpr std::uint16_t kNoBalancer = 0xffff;
 
   EntryKind kind = EntryKind::own;
@@ -123,6 +128,9 @@ struct Entry {
   /// The host port's side has the address and answers for it: an own one on a port with a host; a
   /// shared one that is assigned there, but for ARP and Neighbor Discovery, which are koi's.
   bool on_host = false;
+
+  MacAddress told = {};        // of a shared address: its slot's
+  MacAddress sends_from = {};  // the same
 
   bool is_balanced() const { return balancer != kNoBalancer; }
 };

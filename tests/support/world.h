@@ -150,6 +150,11 @@ class TopologyBuilder {
   }
 
   std::shared_ptr<const Topology> build(NodeId node = kOwnNode) {
+    for (Entry& entry : topology_.entries) {
+      if (entry.kind != EntryKind::shared) continue;
+      entry.told = topology_.slots[entry.slot.value()].told;
+      entry.sends_from = topology_.slots[entry.slot.value()].sends_from;
+    }
     topology_.addresses = FlatTable<std::uint64_t>(addresses_);
     topology_.addresses6 = FlatTable<Ipv6Key>(addresses6_);
     topology_.vhids = FlatTable<std::uint64_t>(vhids_);
@@ -360,11 +365,10 @@ class World {
     const std::size_t length = frame.size();
     if (room != 0) frame.resize(length + room, std::byte{0xee});
     const dataplane::BurstContext context = burst(port);
-    dataplane::QuickLook quick(context);
+    const dataplane::QuickLook quick(context);
     const auto bytes = std::span(frame).first(length);
-    quick.look(0, bytes);
-    quick.answer();
-    const dataplane::Fate fate = dataplane::decide(quick, 0, bytes, room, adverts);
+    quick.fetch(bytes);
+    const dataplane::Fate fate = dataplane::decide(quick, bytes, room, adverts);
     const bool answer = fate.kind() == dataplane::Fate::Kind::answer;
     if (answer || room != 0) frame.resize(answer ? fate.length() : length);
     return fate;
