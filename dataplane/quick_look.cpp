@@ -39,7 +39,6 @@ QuickLook::QuickLook(const BurstContext& burst)
       lease_(burst.lease),
       addresses_(burst.topology().addresses.reader()),
       addresses6_(burst.topology().addresses6.reader()),
-      entries_(burst.topology().entries.data()),
       slots_(burst.topology().slots.data()),
       balancers_(burst.topology().balancers.data()),
       port_mac_(burst.port_mac().word()),
@@ -53,8 +52,8 @@ bool QuickLook::is_refused(SlotIndex slot) const {
 
 Fate QuickLook::decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place) const {
   const ArpRequest request = read_arp(frame, at, place);
-  const std::uint32_t is = addresses_.find(request.sender, Addresses::hash(request.sender));
-  return is == Addresses::kNone ? decide(request, place) : Fate::undecided();
+  const bool known{addresses_.find(request.sender, Addresses::hash(request.sender))};
+  return known ? Fate::undecided() : decide(request, place);
 }
 
 Fate QuickLook::decide_balanced(std::byte* frame, std::size_t at, std::uint64_t place,
@@ -114,9 +113,7 @@ Fate QuickLook::decide_neighbor(std::span<std::byte> frame, std::size_t ethertyp
   const std::uint64_t asker = asked_option >> 16;
   if (!is_known(asker)) return Fate::undecided();
   const Ipv6Key target = target_of(at, place);
-  const std::uint32_t index = addresses6_.find(target, Addresses6::hash(target));
-  if (index == Addresses6::kNone) return Fate::undecided();
-  const Entry& entry = entries_[index];
+  const Entry& entry = addresses6_.find(target, Addresses6::hash(target));
   if (entry.kind != EntryKind::shared || entry.is_balanced()) return Fate::undecided();
 
   const std::uint64_t source[] = {load64(at + kIp6Source), load64(at + kIp6Source + 8)};

@@ -51,8 +51,8 @@ class QuickLook {
   const BurstContext& burst() const { return burst_; }
 
  private:
-  using Addresses = FlatTable<std::uint64_t>;
-  using Addresses6 = FlatTable<Ipv6Key>;
+  using Addresses = Topology::Addresses;
+  using Addresses6 = Topology::Addresses6;
 
   struct ArpRequest {
     std::byte* frame;
@@ -176,10 +176,8 @@ class QuickLook {
 
   /// What is left to decide over. Of its sender nobody wants to hear.
   Fate decide(const ArpRequest& request, std::uint64_t place) const {
-    const std::uint32_t index = addresses_.find(request.target, Addresses::hash(request.target));
-    if (index == Addresses::kNone) return unknown_;
-    const Entry& entry = entries_[index];
-    if (entry.kind != EntryKind::shared) return Fate::undecided();
+    const Entry& entry = addresses_.find(request.target, Addresses::hash(request.target));
+    if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
     if (entry.is_balanced()) return decide_balanced(request.frame, request.at, place, entry);
     return answer(request, entry.slot, Macs(entry));
   }
@@ -215,7 +213,6 @@ class QuickLook {
   WorkerLease& lease_;
   const Addresses::Reader addresses_;
   const Addresses6::Reader addresses6_;
-  const Entry* const entries_;
   const SlotView* const slots_;
   const balance::Balancer* const balancers_;
   const std::uint64_t port_mac_;

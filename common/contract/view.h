@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -27,19 +28,18 @@ struct Ipv6Key {
   bool operator==(const Ipv6Key&) const = default;
 };
 
-/// A read-only hash table to 32-bit values: open addressing, linear probing, at most half full.
-/// Built by control, looked up by workers. Key: std::uint64_t or Ipv6Key.
-template <class Key>
+/// A read-only hash table: open addressing, linear probing, at most half full; each item within one
+/// cache line. A Value that is false (as Value{} is) is none.
+template <class Key, class Value>
 class FlatTable {
  public:
-  struct Item {
+  struct alignas(std::bit_ceil(sizeof(Key) + sizeof(Value))) Item {
     Key key;
-    std::uint32_t value;
+    Value value;
   };
-  static constexpr std::uint32_t kNone = 0xffffffff;
 
-  FlatTable() : cells_(2, Item{Key{}, kNone}), filter_(8) {}
-  /// A later item with an equal key is ignored. REQUIRES: no value is kNone.
+  FlatTable() : cells_(2), filter_(8) {}
+  /// A later item with an equal key is ignored. REQUIRES: all values are true.
   explicit FlatTable(std::span<const Item> items);
 
   /// The table as a few words by value, for who looks up a burst. Valid as long as the table.
@@ -53,11 +53,10 @@ class FlatTable {
     bool may_have(std::uint64_t hash) const {
       return (filter_[bit(hash) / 64] >> (bit(hash) % 64) & 1) != 0;
     }
-    std::uint32_t find(const Key& key, std::uint64_t hash) const {
+    const Value& find(const Key& key, std::uint64_t hash) const {
       for (std::size_t at = hash >> shift_;; at = (at + 1) & mask_) {
         const Item& cell = cells_[at];
-        if (cell.key == key) return cell.value;  // an empty one's is kNone
-        if (cell.value == kNone) return kNone;
+        if (cell.key == key || !cell.value) return cell.value;
       }
     }
 
@@ -80,12 +79,12 @@ class FlatTable {
   Reader reader() const { return Reader(*this); }
 
   /// False: the table surely has no such key. True for at most one in sixteen of those that it has
-  /// not. For
-  /// keys that are nearly always absent: find() costs a misprediction in every other packet then.
+  /// not. For keys that are nearly always absent: find() costs a misprediction in every other
+  /// packet then.
   bool may_have(const Key& key) const { return reader().may_have(hash(key)); }
 
-  /// Returns the key's value, or kNone.
-  std::uint32_t find(const Key& key) const { return reader().find(key, hash(key)); }
+  /// Returns the key's value, or none. Valid as long as the table.
+  const Value& find(const Key& key) const { return reader().find(key, hash(key)); }
 
   static std::uint64_t hash(std::uint64_t key) {
     // An address as the number that it is: Fibonacci hashing spreads neighbours best of all. The
@@ -111,15 +110,15 @@ class FlatTable {
   std::vector<std::uint64_t> filter_;
 };
 
-/// What an address is to this box: its own; shared with the other boxes; or another's whose MAC
-/// control wants to hear of (a unicast peer). Room for `proxy` later.
-enum class EntryKind : std::uint8_t { own, shared, peer };
+/// What an address is to this box: nothing; its own; shared with the other boxes; or another's
+/// whose MAC control wants to hear of (a unicast peer). Room for `proxy` later.
+enum class EntryKind : std::uint8_t { none, own, shared, peer };
 
-/// One address of one (port, VLAN): all that most answers for it need, in half a cache line.
-struct alignas(32) Entry {
+/// One address of one (port, VLAN): all that most answers for it need, within a cache line.
+struct Entry {
   static constexpr std::uint16_t kNoBalancer = 0xffff;
 
-  EntryKind kind = EntryKind::own;
+  EntryKind kind = EntryKind::none;
   SlotIndex slot;  // of a shared address: its group's first slot
   /// Of a shared address whose askers are balanced: index into Topology::balancers. The group's
   /// slots are then [slot, slot + members), by ascending vhid.
@@ -131,8 +130,10 @@ struct alignas(32) Entry {
 
   MacAddress told = {};        // of a shared address: its slot's
   MacAddress sends_from = {};  // the same
+  std::uint32_t number = 0;    // of all addresses of the topology
 
   bool is_balanced() const { return balancer != kNoBalancer; }
+  explicit operator bool() const { return kind != EntryKind::none; }
 };
 
 /// Who advertises how with whom (design.md): decides which replay rule a worker applies.
@@ -183,15 +184,18 @@ struct PortView {
 };
 
 struct Topology {
+  using Addresses = FlatTable<std::uint64_t, Entry>;
+  using Addresses6 = FlatTable<Ipv6Key, Entry>;
+  using Vhids = FlatTable<std::uint64_t, std::optional<SlotIndex>>;
+
   std::vector<PortView> ports;        // by PortIndex
   std::vector<SlotView> slots;        // by SlotIndex
   std::vector<auth::CarpAuth> auths;  // keys and address lists accepted, the sending one first
   std::vector<auth::TrailerKey> trailer_keys;  // of each group, the sending one first; ids differ
-  FlatTable<std::uint64_t> addresses;          // address_key() -> index into entries
-  FlatTable<Ipv6Key> addresses6;               // address6_key() -> index into entries
-  std::vector<Entry> entries;
-  std::vector<balance::Balancer> balancers;  // one per group balanced by askers
-  FlatTable<std::uint64_t> vhids;            // vhid_key() -> SlotIndex
+  Addresses addresses;                         // by address_key()
+  Addresses6 addresses6;                       // the same
+  std::vector<balance::Balancer> balancers;    // one per group balanced by askers
+  Vhids vhids;                                 // by vhid_key()
   NodeId node_id;
 
   static std::uint64_t address_key(PortIndex port, VlanId vlan, Ipv4Address address) {
@@ -203,8 +207,8 @@ struct Topology {
   }
 
   const Entry* find_address(PortIndex port, VlanId vlan, Ipv4Address address) const {
-    const std::uint32_t at = addresses.find(address_key(port, vlan, address));
-    return at == FlatTable<std::uint64_t>::kNone ? nullptr : &entries[at];
+    const Entry& entry = addresses.find(address_key(port, vlan, address));
+    return entry ? &entry : nullptr;
   }
   static Ipv6Key address_key(PortIndex port, VlanId vlan, const Ipv6Address& address) {
     Ipv6Key key;
@@ -214,13 +218,13 @@ struct Topology {
     return key;
   }
   const Entry* find_address(PortIndex port, VlanId vlan, const Ipv6Address& address) const {
-    const std::uint32_t at = addresses6.find(address_key(port, vlan, address));
-    return at == FlatTable<Ipv6Key>::kNone ? nullptr : &entries[at];
+    const Entry& entry = addresses6.find(address_key(port, vlan, address));
+    return entry ? &entry : nullptr;
   }
 
   const SlotView* find_slot(PortIndex port, VlanId vlan, Vhid vhid) const {
-    const std::uint32_t at = vhids.find(vhid_key(port, vlan, vhid));
-    return at == FlatTable<std::uint64_t>::kNone ? nullptr : &slots[at];
+    const std::optional<SlotIndex>& at = vhids.find(vhid_key(port, vlan, vhid));
+    return at ? &slots[at->value()] : nullptr;
   }
   const SlotView& first_of(const SlotView& slot) const { return slots[slot.first.value()]; }
   SlotIndex index_of(const SlotView& slot) const {
