@@ -22,6 +22,7 @@
 #include "controlplane/app/service.h"
 #include "controlplane/app/trailer_keeper.h"
 #include "controlplane/loop.h"
+#include "dataplane/capture.h"
 #include "dataplane/eal.h"
 #include "dataplane/host_port.h"
 #include "dataplane/mempool.h"
@@ -134,6 +135,7 @@ class Daemon {
   std::unique_ptr<dataplane::RxInterrupts> interrupts_of(std::size_t worker) const;
   Status make_rooms();
   Status open_service();
+  void make_capture();
   static void watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches);
   void make_workers();
   void run_service();
@@ -150,6 +152,7 @@ class Daemon {
   std::unique_ptr<SlotBoard> board_ = std::make_unique<SlotBoard>();
   std::vector<dataplane::Port> ports_;
   std::vector<std::optional<dataplane::HostPort>> hosts_;  // by PortIndex
+  std::unique_ptr<dataplane::Capture> capture_;
   std::vector<WorkerRoom> rooms_;
   std::unique_ptr<Channel<controlplane::Command>> commands_;
   std::unique_ptr<Channel<controlplane::Report>> reports_;
@@ -345,6 +348,8 @@ Status Daemon::open_service() {
                            }});
     if (port.bond() != nullptr) watch_members(port, setup.watches);
   }
+  make_capture();
+  setup.capture = capture_.get();
   setup.reload = reload_setup();
   setup.socket_path = config_.control.socket;
   setup.signals = signals_;
@@ -352,6 +357,17 @@ Status Daemon::open_service() {
   if (!service) return service.error();
   service_ = std::move(service).value();
   return Done{};
+}
+
+void Daemon::make_capture() {
+  std::vector<std::vector<dataplane::Capture::Queue>> queues(ports_.size());
+  for (const dataplane::Port& port : ports_) {
+    for (std::uint16_t q = 0; q < port.queues(); ++q) {
+      const WorkerIndex worker(static_cast<std::uint8_t>(port.worker_of(q)));
+      queues[port.index().value()].push_back({port.id(), q, worker});
+    }
+  }
+  capture_ = std::make_unique<dataplane::Capture>(*clock_, *board_, std::move(queues));
 }
 
 Reload::Setup Daemon::reload_setup() {
