@@ -94,9 +94,9 @@ class Builder {
     add_ties();
     // Last: an own or shared address is what it is, whoever else names it.
     for (const PlacePlan& place : plan_.places) add_peers(place);
-    topology_.addresses = FlatTable<std::uint64_t>(address_items_);
-    topology_.addresses6 = FlatTable<Ipv6Key>(address6_items_);
-    topology_.vhids = FlatTable<std::uint64_t>(vhid_items_);
+    topology_.addresses = Topology::Addresses(address_items_);
+    topology_.addresses6 = Topology::Addresses6(address6_items_);
+    topology_.vhids = Topology::Vhids(vhid_items_);
     topology_.node_id = config_.node_id;
     plan_.topology = std::make_shared<const Topology>(std::move(topology_));
     return std::move(plan_);
@@ -145,19 +145,19 @@ class Builder {
     const config::Port& settings = config_.ports[port.value()];
     const OwnAddresses own = own_addresses(settings, vlan, facts_[port.value()].mac,
                                            speaks_ipv6(config_, settings, vlan));
-    const Entry own_entry{.slot = {}, .on_host = topology_.ports[port.value()].host};
+    const Entry own_entry{
+        .kind = EntryKind::own, .slot = {}, .on_host = topology_.ports[port.value()].host};
     for (const IpAddress& address : own.all) add_entry(port, vlan, address, own_entry);
     own_.emplace(std::pair{port, vlan}, own);
   }
 
-  void add_entry(PortIndex port, VlanId vlan, const IpAddress& address, const Entry& entry) {
-    const auto at = static_cast<std::uint32_t>(topology_.entries.size());
+  void add_entry(PortIndex port, VlanId vlan, const IpAddress& address, Entry entry) {
+    entry.number = static_cast<std::uint32_t>(address_items_.size() + address6_items_.size());
     if (address.is_v4()) {
-      address_items_.push_back({Topology::address_key(port, vlan, address.v4()), at});
+      address_items_.push_back({Topology::address_key(port, vlan, address.v4()), entry});
     } else {
-      address6_items_.push_back({Topology::address_key(port, vlan, address.v6()), at});
+      address6_items_.push_back({Topology::address_key(port, vlan, address.v6()), entry});
     }
-    topology_.entries.push_back(entry);
   }
 
   void add_group(std::size_t g) {
@@ -180,6 +180,8 @@ class Builder {
       const SlotIndex slot(static_cast<std::uint16_t>(first.value() + m));
       add_slot(slot, g, port, members[m], shape);
     }
+    entry.told = topology_.slots[first.value()].told;
+    entry.sends_from = topology_.slots[first.value()].sends_from;
     for (const IpAddress& address : group.addresses) add_entry(port, group.vlan, address, entry);
     add_to_place(group, port);
   }
@@ -247,7 +249,7 @@ class Builder {
                     .trailer_key_count = static_cast<std::uint32_t>(topology_.trailer_keys.size()) -
                                          shape.first_trailer_key};
     set_macs(group, shape, view);
-    vhid_items_.push_back({Topology::vhid_key(port, group.vlan, member.vhid), slot.value()});
+    vhid_items_.push_back({Topology::vhid_key(port, group.vlan, member.vhid), slot});
     plan_.slots[slot.value()] = SlotPlan{.group = group.name,
                                          .group_index = static_cast<std::uint16_t>(g),
                                          .announces = !group.balance,
@@ -376,9 +378,9 @@ class Builder {
   const std::vector<PortFacts>& facts_;
   Topology topology_;
   std::map<std::pair<PortIndex, VlanId>, OwnAddresses> own_;
-  std::vector<FlatTable<std::uint64_t>::Item> address_items_;
-  std::vector<FlatTable<Ipv6Key>::Item> address6_items_;
-  std::vector<FlatTable<std::uint64_t>::Item> vhid_items_;
+  std::vector<Topology::Addresses::Item> address_items_;
+  std::vector<Topology::Addresses6::Item> address6_items_;
+  std::vector<Topology::Vhids::Item> vhid_items_;
   Plan plan_;
 };
 

@@ -16,10 +16,10 @@ namespace koi::dataplane {
 Fate classify(std::span<std::byte> frame, std::size_t room, const BurstContext& burst,
               AdvertReceiver& adverts);
 
-/// The same of the n-th frame of a burst, sooner: unless a quick look has decided over it.
-inline Fate decide(const QuickLook& quick, std::size_t n, std::span<std::byte> frame,
-                   std::size_t room, AdvertReceiver& adverts) {
-  const Fate fate = quick.fate(n);
+/// The same, sooner: unless a quick look decides over it.
+inline Fate decide(const QuickLook& quick, std::span<std::byte> frame, std::size_t room,
+                   AdvertReceiver& adverts) {
+  const Fate fate = quick.decide(frame);
   if (fate.kind() != Fate::Kind::undecided) return fate;
   return classify(frame, room, quick.burst(), adverts);
 }

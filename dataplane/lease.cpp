@@ -48,6 +48,12 @@ std::optional<PollGap> WorkerLease::gap_to_report() const {
   return PollGap{.number = gap_, .frames_lost = false, .length = gap_length_};
 }
 
+std::optional<DropReason> WorkerLease::judge_and_note(const View& view, SlotIndex slot) {
+  const std::optional<DropReason> reason = judge(view, slot);
+  if (!reason) allowed_[slot.value() % allowed_.size()] = judged_ << 16 | slot.value();
+  return reason;
+}
+
 std::optional<DropReason> WorkerLease::judge(const View& view, SlotIndex slot) {
   const Term term = view.terms[slot.value()];
   if (term == Term{}) return DropReason::kNotMaster;

@@ -50,13 +50,13 @@ class WorkerLease {
   /// L1, as of the poll that began last. Returns nothing iff this worker may answer for the slot,
   /// else kNotMaster (the view says so) or kNoLease.
   std::optional<DropReason> refusal(const View& view, SlotIndex slot) {
-    // Judged once per burst and slot, for it is as of the poll.
-    std::uint64_t& allowed = allowed_[slot.value() % allowed_.size()];
-    const std::uint64_t now = judged_ << 16 | slot.value();
-    if (allowed == now) return std::nullopt;
-    const std::optional<DropReason> reason = judge(view, slot);
-    if (!reason) allowed = now;
-    return reason;
+    if (has_allowed(slot)) return std::nullopt;
+    return judge_and_note(view, slot);
+  }
+  /// refusal() has returned nothing in this poll, and would again: it is judged once, for it is as
+  /// of the poll.
+  bool has_allowed(SlotIndex slot) const {
+    return allowed_[slot.value() % allowed_.size()] == (judged_ << 16 | slot.value());
   }
 
   /// L1: true iff what refusal() allowed in this poll may still be handed to the driver. now: read
@@ -81,6 +81,7 @@ class WorkerLease {
   void adopted(const View& view);
 
  private:
+  std::optional<DropReason> judge_and_note(const View& view, SlotIndex slot);
   std::optional<DropReason> judge(const View& view, SlotIndex slot);
   bool every_receiver_listens(const PortView& port, const SlotWords& slot);
   void claim_possible_since(Instant moment) {

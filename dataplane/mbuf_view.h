@@ -10,7 +10,7 @@
 /// The only place that touches the bytes of an mbuf.
 namespace koi::dataplane {
 
-/// The frame's bytes. REQUIRES: one segment. Valid until the mbuf is freed or sent.
+/// The frame's bytes; of several segments the first one's. Valid until the mbuf is freed or sent.
 inline std::span<std::byte> frame_of(rte_mbuf* m) {
   return {rte_pktmbuf_mtod(m, std::byte*), rte_pktmbuf_data_len(m)};
 }
@@ -32,6 +32,12 @@ inline bool fill(rte_mbuf* m, std::span<const std::byte> bytes) {
   if (room == nullptr) return false;
   std::memcpy(room, bytes.data(), bytes.size());
   return true;
+}
+
+/// Copies its first bytes, of as many segments as it has. REQUIRES: it has so many.
+inline void copy_of(const rte_mbuf* m, std::span<std::byte> into) {
+  const void* bytes = rte_pktmbuf_read(m, 0, static_cast<std::uint32_t>(into.size()), into.data());
+  if (bytes != into.data()) std::memcpy(into.data(), bytes, into.size());
 }
 
 }  // namespace koi::dataplane

@@ -76,7 +76,7 @@ Fate answer_solicitation(std::span<std::byte> frame, std::size_t room,
   }
   const std::size_t length = ethernet.payload + wire::kIpv6Length + wire::kNeighborAnswerLength;
   if (length > frame.size() + room) return Fate::drop(DropReason::kNdLength);
-  if (detection && !burst.dad.allow(topology, *entry, burst.reporter.now())) {
+  if (detection && !burst.dad.allow(*entry, burst.reporter.now())) {
     return Fate::drop(DropReason::kNdDad);
   }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -21,70 +20,58 @@ namespace koi::dataplane {
 /// frame for another station's MAC. All else is classify()'s, and that is the rule: whatever
 /// is decided here, it would decide in the same way (the frame fuzzer compares them).
 ///
-/// Made for one burst: look() at each frame, then answer() all of them at once, for then what it
-/// needs of the tables has come from memory; then ask each one's fate(). Workers; allocates
-/// nothing.
+/// Made for one burst, for it keeps what it reads of the view at hand. Workers; allocates nothing.
 class QuickLook {
  public:
-  static constexpr std::size_t kMost = 80;  // frames of a burst
+  explicit QuickLook(const BurstContext& burst);
 
-  explicit QuickLook(const BurstContext& burst)
-      : burst_(burst),
-        addresses_(burst.topology().addresses),
-        addresses6_(burst.topology().addresses6),
-        port_mac_(burst.port_mac().word()),
-        place_(std::uint64_t{burst.port.value()} << 48) {}
+  /// The tables are too large for a core's first cache: fetch() is worth it.
+  bool looks_ahead() const { return large_; }
+  /// Brings what decide() will read of them for this frame from memory. A few frames ahead.
+  void fetch(std::span<const std::byte> frame) const;
 
-  /// n: the frame's number in its burst, less than kMost.
-  void look(std::size_t n, std::span<std::byte> frame) {
-    fates_[n] = Fate::undecided();
-    if (frame.size() < kLeast) return;
-    if (load64(frame, 12) == kArpOfIpv4) return look_at_arp(n, frame, 12, 0);
-    const std::uint16_t ethertype = load16(frame, 12);
-    if (ethertype == kVlan) {
-      // 802.1Q: the VLAN's number is the low 12 bits of the tag
-      const std::uint16_t vlan = wire::get_be16(frame, 14) & 0x0fff;
-      const std::uint64_t tagged = load64(frame, 16);
-      if (tagged == kArpOfIpv4) return look_at_arp(n, frame, 16, vlan);
-      if ((tagged & kNeighborMask) == kNeighbor) look_at_neighbor(n, frame, 16, vlan);
-      return;
+  /// A request or solicitation becomes its answer where the lease allows it (L1). undecided:
+  /// classify() is to decide, and the frame is as it was.
+  Fate decide(std::span<std::byte> frame) const {
+    if (frame.size() < kLeast) return Fate::undecided();
+    std::byte* const at = frame.data();
+    const std::uint64_t kind = load64(at + kEtherType);
+    if (kind == kArpOfIpv4) return decide_arp(at, kEtherType, place_);
+    const auto ethertype = static_cast<std::uint16_t>(kind);
+    if (ethertype == kVlan) return decide_tagged(frame);
+    if ((kind & kNeighborMask) == kNeighbor) return decide_neighbor(frame, kEtherType, place_);
+    const std::uint64_t to = load64(at);
+    if ((to & kMulticast) != 0 || is_for_us(to) || ethertype == kStackedVlan ||
+        !is_known(load64(at + kSource) & kMacMask)) {
+      return Fate::undecided();
     }
-    if ((load64(frame, 12) & kNeighborMask) == kNeighbor) return look_at_neighbor(n, frame, 12, 0);
-    const std::uint64_t to = load64(frame, 0) & kMacMask;
-    if ((to & kMulticast) != 0 || to == port_mac_ || (to & kPrefixMask) == kVirtualPrefix) return;
-    if (ethertype == kStackedVlan || !is_known(load64(frame, 6) & kMacMask)) return;
-    fates_[n] = Fate::drop(DropReason::kNotOurMac);
+    return Fate::drop(DropReason::kNotOurMac);
   }
-
-  /// The requests and solicitations among them become their answers where the lease allows it (L1).
-  void answer();
-
-  /// undecided: classify() is to decide.
-  Fate fate(std::size_t n) const { return fates_[n]; }
 
   const BurstContext& burst() const { return burst_; }
 
  private:
-  /// An ARP request. Addresses as they lie in memory.
-  struct Request {
+  using Addresses = Topology::Addresses;
+  using Addresses6 = Topology::Addresses6;
+
+  struct ArpRequest {
     std::byte* frame;
+    std::size_t at;        // offset of its EtherType
     std::uint64_t asker;   // MAC, in the low 48 bits
+    std::uint64_t sender;  // key of the asker's address
     std::uint64_t target;  // key of the address asked for
-    std::uint64_t sender;  // key of the asker's
-    std::uint32_t arp_at;  // offset of the EtherType before it
-    std::uint32_t n;
   };
 
-  struct Solicitation {
-    std::byte* frame;
-    std::uint64_t asker;
-    std::uint64_t high, low;  // of the address asked for
-    std::uint32_t at;         // offset of the EtherType
-    std::uint16_t vlan;
-    std::uint8_t n;
-  };
-  static_assert(kMost <= UINT8_MAX);
-  // Offsets in a solicitation from its EtherType, and its length from there.
+  // What lies in the frame, as words of the machine.
+  static_assert(std::endian::native == std::endian::little);
+  static constexpr std::size_t kSource = 6;
+  static constexpr std::size_t kEtherType = 12;
+  // Offsets from the EtherType: in an ARP request,
+  static constexpr std::size_t kOperation = 8;
+  static constexpr std::size_t kSenderAddress = 16;
+  static constexpr std::size_t kTargetMac = 20;
+  static constexpr std::size_t kTargetAddress = 26;
+  // and in a solicitation, with its length.
   static constexpr std::size_t kIp6Next = 8;
   static constexpr std::size_t kIp6Source = 10;
   static constexpr std::size_t kIp6Destination = 26;
@@ -93,14 +80,12 @@ class QuickLook {
   static constexpr std::size_t kOption = 66;
   static constexpr std::size_t kNeighborEnd = 74;
 
-  // What lies in the frame, as words of the machine.
-  static_assert(std::endian::native == std::endian::little);
   static constexpr std::uint64_t kMacMask = 0xffff'ffff'ffff;
   static constexpr std::uint64_t kMulticast = 1;
-  static constexpr std::uint64_t kPrefixMask = 0xff'ffff'ffff;
   static constexpr std::uint64_t kVirtualPrefix = 0x01'005e'0000;     // 00:00:5e:00:01
   static constexpr std::uint64_t kArpOfIpv4 = 0x0406'0008'0100'0608;  // to the lengths of addresses
   static constexpr std::uint64_t kRequest = 0x0100;
+  static constexpr std::uint64_t kReply = 0x0200;
   /// EtherType IPv6, version 6, and the length of a solicitation with one option.
   static constexpr std::uint64_t kNeighbor = 0x2000'0000'0060'dd86;
   static constexpr std::uint64_t kNeighborMask = 0xffff'0000'00f0'ffff;
@@ -113,69 +98,127 @@ class QuickLook {
   static constexpr std::size_t kLeast =
       wire::kEthernetLength + wire::kVlanTagLength + wire::kArpLength;
 
-  static std::uint64_t load64(std::span<const std::byte> frame, std::size_t at) {
+  static std::uint64_t load64(const std::byte* from) {
     std::uint64_t word;
-    std::memcpy(&word, frame.data() + at, sizeof word);
+    std::memcpy(&word, from, sizeof word);
     return word;
   }
-  static std::uint32_t load32(std::span<const std::byte> frame, std::size_t at) {
+  static std::uint32_t load32(const std::byte* from) {
     std::uint32_t word;
-    std::memcpy(&word, frame.data() + at, sizeof word);
+    std::memcpy(&word, from, sizeof word);
     return word;
   }
-  static std::uint16_t load16(std::span<const std::byte> frame, std::size_t at) {
+  static std::uint16_t load16(const std::byte* from) {
     std::uint16_t word;
-    std::memcpy(&word, frame.data() + at, sizeof word);
+    std::memcpy(&word, from, sizeof word);
     return word;
+  }
+  template <class Word>
+  static void store(std::byte* to, Word word) {
+    std::memcpy(to, &word, sizeof word);
+  }
+  /// The MACs of a slot or an entry in the low 48 bits; above them is what lies behind them there.
+  struct Macs {
+    template <class Says>
+    explicit Macs(const Says& says)
+        : from(load64(bytes_of(says) + offsetof(Says, sends_from))),
+          told(load64(bytes_of(says) + offsetof(Says, told))) {
+      static_assert(offsetof(Says, sends_from) + sizeof from <= sizeof says);
+      static_assert(offsetof(Says, told) + sizeof told <= sizeof says);
+    }
+    std::uint64_t from;
+    std::uint64_t told;
+
+   private:
+    template <class Says>
+    static const std::byte* bytes_of(const Says& says) {
+      return reinterpret_cast<const std::byte*>(&says);
+    }
+  };
+
+  // Of a word whose low 48 bits are a MAC: shifts drop the rest, and cost less than masks.
+  static bool is_broadcast(std::uint64_t word) { return word << 16 == ~std::uint64_t{0} << 16; }
+  static bool is_virtual(std::uint64_t word) { return word << 24 == kVirtualPrefix << 24; }
+  bool is_for_us(std::uint64_t word) const {
+    return (word & kMacMask) == port_mac_ || is_virtual(word);
   }
 
   /// A source that needs no second look: a station's, and none of our own.
   bool is_known(std::uint64_t mac) const {
-    return (mac & kMulticast) == 0 && mac != 0 && (mac & kPrefixMask) != kVirtualPrefix &&
-           mac != port_mac_;
+    return (mac & kMulticast) == 0 && mac != 0 && !is_virtual(mac) && mac != port_mac_;
   }
 
-  /// Whose sender is the Ethernet source, as it is everywhere but behind a proxy.
-  void look_at_arp(std::size_t n, std::span<std::byte> frame, std::uint32_t at,
-                   std::uint64_t vlan) {
-    const std::uint64_t operation_and_sender = load64(frame, at + 8);
-    if (operation_and_sender != (kRequest | load64(frame, 6) << 16)) return;
-    const std::uint64_t to = load64(frame, 0) & kMacMask;
-    if (to != kMacMask && to != port_mac_ && (to & kPrefixMask) != kVirtualPrefix) return;
-    const std::uint64_t asker = operation_and_sender >> 16;
-    if (!is_known(asker)) return;
-    const std::uint64_t place = place_ | vlan << 32;
-    Request& r = requests_[count_++];
-    r.frame = frame.data();
-    r.asker = asker;
-    r.target = place | load32(frame, at + 26);
-    r.sender = place | load32(frame, at + 16);
-    r.arp_at = at;
-    r.n = static_cast<std::uint32_t>(n);
-    if (!addresses_.is_large()) return;
-    addresses_.reader().fetch(addresses_.hash(r.target));
-    addresses_.reader().fetch_filter(addresses_.hash(r.sender));
+  /// An ARP request whose sender is the Ethernet source, as it is everywhere but behind a proxy.
+  /// at: offset of its EtherType. place: the port's and the VLAN's part of a key.
+  Fate decide_arp(std::byte* frame, std::size_t at, std::uint64_t place) const {
+    const std::uint64_t operation_and_sender = load64(frame + at + kOperation);
+    if (operation_and_sender != (kRequest | load64(frame + kSource) << 16)) {
+      return Fate::undecided();
+    }
+    const std::uint64_t to = load64(frame);
+    if (!is_broadcast(to) && !is_for_us(to)) return Fate::undecided();
+    if (!is_known(operation_and_sender >> 16)) return Fate::undecided();
+    const ArpRequest request = read_arp(frame, at, place);
+    if (addresses_.may_have(Addresses::hash(request.sender))) {
+      return decide_doubtful(frame, at, place);
+    }
+    return decide(request, place);
   }
 
-  /// Whose option is the Ethernet source. Apart, so that an ARP request pays nothing for it.
-  void look_at_neighbor(std::size_t n, std::span<std::byte> frame, std::uint32_t at,
-                        std::uint16_t vlan);
+  /// What an ARP request asks. REQUIRES: its sender is the Ethernet source.
+  static ArpRequest read_arp(std::byte* frame, std::size_t at, std::uint64_t place) {
+    return {.frame = frame,
+            .at = at,
+            .asker = load64(frame + at + kOperation) >> 16,
+            .sender = place | load32(frame + at + kSenderAddress),
+            .target = place | load32(frame + at + kTargetAddress)};
+  }
 
-  static Ipv6Key key_of(const Solicitation& solicitation, PortIndex port);
-  struct Tables;
-  static Fate decide(const Request& request, const Tables& tables);
-  static Fate decide(const Solicitation& solicitation, const Tables& tables);
+  /// What is left to decide over. Of its sender nobody wants to hear.
+  Fate decide(const ArpRequest& request, std::uint64_t place) const {
+    const Entry& entry = addresses_.find(request.target, Addresses::hash(request.target));
+    if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
+    if (entry.is_balanced()) return decide_balanced(request.frame, request.at, place, entry);
+    return answer(request, entry.slot, Macs(entry));
+  }
+
+  /// As answer_arp() does with wire::turn_into_arp_reply(), eight bytes at a time.
+  Fate answer(const ArpRequest& request, SlotIndex slot, const Macs& macs) const {
+    if (!lease_.has_allowed(slot) && is_refused(slot)) return Fate::undecided();  // L1
+    std::byte* const arp = request.frame + request.at;
+    const auto target = static_cast<std::uint32_t>(request.target);
+    store(request.frame, request.asker | macs.from << 48);
+    store(request.frame + 8, static_cast<std::uint32_t>(macs.from >> 16));
+    store(arp + kOperation, kReply | macs.told << 16);
+    store(arp + kSenderAddress, target | request.asker << 32);
+    store(arp + kTargetMac + 2, request.asker >> 16 | request.sender << 32);
+    return Fate::answer(AnswerKind::arp, request.at + 2 + wire::kArpLength);
+  }
+
+  bool is_refused(SlotIndex slot) const;
+
+  // Apart, and they read the request again, so that an ordinary one pays nothing for them.
+  /// Its sender may be a unicast peer, or claim a shared address: classify() tells of it.
+  Fate decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place) const;
+  Fate decide_balanced(std::byte* frame, std::size_t at, std::uint64_t place,
+                       const Entry& entry) const;
+  Fate decide_tagged(std::span<std::byte> frame) const;
+  /// Whose option is the Ethernet source.
+  Fate decide_neighbor(std::span<std::byte> frame, std::size_t ethertype_at,
+                       std::uint64_t place) const;
+  /// Of a solicitation, from its EtherType.
+  static Ipv6Key target_of(const std::byte* solicitation, std::uint64_t place);
 
   const BurstContext& burst_;
-  const FlatTable<std::uint64_t>& addresses_;
-  const FlatTable<Ipv6Key>& addresses6_;
+  WorkerLease& lease_;
+  const Addresses::Reader addresses_;
+  const Addresses6::Reader addresses6_;
+  const SlotView* const slots_;
+  const balance::Balancer* const balancers_;
   const std::uint64_t port_mac_;
   const std::uint64_t place_;  // the port's part of a key
-  std::size_t count_ = 0;
-  std::size_t solicitation_count_ = 0;
-  std::array<Request, kMost> requests_;            // the first count_ of them
-  std::array<Solicitation, kMost> solicitations_;  // the same
-  std::array<Fate, kMost> fates_;                  // of those looked at
+  const Fate unknown_;         // what becomes of a request for an address that nobody here has
+  const bool large_;
 };
 
 }  // namespace koi::dataplane

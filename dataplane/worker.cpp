@@ -84,7 +84,9 @@ std::uint16_t Worker::take(std::size_t q, rte_mbuf** frames) {
 
 std::uint16_t Worker::poll(std::size_t q) {
   const Queue& queue = setup_.queues[q];
-  rte_mbuf* frames[kMostTaken];
+  constexpr std::uint16_t kFramesAhead = 8;
+  constexpr std::uint16_t kEntriesAhead = 4;
+  rte_mbuf* frames[kMostTaken + kFramesAhead];
   const std::uint16_t count = take(q, frames);
   if (count == 0) {
     if (!lease_.in_gap() && !lease_.gap_to_report()) taken_[q] = 0;
@@ -101,21 +103,19 @@ std::uint16_t Worker::poll(std::size_t q) {
   std::uint16_t answer_count = 0;
   std::uint16_t pass_count = 0;
   unsigned drop_count = 0;
-  QuickLook quick(burst);
-  static_assert(kMostTaken <= QuickLook::kMost);
-  constexpr std::uint16_t kAhead = 4;
-  for (std::uint16_t i = 0; i < std::min(count, kAhead); ++i) {
+  const QuickLook quick(burst);
+  // Ahead: the frames from memory, then, once these are there, what is looked up for them. At the
+  // end the last one again and again, which costs less than asking where the end is.
+  std::fill_n(frames + count, kFramesAhead, frames[count - 1]);
+  for (std::uint16_t i = 0; i < kFramesAhead; ++i) {
     rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
   }
   for (std::uint16_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) rte_prefetch0(rte_pktmbuf_mtod(frames[i + kAhead], void*));
-    quick.look(i, is_one_segment(frames[i]) ? frame_of(frames[i]) : std::span<std::byte>{});
-  }
-  quick.answer();
-  for (std::uint16_t i = 0; i < count; ++i) {
+    rte_prefetch0(rte_pktmbuf_mtod(frames[i + kFramesAhead], void*));
+    if (quick.looks_ahead()) quick.fetch(frame_of(frames[i + kEntriesAhead]));
     rte_mbuf* frame = frames[i];
     const Fate fate = is_one_segment(frame)
-                          ? decide(quick, i, frame_of(frame), room_of(frame), adverts_)
+                          ? decide(quick, frame_of(frame), room_of(frame), adverts_)
                           : Fate::drop(DropReason::kMultiSegment);
     if (fate.kind() == Fate::Kind::answer) {
       set_length(frame, fate.length());

@@ -4,23 +4,25 @@
 
 namespace koi {
 
-template <class Key>
-FlatTable<Key>::FlatTable(std::span<const Item> items) {
+template <class Key, class Value>
+FlatTable<Key, Value>::FlatTable(std::span<const Item> items) {
   const std::size_t size = std::bit_ceil(std::max<std::size_t>(2, items.size() * 2));
   shift_ = static_cast<unsigned>(64 - std::countr_zero(size));
   mask_ = size - 1;
-  cells_.assign(size, Item{Key{}, kNone});
-  filter_.assign(std::max<std::size_t>(1, (size << kFilterBits) / 64), 0);
+  cells_.resize(size);
+  filter_shift_ = std::min(shift_ - kFilterBits, kLeastFilterShift);
+  filter_.assign((std::size_t{1} << (64 - filter_shift_)) / 64, 0);
   for (const Item& item : items) {
-    const std::uint64_t bit = hash(item.key) >> (shift_ - kFilterBits);
+    const std::uint64_t bit = hash(item.key) >> filter_shift_;
     filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
-    std::size_t at = (hash(item.key) >> shift_) & mask_;
-    while (cells_[at].value != kNone && !(cells_[at].key == item.key)) at = (at + 1) & mask_;
-    if (cells_[at].value == kNone) cells_[at] = item;
+    std::size_t at = hash(item.key) >> shift_;
+    while (cells_[at].value && !(cells_[at].key == item.key)) at = (at + 1) & mask_;
+    if (!cells_[at].value) cells_[at] = item;
   }
 }
 
-template class FlatTable<std::uint64_t>;
-template class FlatTable<Ipv6Key>;
+template class FlatTable<std::uint64_t, Entry>;
+template class FlatTable<Ipv6Key, Entry>;
+template class FlatTable<std::uint64_t, std::optional<SlotIndex>>;
 
 }  // namespace koi

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -27,37 +28,35 @@ struct Ipv6Key {
   bool operator==(const Ipv6Key&) const = default;
 };
 
-/// A read-only hash table to 32-bit values: open addressing, linear probing, at most half full.
-/// Built by control, looked up by workers. Key: std::uint64_t or Ipv6Key.
-template <class Key>
+/// A read-only hash table: open addressing, linear probing, at most half full; each item within one
+/// cache line. A Value that is false (as Value{} is) is none.
+template <class Key, class Value>
 class FlatTable {
  public:
-  struct Item {
+  struct alignas(std::bit_ceil(sizeof(Key) + sizeof(Value))) Item {
     Key key;
-    std::uint32_t value;
+    Value value;
   };
-  static constexpr std::uint32_t kNone = 0xffffffff;
 
-  FlatTable() : cells_(1, Item{Key{}, kNone}), filter_(1) {}
-  /// A later item with an equal key is ignored. REQUIRES: no value is kNone.
+  FlatTable() : cells_(2), filter_(8) {}
+  /// A later item with an equal key is ignored. REQUIRES: all values are true.
   explicit FlatTable(std::span<const Item> items);
 
   /// The table as a few words by value, for who looks up a burst. Valid as long as the table.
   class Reader {
    public:
     /// Brings what the other functions need of that key from memory.
-    void fetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash >> shift_ & mask_]); }
+    void fetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash >> shift_]); }
     void fetch_filter(std::uint64_t hash) const { __builtin_prefetch(&filter_[bit(hash) / 64]); }
 
     /// hash: of the key, as for find().
     bool may_have(std::uint64_t hash) const {
       return (filter_[bit(hash) / 64] >> (bit(hash) % 64) & 1) != 0;
     }
-    std::uint32_t find(const Key& key, std::uint64_t hash) const {
+    const Value& find(const Key& key, std::uint64_t hash) const {
       for (std::size_t at = hash >> shift_;; at = (at + 1) & mask_) {
-        const Item& cell = cells_[at & mask_];
-        if (cell.value == kNone) return kNone;
-        if (cell.key == key) return cell.value;
+        const Item& cell = cells_[at];
+        if (cell.key == key || !cell.value) return cell.value;
       }
     }
 
@@ -65,24 +64,27 @@ class FlatTable {
     friend FlatTable;
     explicit Reader(const FlatTable& table)
         : shift_(table.shift_),
+          filter_shift_(table.filter_shift_),
           mask_(table.mask_),
           cells_(table.cells_.data()),
           filter_(table.filter_.data()) {}
-    std::uint64_t bit(std::uint64_t hash) const { return hash >> (shift_ - kFilterBits); }
+    std::uint64_t bit(std::uint64_t hash) const { return hash >> filter_shift_; }
 
     unsigned shift_;
+    unsigned filter_shift_;
     std::size_t mask_;
     const Item* cells_;
     const std::uint64_t* filter_;
   };
   Reader reader() const { return Reader(*this); }
 
-  /// False: the table surely has no such key. True for one in sixteen of those that it has not. For
-  /// keys that are nearly always absent: find() costs a misprediction in every other packet then.
+  /// False: the table surely has no such key. True for at most one in sixteen of those that it has
+  /// not. For keys that are nearly always absent: find() costs a misprediction in every other
+  /// packet then.
   bool may_have(const Key& key) const { return reader().may_have(hash(key)); }
 
-  /// Returns the key's value, or kNone.
-  std::uint32_t find(const Key& key) const { return reader().find(key, hash(key)); }
+  /// Returns the key's value, or none. Valid as long as the table.
+  const Value& find(const Key& key) const { return reader().find(key, hash(key)); }
 
   static std::uint64_t hash(std::uint64_t key) {
     // An address as the number that it is: Fibonacci hashing spreads neighbours best of all. The
@@ -98,23 +100,25 @@ class FlatTable {
 
  private:
   static constexpr std::size_t kLarge = 512;  // cells
-  static constexpr unsigned kFilterBits = 3;  // 2^3 bits for each cell
+  static constexpr unsigned kFilterBits = 3;  // 2^3 bits for each cell, and a cache line at least
+  static constexpr unsigned kLeastFilterShift = 64 - 9;
 
   unsigned shift_ = 63;
-  std::size_t mask_ = 0;
+  unsigned filter_shift_ = kLeastFilterShift;
+  std::size_t mask_ = 1;
   std::vector<Item> cells_;
   std::vector<std::uint64_t> filter_;
 };
 
-/// What an address is to this box: its own; shared with the other boxes; or another's whose MAC
-/// control wants to hear of (a unicast peer). Room for `proxy` later.
-enum class EntryKind : std::uint8_t { own, shared, peer };
+/// What an address is to this box: nothing; its own; shared with the other boxes; or another's
+/// whose MAC control wants to hear of (a unicast peer). Room for `proxy` later.
+enum class EntryKind : std::uint8_t { none, own, shared, peer };
 
-/// One address of one (port, VLAN).
+/// One address of one (port, VLAN): all that most answers for it need, within a cache line.
 struct Entry {
   static constexpr std::uint16_t kNoBalancer = 0xffff;
 
-  EntryKind kind = EntryKind::own;
+  EntryKind kind = EntryKind::none;
   SlotIndex slot;  // of a shared address: its group's first slot
   /// Of a shared address whose askers are balanced: index into Topology::balancers. The group's
   /// slots are then [slot, slot + members), by ascending vhid.
@@ -124,7 +128,12 @@ struct Entry {
   /// shared one that is assigned there, but for ARP and Neighbor Discovery, which are koi's.
   bool on_host = false;
 
+  MacAddress told = {};        // of a shared address: its slot's
+  MacAddress sends_from = {};  // the same
+  std::uint32_t number = 0;    // of all addresses of the topology
+
   bool is_balanced() const { return balancer != kNoBalancer; }
+  explicit operator bool() const { return kind != EntryKind::none; }
 };
 
 /// Who advertises how with whom (design.md): decides which replay rule a worker applies.
@@ -175,15 +184,18 @@ struct PortView {
 };
 
 struct Topology {
+  using Addresses = FlatTable<std::uint64_t, Entry>;
+  using Addresses6 = FlatTable<Ipv6Key, Entry>;
+  using Vhids = FlatTable<std::uint64_t, std::optional<SlotIndex>>;
+
   std::vector<PortView> ports;        // by PortIndex
   std::vector<SlotView> slots;        // by SlotIndex
   std::vector<auth::CarpAuth> auths;  // keys and address lists accepted, the sending one first
   std::vector<auth::TrailerKey> trailer_keys;  // of each group, the sending one first; ids differ
-  FlatTable<std::uint64_t> addresses;          // address_key() -> index into entries
-  FlatTable<Ipv6Key> addresses6;               // address6_key() -> index into entries
-  std::vector<Entry> entries;
-  std::vector<balance::Balancer> balancers;  // one per group balanced by askers
-  FlatTable<std::uint64_t> vhids;            // vhid_key() -> SlotIndex
+  Addresses addresses;                         // by address_key()
+  Addresses6 addresses6;                       // the same
+  std::vector<balance::Balancer> balancers;    // one per group balanced by askers
+  Vhids vhids;                                 // by vhid_key()
   NodeId node_id;
 
   static std::uint64_t address_key(PortIndex port, VlanId vlan, Ipv4Address address) {
@@ -195,8 +207,8 @@ struct Topology {
   }
 
   const Entry* find_address(PortIndex port, VlanId vlan, Ipv4Address address) const {
-    const std::uint32_t at = addresses.find(address_key(port, vlan, address));
-    return at == FlatTable<std::uint64_t>::kNone ? nullptr : &entries[at];
+    const Entry& entry = addresses.find(address_key(port, vlan, address));
+    return entry ? &entry : nullptr;
   }
   static Ipv6Key address_key(PortIndex port, VlanId vlan, const Ipv6Address& address) {
     Ipv6Key key;
@@ -206,13 +218,13 @@ struct Topology {
     return key;
   }
   const Entry* find_address(PortIndex port, VlanId vlan, const Ipv6Address& address) const {
-    const std::uint32_t at = addresses6.find(address_key(port, vlan, address));
-    return at == FlatTable<Ipv6Key>::kNone ? nullptr : &entries[at];
+    const Entry& entry = addresses6.find(address_key(port, vlan, address));
+    return entry ? &entry : nullptr;
   }
 
   const SlotView* find_slot(PortIndex port, VlanId vlan, Vhid vhid) const {
-    const std::uint32_t at = vhids.find(vhid_key(port, vlan, vhid));
-    return at == FlatTable<std::uint64_t>::kNone ? nullptr : &slots[at];
+    const std::optional<SlotIndex>& at = vhids.find(vhid_key(port, vlan, vhid));
+    return at ? &slots[at->value()] : nullptr;
   }
   const SlotView& first_of(const SlotView& slot) const { return slots[slot.first.value()]; }
   SlotIndex index_of(const SlotView& slot) const {

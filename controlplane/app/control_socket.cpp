@@ -148,13 +148,23 @@ void ControlSocket::serve_parked() {
   for (auto it = clients_.begin(); it != clients_.end();) {
     const int fd = it->first;
     Client& client = (it++)->second;  // serving it may end it
-    if (!client.parked) continue;
-    std::optional<std::string> reply = client.parked();
-    if (!reply) continue;
-    client.parked = nullptr;
-    client.output += *reply + "\n";
+    if (!client.waits() || !ask_for_more(client)) continue;
     if (!answer_requests(fd, client) || !write_replies(fd, client)) drop(fd);
   }
+}
+
+bool ControlSocket::ask_for_more(Client& client) {
+  if (client.stream) {
+    const Part part = client.stream(client.output.size(), client.ended || !client.input.empty());
+    client.output += part.bytes;
+    if (part.last) client.stream = nullptr;
+    return part.last || !part.bytes.empty();
+  }
+  const std::optional<std::string> reply = client.parked();
+  if (!reply) return false;
+  client.parked = nullptr;
+  client.output += *reply + "\n";
+  return true;
 }
 
 bool ControlSocket::read_requests(int fd, Client& client) {
@@ -172,7 +182,7 @@ bool ControlSocket::read_requests(int fd, Client& client) {
 bool ControlSocket::answer_requests(int fd, Client& client) {
   std::size_t from = 0;
   for (std::size_t end = 0;
-       !client.parked && (end = client.input.find('\n', from)) != std::string::npos;
+       !client.waits() && (end = client.input.find('\n', from)) != std::string::npos;
        from = end + 1) {
     take(on_request_(client.input.substr(from, end - from), client.uid), client);
     if (client.output.size() > kMaxPending) return false;  // it asks and does not read
@@ -189,6 +199,10 @@ bool ControlSocket::answer_requests(int fd, Client& client) {
 void ControlSocket::take(Answer answer, Client& client) {
   if (const auto* reply = std::get_if<std::string>(&answer)) {
     client.output += *reply + "\n";
+    return;
+  }
+  if (auto* stream = std::get_if<Stream>(&answer)) {
+    client.stream = std::move(*stream);
     return;
   }
   const auto parked = std::count_if(clients_.begin(), clients_.end(),
@@ -208,7 +222,7 @@ bool ControlSocket::write_replies(int fd, Client& client) {
     if (size <= 0) break;
     client.output.erase(0, static_cast<std::size_t>(size));
   }
-  if (client.ended && client.output.empty() && !client.parked) return false;
+  if (client.ended && client.output.empty() && !client.waits()) return false;
   epoll_event event{.events = (client.ended || client.parked ? 0U : unsigned{EPOLLIN}) |
                               (client.output.empty() ? 0U : unsigned{EPOLLOUT}),
                     .data = {.fd = fd}};

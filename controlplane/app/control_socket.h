@@ -13,7 +13,15 @@ namespace koi::app {
 
 /// A reply that is not there yet: asked again and again until it says it.
 using Later = std::function<std::optional<std::string>()>;
-using Answer = std::variant<std::string, Later>;
+/// A reply that goes on: asked for its next part again and again, until it says the last one. Each
+/// part is sent as it is, newlines included. unread: bytes of the parts before that the client has
+/// not read yet; asked_to_end: it has sent more, or ended its side. Destroyed when the client goes.
+struct Part {
+  std::string bytes{};  // empty: nothing yet
+  bool last = false;
+};
+using Stream = std::function<Part(std::size_t unread, bool asked_to_end)>;
+using Answer = std::variant<std::string, Later, Stream>;
 
 /// The control socket: newline-delimited requests, one reply line each. It knows lines and sizes,
 /// not what they say. Service thread only; never blocks on a client.
@@ -46,7 +54,8 @@ class ControlSocket {
   /// An epoll descriptor: readable when serve() has work.
   int fd() const { return epoll_; }
   void serve();
-  /// Asks for the replies that are parked and sends those that are there. Call it often.
+  /// Asks for the replies that are parked and for the next parts of those that go on, and sends
+  /// what is there. Call it often.
   void serve_parked();
 
  private:
@@ -54,8 +63,10 @@ class ControlSocket {
     uid_t uid = static_cast<uid_t>(-1);
     std::string input;
     std::string output;
-    Later parked;        // the reply it waits for; empty: none
-    bool ended = false;  // it will send nothing more
+    Later parked;                                    // the reply it waits for; empty: none
+    Stream stream;                                   // the reply that goes on; empty: none
+    bool ended = false;                              // it will send nothing more
+    bool waits() const { return parked || stream; }  // what it asks next comes after
   };
   ControlSocket() = default;
   void accept_clients();
@@ -66,6 +77,8 @@ class ControlSocket {
   bool answer_requests(int fd, Client& client);
   void take(Answer answer, Client& client);
   bool write_replies(int fd, Client& client);
+  /// Returns true iff there is something new for it.
+  static bool ask_for_more(Client& client);
 
   std::string path_;
   OnRequest on_request_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <spdlog/spdlog.h>
@@ -22,6 +23,7 @@
 #include "controlplane/app/service.h"
 #include "controlplane/app/trailer_keeper.h"
 #include "controlplane/loop.h"
+#include "dataplane/capture.h"
 #include "dataplane/eal.h"
 #include "dataplane/host_port.h"
 #include "dataplane/mempool.h"
@@ -40,6 +42,8 @@ constexpr unsigned kServiceRing = 8192;  // a report of every slot, and room
 constexpr int kControlPriority = 50;     // SCHED_FIFO, above everything that is not real-time
 constexpr Duration kEndPatience = 2s;    // for threads that hang at the end
 constexpr Duration kControlNap = 100us;
+/// With `idle: poll`, in pauses of the processor: a worker may be its core's other hyperthread.
+constexpr unsigned kControlPauseUs = 2;
 
 std::size_t hosts_of(const config::Config& config) {
   return static_cast<std::size_t>(
@@ -132,6 +136,7 @@ class Daemon {
   std::unique_ptr<dataplane::RxInterrupts> interrupts_of(std::size_t worker) const;
   Status make_rooms();
   Status open_service();
+  void make_capture();
   static void watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches);
   void make_workers();
   void run_service();
@@ -148,6 +153,7 @@ class Daemon {
   std::unique_ptr<SlotBoard> board_ = std::make_unique<SlotBoard>();
   std::vector<dataplane::Port> ports_;
   std::vector<std::optional<dataplane::HostPort>> hosts_;  // by PortIndex
+  std::unique_ptr<dataplane::Capture> capture_;
   std::vector<WorkerRoom> rooms_;
   std::unique_ptr<Channel<controlplane::Command>> commands_;
   std::unique_ptr<Channel<controlplane::Report>> reports_;
@@ -343,6 +349,8 @@ Status Daemon::open_service() {
                            }});
     if (port.bond() != nullptr) watch_members(port, setup.watches);
   }
+  make_capture();
+  setup.capture = capture_.get();
   setup.reload = reload_setup();
   setup.socket_path = config_.control.socket;
   setup.signals = signals_;
@@ -350,6 +358,17 @@ Status Daemon::open_service() {
   if (!service) return service.error();
   service_ = std::move(service).value();
   return Done{};
+}
+
+void Daemon::make_capture() {
+  std::vector<std::vector<dataplane::Capture::Queue>> queues(ports_.size());
+  for (const dataplane::Port& port : ports_) {
+    for (std::uint16_t q = 0; q < port.queues(); ++q) {
+      const WorkerIndex worker(static_cast<std::uint8_t>(port.worker_of(q)));
+      queues[port.index().value()].push_back({port.id(), q, worker});
+    }
+  }
+  capture_ = std::make_unique<dataplane::Capture>(*clock_, *board_, std::move(queues));
 }
 
 Reload::Setup Daemon::reload_setup() {
@@ -477,6 +496,8 @@ void Daemon::run_control(bool adaptive) {
       constexpr timespec kNap{.tv_sec = 0, .tv_nsec = kControlNap.count()};
       nanosleep(&kNap, nullptr);
       planned += kControlNap;
+    } else {
+      rte_delay_us_block(kControlPauseUs);
     }
   }
   const sched_param ordinary{};

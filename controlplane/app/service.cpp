@@ -118,6 +118,7 @@ void Service::run() {
     }
     publish_demotion();
     socket_->serve_parked();
+    captures_.update();
     if (steady_clock::now() > give_up_) {
       spdlog::warn("the control thread did not step down in time; ending all the same");
       done_ = true;
@@ -128,6 +129,7 @@ void Service::run() {
 
 /// Those who follow the events ask again after each: once more for how it ended.
 void Service::say_last_words() {
+  captures_.shut_down();
   const auto end = steady_clock::now() + kLastWords;
   while (!hurried_ && steady_clock::now() < end) {
     pollfd asked{socket_->fd(), POLLIN, 0};

@@ -11,6 +11,7 @@
 
 #include "common/contract/channel.h"
 #include "controlplane/app/bell.h"
+#include "controlplane/app/captures.h"
 #include "controlplane/app/control_socket.h"
 #include "controlplane/app/demotions.h"
 #include "controlplane/app/handover.h"
@@ -45,7 +46,8 @@ class Service {
     Bell* bell = nullptr;         // on the reports; may be missing
     std::vector<PortLink> links;  // by PortIndex
     std::vector<LinkWatch> watches{};
-    Reload::Setup reload;  // no configuration: this one does not reload
+    CaptureSource* capture = nullptr;  // none: nothing is captured; not owned
+    Reload::Setup reload;              // no configuration: this one does not reload
     std::string socket_path;
     int signals = -1;  // a signalfd for SIGTERM, SIGINT, SIGHUP; not owned
   };
@@ -64,7 +66,10 @@ class Service {
 
  private:
   explicit Service(Setup setup)
-      : setup_(std::move(setup)), journal_(setup_.snapshot), reload_(setup_.reload) {}
+      : setup_(std::move(setup)),
+        journal_(setup_.snapshot),
+        reload_(setup_.reload),
+        captures_(setup_.capture, setup_.snapshot) {}
 
   std::string handle_demotion(const std::string& name, const nlohmann::json& request,
                               const std::string& owner);
@@ -103,6 +108,7 @@ class Service {
   Reload reload_;
   std::string reloaded_;            // what the reload under way has changed, for the journal
   std::vector<int> demotion_sent_;  // to control, by group; -1: it is to be told in any case
+  Captures captures_;
   std::optional<ControlSocket> socket_;
   std::optional<KernelLink> kernel_link_;
   std::vector<controlplane::Command> waiting_;  // for room in the ring

@@ -61,10 +61,12 @@ Answer Service::handle(const std::string& line, uid_t uid) {
   if (name == "handover") {
     return handle_handover(request, fmt::format("koictl by uid {}", uid));
   }
+  if (name == "capture") return captures_.begin(request, fmt::format("koictl by uid {}", uid));
   if (name == "reload") return handle_reload(request, fmt::format("koictl by uid {}", uid));
   warn_of_request("an unknown command", uid, " \"" + cleaned(name, kLongestName) + "\"");
   return refuse(
-      "unknown command; known are check, checks, counters, demote, events, explain, handover, "
+      "unknown command; known are capture, check, checks, counters, demote, events, explain, "
+      "handover, "
       "host, maintenance, note, reload, status, undemote");
 }
 

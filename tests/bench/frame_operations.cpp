@@ -18,6 +18,7 @@ using dataplane::Fate;
 
 constexpr std::size_t kFrames = 512;  // each of another sender, as tools/bench has them
 constexpr std::size_t kBurst = 64;
+constexpr std::size_t kAhead = 4;             // of the frame, its entries are fetched
 constexpr std::size_t kRoom = 64;             // of a buffer after its frame
 constexpr std::size_t kShortest = 60;         // of a frame on the wire, without its checksum
 constexpr std::uint32_t kFirst = 0x0a010000;  // 10.1.0.0: of many shared addresses
@@ -70,11 +71,10 @@ struct Traffic {
     for (std::size_t burst = 0; burst < kFrames; burst += kBurst) {
       world.poll(Duration(0));
       const dataplane::BurstContext context = world.burst();
-      dataplane::QuickLook quick(context);
-      for (std::size_t n = 0; n < kBurst; ++n) quick.look(n, frame(burst + n));
-      quick.answer();
+      const dataplane::QuickLook quick(context);
       for (std::size_t n = 0; n < kBurst; ++n) {
-        const Fate is = dataplane::decide(quick, n, frame(burst + n), kRoom, world.adverts);
+        if (quick.looks_ahead()) quick.fetch(frame(std::min(burst + n + kAhead, kFrames - 1)));
+        const Fate is = dataplane::decide(quick, frame(burst + n), kRoom, world.adverts);
         right += is.kind() == fate ? 1 : 0;
       }
     }

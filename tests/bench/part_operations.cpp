@@ -33,15 +33,16 @@ template <class Address>
 Operation look_up(std::string name, std::size_t addresses, Address (*numbered)(std::size_t)) {
   const auto topology = std::make_shared<Topology>();
   using Key = decltype(Topology::address_key(kPort, kUntagged, numbered(0)));
-  std::vector<typename FlatTable<Key>::Item> items;
+  using Table = FlatTable<Key, Entry>;
+  std::vector<typename Table::Item> items;
   for (std::uint32_t n = 0; n < addresses; ++n) {
-    items.push_back({Topology::address_key(kPort, kUntagged, numbered(n)), n});
+    items.push_back({Topology::address_key(kPort, kUntagged, numbered(n)),
+                     Entry{.kind = EntryKind::shared, .slot = SlotIndex(7)}});
   }
-  topology->entries.resize(addresses, Entry{.kind = EntryKind::shared, .slot = SlotIndex(7)});
   if constexpr (std::is_same_v<Address, Ipv4Address>) {
-    topology->addresses = FlatTable<Key>(items);
+    topology->addresses = Table(items);
   } else {
-    topology->addresses6 = FlatTable<Key>(items);
+    topology->addresses6 = Table(items);
   }
   std::mt19937 random;
   const auto targets = std::make_shared<std::vector<Address>>();

@@ -74,15 +74,6 @@ void from_host(koi::test::World& world, const Bytes& input) {
   }
 }
 
-/// What the quick look alone decides; then classify() must decide the same.
-koi::dataplane::Fate quick_fate(const koi::dataplane::BurstContext& burst,
-                                std::span<std::byte> frame) {
-  koi::dataplane::QuickLook quick(burst);
-  quick.look(0, frame);
-  quick.answer();
-  return quick.fate(0);
-}
-
 void receive(const Bytes& input, std::size_t room, bool hosted) {
   static koi::test::World* const worlds[] = {new koi::test::World(everything(false)),
                                              new koi::test::World(everything(true))};
@@ -100,7 +91,9 @@ void receive(const Bytes& input, std::size_t room, bool hosted) {
   std::copy(input.begin(), input.end(), frame.begin());
   const koi::dataplane::BurstContext burst = world.burst(port);
   Bytes quickly = frame;
-  const auto by_quick_look = quick_fate(burst, std::span(quickly).first(input.size()));
+  // What the quick look alone decides; then classify() must decide the same.
+  const auto by_quick_look =
+      koi::dataplane::QuickLook(burst).decide(std::span(quickly).first(input.size()));
   const koi::dataplane::Fate fate =
       koi::dataplane::classify(std::span(frame).first(input.size()), room, burst, world.adverts);
   if (by_quick_look.kind() != koi::dataplane::Fate::Kind::undecided &&

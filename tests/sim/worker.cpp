@@ -158,16 +158,14 @@ std::uint32_t Worker::take_frames(std::vector<Packet>& answers) {
   }
   taken_ += count;
   const dataplane::BurstContext burst{*view_, kPort, lease_, reporter_, conflicts_, dad_};
-  dataplane::QuickLook quick(burst);
-  for (std::uint32_t i = 0; i < count; ++i) quick.look(i, queue_[i].frame());
-  quick.answer();
+  const dataplane::QuickLook quick(burst);
   for (std::uint32_t i = 0; i < count; ++i) {
     if (mutated(Mutant::kForgetsCounters)) {
       adverts_.emplace(process_.board(), lease_, up, counters);
     }
     Packet& packet = queue_[i];
     const dataplane::Fate fate =
-        dataplane::decide(quick, i, packet.frame(), Packet::kMaxBytes - packet.length, *adverts_);
+        dataplane::decide(quick, packet.frame(), Packet::kMaxBytes - packet.length, *adverts_);
     if (fate.kind() != dataplane::Fate::Kind::answer) continue;
     packet.length = fate.length();
     answers.push_back(packet);

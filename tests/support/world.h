@@ -110,16 +110,16 @@ class TopologyBuilder {
     for (const Ipv6Address& address : g.addresses6) {
       add(g.port, g.vlan, address, Entry{.kind = EntryKind::shared, .slot = index});
     }
-    vhids_.push_back({Topology::vhid_key(g.port, g.vlan, g.vhid), index.value()});
+    vhids_.push_back({Topology::vhid_key(g.port, g.vlan, g.vhid), index});
     return *this;
   }
 
   /// Every port gets a host, which has the own addresses, and the shared ones iff assigned.
   TopologyBuilder& hosted(bool assigned = false) {
     for (PortView& port : topology_.ports) port.host = true;
-    for (Entry& entry : topology_.entries) {
+    for_entries([assigned](Entry& entry) {
       entry.on_host = entry.kind == EntryKind::own || (assigned && entry.kind == EntryKind::shared);
-    }
+    });
     return *this;
   }
 
@@ -129,11 +129,11 @@ class TopologyBuilder {
     const SlotIndex first(static_cast<std::uint16_t>(topology_.slots.size()));
     members(g, vhids);
     // Of equal addresses the first one's entry counts: that of the group's first slot.
-    for (Entry& entry : topology_.entries) {
+    for_entries([this, first](Entry& entry) {
       if (entry.kind == EntryKind::shared && entry.slot == first) {
         entry.balancer = static_cast<std::uint16_t>(topology_.balancers.size());
       }
-    }
+    });
     topology_.balancers.push_back(balancer);
     return *this;
   }
@@ -150,9 +150,15 @@ class TopologyBuilder {
   }
 
   std::shared_ptr<const Topology> build(NodeId node = kOwnNode) {
-    topology_.addresses = FlatTable<std::uint64_t>(addresses_);
-    topology_.addresses6 = FlatTable<Ipv6Key>(addresses6_);
-    topology_.vhids = FlatTable<std::uint64_t>(vhids_);
+    for_entries([this, number = 0U](Entry& entry) mutable {
+      entry.number = number++;
+      if (entry.kind != EntryKind::shared) return;
+      entry.told = topology_.slots[entry.slot.value()].told;
+      entry.sends_from = topology_.slots[entry.slot.value()].sends_from;
+    });
+    topology_.addresses = Topology::Addresses(addresses_);
+    topology_.addresses6 = Topology::Addresses6(addresses6_);
+    topology_.vhids = Topology::Vhids(vhids_);
     topology_.node_id = node;
     return std::make_shared<const Topology>(topology_);
   }
@@ -180,15 +186,17 @@ class TopologyBuilder {
   }
 
   void add(PortIndex port, VlanId vlan, Ipv4Address address, Entry entry) {
-    addresses_.push_back({Topology::address_key(port, vlan, address),
-                          static_cast<std::uint32_t>(topology_.entries.size())});
-    topology_.entries.push_back(entry);
+    addresses_.push_back({Topology::address_key(port, vlan, address), entry});
   }
 
   void add(PortIndex port, VlanId vlan, const Ipv6Address& address, Entry entry) {
-    addresses6_.push_back({Topology::address_key(port, vlan, address),
-                           static_cast<std::uint32_t>(topology_.entries.size())});
-    topology_.entries.push_back(entry);
+    addresses6_.push_back({Topology::address_key(port, vlan, address), entry});
+  }
+
+  template <class Function>
+  void for_entries(Function function) {
+    for (auto& item : addresses_) function(item.value);
+    for (auto& item : addresses6_) function(item.value);
   }
 
   template <class Address>
@@ -200,9 +208,9 @@ class TopologyBuilder {
   }
 
   Topology topology_;
-  std::vector<FlatTable<std::uint64_t>::Item> addresses_;
-  std::vector<FlatTable<Ipv6Key>::Item> addresses6_;
-  std::vector<FlatTable<std::uint64_t>::Item> vhids_;
+  std::vector<Topology::Addresses::Item> addresses_;
+  std::vector<Topology::Addresses6::Item> addresses6_;
+  std::vector<Topology::Vhids::Item> vhids_;
   std::vector<Own<Ipv4Address>> own_;
   std::vector<Own<Ipv6Address>> own6_;
 };
@@ -360,11 +368,10 @@ class World {
     const std::size_t length = frame.size();
     if (room != 0) frame.resize(length + room, std::byte{0xee});
     const dataplane::BurstContext context = burst(port);
-    dataplane::QuickLook quick(context);
+    const dataplane::QuickLook quick(context);
     const auto bytes = std::span(frame).first(length);
-    quick.look(0, bytes);
-    quick.answer();
-    const dataplane::Fate fate = dataplane::decide(quick, 0, bytes, room, adverts);
+    quick.fetch(bytes);
+    const dataplane::Fate fate = dataplane::decide(quick, bytes, room, adverts);
     const bool answer = fate.kind() == dataplane::Fate::Kind::answer;
     if (answer || room != 0) frame.resize(answer ? fate.length() : length);
     return fate;

@@ -125,9 +125,14 @@ def test_the_judge_allows_for_a_machine_that_is_late():
 
 
 def test_the_judge_leaves_out_the_burst_that_was_past_its_check():
-    """Its request came next after the last one answered in time; a later one's answer counts."""
-    for asked, found in ((100.6, []), (120.0, ["I3", "I1"])):
+    """Its request came next after the last one answered in time; a later one's answer counts, unless
+    the driver kept it, which sent it while its interface was going down."""
+    for asked, refused, found in ((100.6, None, []), (110.0, None, ["I3", "I1"]),
+                                  (110.0, 115, []), (110.0, 135, ["I3", "I1"]),
+                                  (110.0, 105, ["I3", "I1"])):
         judge = Judge({"a": Terms(20, 30), "b": Terms(20, 30)})
+        if refused:
+            judge.refuses("a", (refused - 1) * 1_000_000, refused * 1_000_000)
         lines = sorted(_reign("a", 0, 100) + _reign("b", 125, 200))
         for number, (ms, what, box) in enumerate(lines):
             if ms > 150 and not judge.late_bursts and not judge.findings:

@@ -40,6 +40,8 @@ def test_goals():
     more = report.goals(handed + _samples("koi-0", "planned", [30], late=25))
     assert (more[2].value, more[2].reached) == (30, False)
     assert (more[3].value, more[3].reached) == (1, True)  # where the client was in time
+    handed[5].outage_ms, handed[5].machine_ms = 90, 89.5  # a core stood still
+    assert report.goals(handed)[3].value == 1
     assert "NOT REACHED" in str(more[2]) and "in 101 runs" in str(more[2])
     assert "not measured" in str(more[0])
 

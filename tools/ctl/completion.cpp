@@ -11,7 +11,7 @@ namespace koi::ctl {
 namespace {
 
 // 0: commands, 1: options that go with all of them, 2: words by command. koictl itself knows the
-// groups' names, as koid says them.
+// groups' and ports' names, as koid says them.
 constexpr const char* kScript = R"bash(_koictl() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" command="" words="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -22,8 +22,9 @@ constexpr const char* kScript = R"bash(_koictl() {{
     esac
   done
   case "$before" in
-  --socket|--out|check) COMPREPLY=($(compgen -f -- "$word")); return ;;
+  --socket|--out|--write|check) COMPREPLY=($(compgen -f -- "$word")); return ;;
   handover|--group) words=$(koictl completion groups 2>/dev/null) ;;
+  --port) words=$(koictl completion ports 2>/dev/null) ;;
   *) case "$command" in
     "") words="{0} {1}" ;;
 {2}    esac ;;

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "config/load.h"
+#include "tools/ctl/capture.h"
 #include "tools/ctl/completion.h"
 #include "tools/ctl/counters_text.h"
 #include "tools/ctl/events.h"
@@ -40,6 +41,7 @@ struct Options {
   std::string from;    // empty: none given
   bool dry_run = false;
   EventsWanted events;
+  CaptureAsked capture;
 };
 
 constexpr Duration kReloadDeadline = 10s;    // koid reads all key files
@@ -164,12 +166,17 @@ Printed handover(const Options& options, const Surroundings& surroundings) {
   return {ExitCode::done, handover_line(reply.body, options), {}};
 }
 
-Printed group_names(const Options& options, const Surroundings& surroundings) {
-  return with_reply(options, surroundings, command("status"), [](const Json& reply) {
-    std::string names;
-    for (const Json& group : list(reply, "groups")) names += text(group, "name") + '\n';
-    return names;
-  });
+/// what: groups or ports.
+Printed names_of(const std::string& what, const Options& options,
+                 const Surroundings& surroundings) {
+  return with_reply(options, surroundings, command(what == "groups" ? "status" : "counters"),
+                    [&](const Json& reply) {
+                      std::string names;
+                      for (const Json& one : list(reply, what.c_str())) {
+                        names += text(one, "name") + '\n';
+                      }
+                      return names;
+                    });
 }
 
 Printed watch(const Options& options, const Surroundings& surroundings) {
@@ -208,6 +215,7 @@ Printed run_command(const std::string& name, const Options& options,
   if (name == "reload") return reload(options, surroundings);
   if (name == "watch") return watch(options, surroundings);
   if (name == "handover") return handover(options, surroundings);
+  if (name == "capture") return capture(options.socket, options.capture, surroundings);
   if (name == "explain") {
     Json request{{"command", "explain"}, {"address", options.address}};
     if (!options.client.empty()) request["client"] = options.client;
@@ -252,6 +260,31 @@ void define_demotion(CLI::App& app, Options& options) {
       ->check(CLI::IsMember({"on", "off"}));
 }
 
+void define_capture(CLI::App& app, CaptureAsked& asked) {
+  CLI::App* capture = app.add_subcommand(
+      "capture", "what a port or a group receives and sends, as a pcapng file for tshark");
+  capture->add_option("--port", asked.port, "all of this port")->type_name("NAME");
+  capture
+      ->add_option("--group", asked.group,
+                   "of its port and VLAN: its virtual MACs, its addresses, its CARP")
+      ->type_name("NAME");
+  capture->add_option("--write", asked.file, "a file, or -: standard output")
+      ->type_name("FILE")
+      ->capture_default_str();
+  capture->add_option("--count", asked.count, "at most so many frames; default: 10000")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  capture->add_option("--seconds", asked.span, "for so long, an hour at most; default: 60")
+      ->type_name("TIME")
+      ->check(is_span);
+  capture->add_option("--snaplen", asked.snaplen, "bytes of each frame, 16 to 9216; default: 256")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  capture->add_option("--bytes", asked.bytes, "of the file, at most; default: 100000000")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+}
+
 void define(CLI::App& app, Options& options) {
   app.set_version_flag("--version", "koictl " KOI_VERSION);
   app.add_option("--socket", options.socket, "koid's control socket")
@@ -272,6 +305,7 @@ void define(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->check(is_span);
   define_demotion(app, options);
+  define_capture(app, options.capture);
   with_json(app.add_subcommand("counters", "packets, answers, drops, advertisements, transitions"));
   with_json(app.add_subcommand("drops", "why frames were dropped, by port"));
   CLI::App* events = app.add_subcommand("events", "what has happened since koid started");
@@ -310,7 +344,7 @@ void define(CLI::App& app, Options& options) {
   completion->add_option("SHELL", options.shell, "bash or zsh")
       ->required()
       ->type_name("")
-      ->check(CLI::IsMember({"bash", "zsh", "groups"}));  // the last for the other two
+      ->check(CLI::IsMember({"bash", "zsh", "groups", "ports"}));  // these two are for the shells
   keygen->add_option("--out", options.file, "a new file, mode 0600; default: standard output")
       ->type_name("FILE");
 }
@@ -330,7 +364,9 @@ Printed run(const std::vector<std::string>& arguments, const Surroundings& surro
     const bool failed = app.exit(e, out, err) != 0;
     return {failed ? ExitCode::usage : ExitCode::done, out.str(), err.str()};
   }
-  if (options.shell == "groups") return group_names(options, surroundings);
+  if (options.shell == "groups" || options.shell == "ports") {
+    return names_of(options.shell, options, surroundings);
+  }
   if (!options.shell.empty()) return {ExitCode::done, completion(app, options.shell), {}};
   return run_command(app.get_subcommands().front()->get_name(), options, surroundings);
 }

@@ -23,9 +23,10 @@ enum class ExitCode : int {
 struct Surroundings {
   std::chrono::system_clock::time_point now = std::chrono::system_clock::now();
   bool colours = false;
+  bool terminal = false;  // standard output is one
   Duration deadline = kReplyDeadline;
-  /// For what is to be seen before the end (events --follow): prints it; false: nobody reads any
-  /// more. Must be there for that command.
+  /// For what is to be seen before the end (events --follow, watch, capture): prints it; false: it
+  /// cannot, for nobody reads any more or as errno says. Must be there for these commands.
   std::function<bool(std::string_view)> print;
 };
 
@@ -37,7 +38,8 @@ struct Printed {
 };
 
 /// Runs one command. `arguments` are without the program's name. Blocks at most
-/// `surroundings.deadline`, but for `events --follow`, which ends with print().
+/// `surroundings.deadline`, but for `events --follow` and `watch`, which end with print(), and
+/// `capture`.
 Printed run(const std::vector<std::string>& arguments, const Surroundings& surroundings);
 
 }  // namespace koi::ctl

@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
   koi::config::guard_keys();  // of `check` and `keygen`; unlocked memory does for so short a time
   try {
     koi::ctl::Surroundings surroundings;
-    surroundings.colours = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+    surroundings.terminal = ::isatty(STDOUT_FILENO) == 1;
+    surroundings.colours = surroundings.terminal && std::getenv("NO_COLOR") == nullptr;
     surroundings.print = [](std::string_view text) {
       return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
              std::fflush(stdout) == 0;

@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -26,7 +27,9 @@ class FileDescriptor {
   }
   FileDescriptor(const FileDescriptor&) = delete;
   FileDescriptor& operator=(const FileDescriptor&) = delete;
+  FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.release()) {}
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -118,6 +121,26 @@ bool send_all(int fd, std::string_view data, steady_clock::time_point end) {
   return true;
 }
 
+/// Connects and sends the line.
+Result<FileDescriptor> send_request(const std::string& path, std::string_view line,
+                                    Duration deadline, steady_clock::time_point end) {
+  if (std::string problem = socket_path_problem(path); !problem.empty()) return Error{problem};
+
+  FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return Error{fmt::format("cannot make a socket ({})", reason(errno))};
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (const int error = connect_within(fd.get(), address, deadline); error != 0) {
+    return cannot_connect(path, error);
+  }
+
+  std::string data(line);
+  data += '\n';
+  if (!send_all(fd.get(), data, end)) return no_reply(path, deadline);
+  return fd;
+}
+
 }  // namespace
 
 std::string socket_path_problem(const std::string& path) {
@@ -132,20 +155,9 @@ std::string socket_path_problem(const std::string& path) {
 
 Result<std::string> request(const std::string& path, std::string_view line, Duration deadline) {
   const auto end = steady_clock::now() + deadline;
-  if (std::string problem = socket_path_problem(path); !problem.empty()) return Error{problem};
-
-  const FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) return Error{fmt::format("cannot make a socket ({})", reason(errno))};
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  if (const int error = connect_within(fd.get(), address, deadline); error != 0) {
-    return cannot_connect(path, error);
-  }
-
-  std::string data(line);
-  data += '\n';
-  if (!send_all(fd.get(), data, end)) return no_reply(path, deadline);
+  auto sent = send_request(path, line, deadline, end);
+  if (!sent) return sent.error();
+  const FileDescriptor fd = std::move(sent).value();
 
   std::string reply;
   std::array<char, 16384> chunk;
@@ -169,5 +181,32 @@ Result<std::string> request(const std::string& path, std::string_view line, Dura
     }
   }
 }
+
+Result<Conversation> Conversation::begin(const std::string& path, std::string_view line,
+                                         Duration deadline) {
+  auto sent = send_request(path, line, deadline, steady_clock::now() + deadline);
+  if (!sent) return sent.error();
+  return Conversation(std::move(sent).value().release());
+}
+
+Conversation::Conversation(Conversation&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+Conversation::~Conversation() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Conversation::Heard Conversation::receive(std::string& into, Duration within) {
+  pollfd p{fd_, POLLIN, 0};
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(within).count();
+  if (::poll(&p, 1, static_cast<int>(ms)) <= 0) return Heard::nothing;
+  std::array<char, 65536> chunk;
+  const ssize_t n = ::recv(fd_, chunk.data(), chunk.size(), MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::nothing;
+  if (n <= 0) return Heard::end;
+  into.append(chunk.data(), static_cast<std::size_t>(n));
+  return Heard::bytes;
+}
+
+void Conversation::say_no_more() { ::shutdown(fd_, SHUT_WR); }
 
 }  // namespace koi::ctl

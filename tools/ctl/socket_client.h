@@ -28,4 +28,27 @@ std::string socket_path_problem(const std::string& path);
 Result<std::string> request(const std::string& path, std::string_view line,
                             Duration deadline = kReplyDeadline);
 
+/// A request whose reply goes on (koictl capture). Blocks as request() does, and no longer. Move
+/// only; the connection ends with it.
+class Conversation {
+ public:
+  /// Sends the line. Errors as of request(). REQUIRES: `line` has no newline.
+  static Result<Conversation> begin(const std::string& path, std::string_view line,
+                                    Duration deadline);
+  Conversation(Conversation&& other) noexcept;
+  Conversation& operator=(Conversation&&) = delete;
+  ~Conversation();
+
+  enum class Heard { bytes, nothing, end };
+  /// Appends what has come, if anything does within that time. A signal ends the wait. end: koid
+  /// has closed it.
+  Heard receive(std::string& into, Duration within);
+  /// Ends this side of it: koid then comes to its end.
+  void say_no_more();
+
+ private:
+  explicit Conversation(int fd) : fd_(fd) {}
+  int fd_;
+};
+
 }  // namespace koi::ctl

@@ -296,7 +296,9 @@ class Campaign:
 
     def _refuse(self, box, seconds):
         """The box's own interface takes no frame (which net_af_packet does not tell)."""
+        began = time.time_ns()
         netns.set_link(box.namespace, IFACE, False)
+        self.judge.refuses(box.name, began, time.time_ns())
         try:
             self.watch.rest(seconds)
         finally:

@@ -14,7 +14,9 @@ advertisement other than a bow-out. What is judged (I1 to I3 are those of koi's 
 What is excluded, for no software can promise it, is the burst that was past its check when its
 thread was paused. By packets: it answers the very next requests after the last one that the box
 answered in time, i.e. those of the next `IN_HAND_MS`, and comes late. Answers to requests that came
-while the thread stood still are in no such burst and count. The excluded are counted.
+while the thread stood still are in no such burst and count. The excluded are counted. So are those
+to requests of the time before a box's interface refused its frames (refuses()): net_af_packet keeps
+what the kernel did not take, and sends it with its next frame, whenever that is.
 
 A wire delay is measured: from an advertisement's stamp at the switch to its stamp at the other box's
 interface, the longest of the last `WIRE_MEMORY_MS`. The kernel does not count there how long a busy
@@ -89,6 +91,7 @@ class Judge:
         self._requests = {}            # key to the time of the last one
         self._answered = {}            # box to when the last request came that it answered in time
         self._excluded = collections.Counter()  # box to excluded answers since then
+        self._refused = {}             # box to the (since, until) of the requests left out
         self._wires = collections.deque()   # (time, ms)
         self._sent = {}                # key of an advertisement to its time
         self._claimed = []             # (time, box), the latest few
@@ -105,6 +108,10 @@ class Judge:
         """Nothing follows."""
         while self._pending:
             self._late_takeover(*self._pending.popleft())
+
+    def refuses(self, box, since_ns, until_ns):
+        """Its interface takes nothing from some moment between the two on."""
+        self._refused[box] = (since_ns - round(self.terms[box].lease_ms * MS), until_ns)
 
     def wire_ms(self, now_ns):
         while self._wires and self._wires[0][0] < now_ns - WIRE_MEMORY_MS * MS:
@@ -176,12 +183,15 @@ class Judge:
         """The burst that no software can promise."""
         if asked is None or (e.time_ns - asked) / MS <= self.allowed_ms(e.time_ns):
             return False
-        late = not self._may(e)
         before = self._answered.get(e.box)
-        if not late or before is None or (asked - before) / MS > IN_HAND_MS:
+        if before is None or self._may(e):
+            return False
+        since, until = self._refused.get(e.box, (0, 0))
+        kept = since <= asked <= until
+        if not kept and (asked - before) / MS > IN_HAND_MS:
             return False
         self._excluded[e.box] += 1
-        if self._excluded[e.box] > IN_HAND_MOST:
+        if not kept and self._excluded[e.box] > IN_HAND_MOST:
             return False
         self.late_bursts += self._excluded[e.box] == 1
         return True
@@ -264,4 +274,16 @@ class Judge:
         return max((a - b) / MS for a, b in zip(times, times[1:])) if len(times) > 1 else 0.0
 
     def _find(self, invariant, e, over, text):
-        self.findings.append(Finding(invariant, e.time_ns, e.box, over, text))
+        self.findings.append(Finding(invariant, e.time_ns, e.box, over, text + self._asked(e)))
+
+    def _asked(self, e):
+        """What an answer answers."""
+        if e.what != "answer":
+            return ""
+        asked = self._requests.get(e.key)
+        if asked is None:
+            return "; nobody had asked"
+        before = self._answered.get(e.box)
+        after = "" if before is None else (f", {(asked - before) / MS:.3f} ms after the last one"
+                                           " that it answered in time")
+        return f"; the request came {(e.time_ns - asked) / MS:.3f} ms before{after}"

@@ -22,14 +22,17 @@ class Sample:
     heir_ms: float      # from the fault to the other box's first answer
     both_ms: float      # both boxes answered for so long
     late_ms: float      # the longest gap between the client's own requests meanwhile
+    machine_ms: float = 0.0   # the latest that a real-time thread of a core woke up
 
 
-def sample(pair, fault, number, dice):
-    """Befalls whoever answers, at any moment between two advertisements."""
+def sample(pair, fault, number, dice, pulses=()):
+    """Befalls whoever answers, at any moment between two advertisements. pulses: lab.Pulse of each
+    core."""
     owner, heir = pair.settled()
     time.sleep(dice.uniform(0, pair.interval_ms / 1000))
     pair.observer.clear()
     pair.asked.frames()
+    _late_ms(pulses)
     time.sleep(_LEAD_S)
     began = time.time_ns()
     with pair.fault(fault, owner):
@@ -40,7 +43,14 @@ def sample(pair, fault, number, dice):
     time.sleep(_LEAD_S)  # what it answers once it is mended counts too
     answers = pair.observer.answers(SHARED)
     asked = [f.time_ns for f in pair.asked.frames()]
-    return figures(pair.name, fault, number, owner.name, answers, asked, began, ended)
+    taken = figures(pair.name, fault, number, owner.name, answers, asked, began, ended)
+    taken.machine_ms = _late_ms(pulses)
+    return taken
+
+
+def _late_ms(pulses):
+    """The most since it was asked before; 0 where it was never more than pulse.TOLD_NS."""
+    return max((late / 1e6 for pulse in pulses for _, late in pulse.read()), default=0.0)
 
 
 def _is_answer(frame):

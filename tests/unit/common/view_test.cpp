@@ -10,13 +10,17 @@
 namespace koi::view_test {
 namespace {
 
-using Table = FlatTable<std::uint64_t>;
+using Table = Topology::Vhids;
 using Item = Table::Item;
+
+Item item(std::uint64_t key, std::uint32_t value) {
+  return {key, SlotIndex(static_cast<std::uint16_t>(value))};
+}
 
 /// Finds all that is in it with the first value given, and nothing else.
 void expect_holds(const std::vector<Item>& items, const std::vector<std::uint64_t>& absent) {
   const Table table(items);
-  std::map<std::uint64_t, std::uint32_t> first;
+  std::map<std::uint64_t, std::optional<SlotIndex>> first;
   for (const Item& item : items) first.emplace(item.key, item.value);
   for (const auto& [key, value] : first) {
     ASSERT_EQ(table.find(key), value) << key;
@@ -24,7 +28,7 @@ void expect_holds(const std::vector<Item>& items, const std::vector<std::uint64_
   }
   for (const std::uint64_t key : absent) {
     if (first.contains(key)) continue;
-    ASSERT_EQ(table.find(key), Table::kNone) << key;
+    ASSERT_EQ(table.find(key), std::nullopt) << key;
   }
 }
 
@@ -39,19 +43,19 @@ TEST(FlatTable, EmptyFindsNothing) {
   const Table none;
   const Table no_items{std::span<const Item>()};
   for (const std::uint64_t key : random_keys(random, 1000)) {
-    EXPECT_EQ(none.find(key), Table::kNone);
-    EXPECT_EQ(no_items.find(key), Table::kNone);
+    EXPECT_EQ(none.find(key), std::nullopt);
+    EXPECT_EQ(no_items.find(key), std::nullopt);
   }
   EXPECT_FALSE(none.may_have(0) || no_items.may_have(0));
-  EXPECT_EQ(none.find(0), Table::kNone);
-  EXPECT_EQ(no_items.find(0), Table::kNone);
+  EXPECT_EQ(none.find(0), std::nullopt);
+  EXPECT_EQ(no_items.find(0), std::nullopt);
 }
 
 TEST(FlatTable, MayHaveFewThatItHasNot) {
   std::mt19937_64 random(4);
   for (const std::size_t size : {8U, 64U, 4096U}) {
     std::vector<Item> items;
-    for (const std::uint64_t key : random_keys(random, size)) items.push_back({key, 1});
+    for (const std::uint64_t key : random_keys(random, size)) items.push_back(item(key, 1));
     const Table table(items);
     unsigned wrong = 0;
     for (const std::uint64_t key : random_keys(random, 20'000)) wrong += table.may_have(key);
@@ -66,17 +70,19 @@ TEST(FlatTable, EverySizeUpToSome) {
   std::vector<Item> items;
   for (std::uint32_t n = 0; n < 200; ++n) {
     expect_holds(items, absent);
-    items.push_back({random(), n});
+    items.push_back(item(random(), n));
   }
 }
 
 TEST(FlatTable, KeyZeroAndValueZeroAreOrdinary) {
-  expect_holds({{0, 0}}, {1, 2, UINT64_MAX});
-  expect_holds({{UINT64_MAX, 0}, {1, 5}}, {0, 2});
-  expect_holds({{0, 0xfffffffe}}, {1});
+  expect_holds({item(0, 0)}, {1, 2, UINT64_MAX});
+  expect_holds({item(UINT64_MAX, 0), item(1, 5)}, {0, 2});
+  expect_holds({item(0, 0xffff)}, {1});
 }
 
-TEST(FlatTable, FirstOfEqualKeysStays) { expect_holds({{7, 1}, {7, 2}, {8, 3}, {7, 4}}, {9}); }
+TEST(FlatTable, FirstOfEqualKeysStays) {
+  expect_holds({item(7, 1), item(7, 2), item(8, 3), item(7, 4)}, {9});
+}
 
 TEST(FlatTable, KeysThatFallTogether) {
   // Equal in all that the hash folds: the upper half comes down onto the lower.
@@ -84,7 +90,8 @@ TEST(FlatTable, KeysThatFallTogether) {
   std::vector<std::uint64_t> absent;
   for (std::uint64_t i = 0; i < 512; ++i) {
     const std::uint64_t key = (i << 32) | (i ^ 0xc0000201);
-    (i % 2 == 0 ? items.push_back({key, static_cast<std::uint32_t>(i)}) : absent.push_back(key));
+    (i % 2 == 0 ? items.push_back(item(key, static_cast<std::uint32_t>(i)))
+                : absent.push_back(key));
   }
   expect_holds(items, absent);
 }
@@ -95,7 +102,7 @@ TEST(FlatTable, FourThousandAddressesOfOnePort) {
   for (std::uint32_t i = 0; i < 8192; ++i) {
     const std::uint64_t key =
         Topology::address_key(PortIndex(0), VlanId(0), Ipv4Address::from_u32(0x0a000000 + i));
-    (i < 4096 ? items.push_back({key, i}) : absent.push_back(key));
+    (i < 4096 ? items.push_back(item(key, i)) : absent.push_back(key));
   }
   expect_holds(items, absent);
 }
@@ -104,7 +111,7 @@ TEST(FlatTable, FourThousandAtRandom) {
   std::mt19937_64 random(3);
   std::vector<Item> items;
   for (const std::uint64_t key : random_keys(random, 4096)) {
-    items.push_back({key, static_cast<std::uint32_t>(items.size())});
+    items.push_back(item(key, static_cast<std::uint32_t>(items.size())));
   }
   expect_holds(items, random_keys(random, 10'000));
 }
@@ -132,13 +139,15 @@ TEST(Topology, FindsByPortVlanAndAddressOrVhid) {
   Topology topology;
   topology.slots.resize(2);
   topology.slots[1].vhid = Vhid(7);
-  topology.entries = {{.kind = EntryKind::shared, .slot = SlotIndex(1)}};
-  topology.addresses =
-      Table(std::vector<Item>{{Topology::address_key(PortIndex(1), VlanId(20), address), 0}});
+  topology.addresses = Topology::Addresses(std::vector<Topology::Addresses::Item>{
+      {Topology::address_key(PortIndex(1), VlanId(20), address),
+       {.kind = EntryKind::shared, .slot = SlotIndex(1)}}});
   topology.vhids =
-      Table(std::vector<Item>{{Topology::vhid_key(PortIndex(1), VlanId(20), Vhid(7)), 1}});
+      Table(std::vector{item(Topology::vhid_key(PortIndex(1), VlanId(20), Vhid(7)), 1)});
 
-  EXPECT_EQ(topology.find_address(PortIndex(1), VlanId(20), address), topology.entries.data());
+  const Entry* entry = topology.find_address(PortIndex(1), VlanId(20), address);
+  ASSERT_NE(entry, nullptr);
+  EXPECT_EQ(entry->slot, SlotIndex(1));
   EXPECT_EQ(topology.find_address(PortIndex(0), VlanId(20), address), nullptr);
   EXPECT_EQ(topology.find_address(PortIndex(1), VlanId(0), address), nullptr);
   EXPECT_EQ(topology.find_address(PortIndex(1), VlanId(20), Ipv4Address{}), nullptr);

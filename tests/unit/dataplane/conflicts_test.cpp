@@ -312,15 +312,12 @@ TEST(DigestConflict, AnotherKeyOrAddressList) {
 
 /// The usual one, with 192.0.2.50 as a unicast peer.
 std::shared_ptr<const Topology> with_peer() {
-  constexpr Ipv4Address kAddress = ipv4(192, 0, 2, 50);
-  TopologyBuilder builder;
-  builder.port(kPortMac)
-      .own(PortIndex(0), VlanId(0), kAddress)
-      .own(PortIndex(0), VlanId(0), kOwnIp);
-  builder.group({.addresses = {kSharedIp}});
-  Topology topology = *builder.build();
-  topology.entries[0].kind = EntryKind::peer;
-  return std::make_shared<const Topology>(std::move(topology));
+  return TopologyBuilder()
+      .port(kPortMac)
+      .peer(PortIndex(0), VlanId(0), ipv4(192, 0, 2, 50))
+      .own(PortIndex(0), VlanId(0), kOwnIp)
+      .group({.addresses = {kSharedIp}})
+      .build();
 }
 
 TEST(PeerAddress, ItsReplyGoesUpAndNothingIsAnsweredForIt) {

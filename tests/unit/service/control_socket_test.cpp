@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string>
 #include <sys/stat.h>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -24,6 +25,14 @@ class ControlSocketTest : public ::testing::Test {
     auto opened = ControlSocket::open(path, [this](const std::string& line, uid_t uid) {
       asker = uid;
       requests.push_back(line);
+      if (line == "stream") {
+        return Answer(Stream([this, alive = alive](std::size_t bytes, bool end) {
+          unread = bytes;
+          Part part = std::exchange(parts, {});
+          part.last = end;
+          return part;
+        }));
+      }
       if (line != "wait") return Answer("<" + line + ">");
       return Answer(Later([this] { return news; }));
     });
@@ -39,7 +48,10 @@ class ControlSocketTest : public ::testing::Test {
   test::TemporaryFolder folder;
   const std::string path = folder / "koid.sock";
   std::vector<std::string> requests;
-  std::optional<std::string> news;  // what those that say "wait" wait for
+  Part parts;                                            // the next one of those that say "stream"
+  std::size_t unread = 0;                                // by who streams
+  std::shared_ptr<int> alive = std::make_shared<int>();  // held by each stream
+  std::optional<std::string> news;                       // what those that say "wait" wait for
   uid_t asker = static_cast<uid_t>(-1);
   std::unique_ptr<ControlSocket> server;
 };
@@ -65,6 +77,66 @@ TEST_F(ControlSocketTest, AClientThatHasEndedStillGetsItsReplies) {
   EXPECT_EQ(peer.line(), "<one>");
   EXPECT_EQ(peer.line(), "<two>");
   EXPECT_EQ(peer.line(), "");
+}
+
+TEST_F(ControlSocketTest, AReplyThatGoesOnIsSentPartByPart) {
+  open();
+  SocketPeer peer(path);
+  ASSERT_TRUE(peer.write("stream\n"));
+  serve();
+  parts.bytes = "first\n";
+  server->serve_parked();
+  EXPECT_EQ(peer.line(), "first");
+  server->serve_parked();  // nothing new
+  parts.bytes = "second\n";
+  server->serve_parked();
+  EXPECT_EQ(peer.line(), "second");
+  // What it asks meanwhile ends it, and is answered then.
+  ASSERT_TRUE(peer.write("one\n"));
+  serve();
+  EXPECT_EQ(requests.size(), 1U);
+  server->serve_parked();
+  EXPECT_EQ(peer.line(), "<one>");
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST_F(ControlSocketTest, AReplyThatGoesOnEndsWithItsClient) {
+  open();
+  {
+    SocketPeer peer(path);
+    ASSERT_TRUE(peer.write("stream\n"));
+    serve();
+    EXPECT_EQ(alive.use_count(), 2);
+    parts.bytes = "last words\n";
+    peer.end();  // its side only
+    serve();
+    server->serve_parked();
+    EXPECT_EQ(peer.line(), "last words");
+    server->serve_parked();
+    EXPECT_EQ(peer.line(), "");  // closed
+  }
+  EXPECT_EQ(alive.use_count(), 1);
+  {
+    SocketPeer peer(path);
+    ASSERT_TRUE(peer.write("stream\n"));
+    serve();
+    EXPECT_EQ(alive.use_count(), 2);
+  }
+  serve();
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST_F(ControlSocketTest, AReplyThatGoesOnKnowsWhatIsNotRead) {
+  open();
+  SocketPeer peer(path);
+  ASSERT_TRUE(peer.write("stream\n"));
+  serve();
+  for (int i = 0; i < 10; ++i) {
+    parts.bytes = std::string(100'000, 'x');
+    server->serve_parked();
+  }
+  EXPECT_GT(unread, 300'000U);
+  EXPECT_LT(unread, 1'000'000U);
 }
 
 TEST_F(ControlSocketTest, GroupMayUseItAndOthersNot) {

@@ -17,8 +17,9 @@ std::set<std::string> offered(const std::string& before, const std::string& word
   const test::TemporaryFolder folder;
   const std::string script = folder.write("script", run({"completion", "bash"}, {}).out);
   const std::string command =
-      "koictl() { [ \"$*\" != 'completion groups' ] || printf 'lan\\nwan\\n'; }; . " + script +
-      "; COMP_WORDS=(koictl " + before + " '" + word +
+      "koictl() { case \"$*\" in 'completion groups') printf 'lan\\nwan\\n' ;;"
+      " 'completion ports') echo eth ;; esac; }; . " +
+      script + "; COMP_WORDS=(koictl " + before + " '" + word +
       "'); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _koictl; echo \"${COMPREPLY[@]}\"";
   const std::string file = folder.write("ask", command);
   FILE* pipe = popen(("bash " + file).c_str(), "r");
@@ -41,6 +42,9 @@ TEST(Completion, BashOffersWhatTheCommandLineTakes) {
   EXPECT_EQ(offered("maintenance", "o"), Words({"on", "off"}));
   EXPECT_EQ(offered("handover", ""), Words({"lan", "wan"}));
   EXPECT_EQ(offered("events --group", "w"), Words({"wan"}));
+  EXPECT_EQ(offered("capture --group", "l"), Words({"lan"}));
+  EXPECT_EQ(offered("capture --port", ""), Words({"eth"}));
+  EXPECT_EQ(offered("capture --write", "/etc/hostna"), Words({"/etc/hostname"}));
   EXPECT_EQ(offered("check", "/etc/hostna"), Words({"/etc/hostname"}));
 }
 
@@ -58,6 +62,15 @@ TEST(Completion, ZshTakesBashs) {
   EXPECT_TRUE(zsh.starts_with("#compdef koictl\n"));
   EXPECT_TRUE(zsh.ends_with(run({"completion", "bash"}, {}).out));
   EXPECT_EQ(run({"completion", "fish"}, {}).exit_code, ExitCode::usage);
+}
+
+TEST(Completion, PortsAreKoids) {
+  test::FakeDaemon daemon([](const std::string& request) {
+    EXPECT_NE(request.find("counters"), std::string::npos);
+    return R"({"ok":true,"ports":[{"name":"lan"},{"name":"wan"}]})"
+           "\n";
+  });
+  EXPECT_EQ(run({"--socket", daemon.path(), "completion", "ports"}, {}).out, "lan\nwan\n");
 }
 
 TEST(Completion, GroupsAreKoids) {
