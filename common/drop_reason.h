@@ -94,6 +94,14 @@ namespace koi {
   X(kTrailerMac, "trailer_mac")         /* another key, or a field was rewritten */               \
   X(kTrailerClock, "trailer_clock")     /* a sender we do not know, and over 30 s old */          \
   X(kTrailerOld, "trailer_old")         /* sequence not above the sender's last */                \
+  /* the hello between koi boxes (CARP.md §21), in the order of the checks */                    \
+  X(kHelloTtl, "hello_ttl")       /* not 255: from behind a router */                             \
+  X(kHelloSize, "hello_size")     /* shorter or longer than a hello and its trailer, or UDP's */  \
+  X(kHelloFormat, "hello_format") /* no hello, a format or a trailer scheme we do not know */     \
+  X(kHelloVhid, "hello_vhid")     /* no group of ours there, or one without trailer */            \
+  X(kHelloLimit, "hello_limit")   /* more than a worker or control takes */                       \
+  X(kHelloKey, "hello_key")       /* a key id we do not have */                                   \
+  X(kHelloMac, "hello_mac")       /* another key, or forged */                                    \
   /* to and from the host port */                                                                 \
   X(kJumbo, "jumbo")                         /* longer than the MTU of where it is to go */       \
   X(kHostFull, "host_full")                  /* the host's ring took no more */                   \

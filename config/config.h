@@ -136,6 +136,7 @@ struct Trailer {
   TrailerMode mode = TrailerMode::off;
   std::optional<TrailerKey> key{};   // signs, and is accepted; required unless off
   std::vector<TrailerKey> accept{};  // also accepted while keys change
+  Duration hello_interval = 10s;     // between hellos to each peer; 0: none is sent
 
   bool operator==(const Trailer&) const = default;
 };

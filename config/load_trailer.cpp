@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "config/sections.h"
+#include "config/values.h"
 #include "config/words.h"
 
 namespace koi::config {
@@ -10,6 +11,8 @@ namespace {
 
 constexpr std::string_view kModes = "off, receive-only, permissive, enforce";
 constexpr std::size_t kMaxAccepted = 8;
+constexpr Duration kShortestHello = 100ms;
+constexpr Duration kLongestHello = 600s;
 
 void load_trailer_key(YamlMap& map, const LoadOptions& options, bool allow_weak, TrailerKey& key) {
   if (const auto node = map.require("key-file", "the path of a file with 32 to 64 bytes")) {
@@ -45,6 +48,17 @@ void load_trailer(YamlMap& group_map, const LoadOptions& options, Group& group) 
       if (!entry) continue;
       load_trailer_key(*entry, options, group.allow_weak_key, key);
       entry->finish();
+    }
+  }
+  if (const auto interval = map->find("hello-interval")) {
+    const auto value = interval->duration();
+    if (value && *value != Duration::zero() &&
+        (*value < kShortestHello || *value > kLongestHello)) {
+      interval->error(fmt::format("{} is wrong; allowed: 0s (none is sent), or {} to {}",
+                                  format_duration(*value), format_duration(kShortestHello),
+                                  format_duration(kLongestHello)));
+    } else {
+      trailer.hello_interval = value.value_or(trailer.hello_interval);
     }
   }
   map->finish();

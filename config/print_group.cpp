@@ -63,6 +63,7 @@ void print_trailer(Printer& out, const Trailer& trailer) {
     out.line(6, "key-id: {}", trailer.key->id);
   }
   out.line(6, "accept: {}", list(trailer.accept));
+  out.line(6, "hello-interval: {}", format_duration(trailer.hello_interval));
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ ControlLoop::ControlLoop(const Setup& setup, Plan plan)
       sequence_(setup.first_sequence),
       ceiling_(setup.sequence_ceiling),
       trailer_sequence_(setup.first_trailer, setup.trailer_ceiling),
-      trailers_(plan.slots.size()) {
+      trailers_(plan.slots.size()),
+      hellos_(setup.node, hello_source()) {
   board_.utc_offset.store(setup.utc_offset.count(), std::memory_order_release);
   // C6.4, also for what we sent before this start.
   board_.own_counter.store(auth::make_counter(sequence_, setup.node), std::memory_order_release);
@@ -58,6 +59,7 @@ ControlLoop::ControlLoop(const Setup& setup, Plan plan)
   }
   glances_.resize(slots_.size());
   tie_up(plan.ties);
+  hellos_.follow(plan.hellos, setup_.clock->now());
 }
 
 void ControlLoop::turn() {
@@ -77,6 +79,7 @@ void ControlLoop::turn() {
   finish_step_downs();
   take_next_plan();
   for (const TransmitFrame& frame : segments_.due(turn_started_)) add_own(frame);
+  send_hello();
   push_view();
   push_frames();
   acknowledge();
@@ -89,7 +92,8 @@ Instant ControlLoop::next_due() const {
   const bool busy =
       ending || next_ != nullptr || took_ || !inputs_drained_ || !to_acknowledge_.empty();
   if (busy || outbox_.announcements() != 0 || !views_.is_with_all()) return Instant{};
-  Instant due = std::min({segments_.next_due(), trailers_.next_due(), self_watch_.next_end()});
+  Instant due = std::min(
+      {segments_.next_due(), trailers_.next_due(), hellos_.next_due(), self_watch_.next_end()});
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (glances_[i].stepping_down || glances_[i].report_due) return Instant{};
     due = std::min(due, glances_[i].next_timer);
@@ -148,6 +152,7 @@ void ControlLoop::on(const VerifiedAdvert& advert, WorkerIndex worker) {
   // The clock is read after the advertisement was taken from the ring (L6).
   const Instant now = setup_.clock->now();
   const bool fresh = trailers_.take(advert, now);
+  if (fresh && advert.sequence != 0) note_peer(advert, now);
   const std::uint32_t advertised = slot.advertised;
   if (fresh && !is_ending(slot)) feed(slot, advert, now);
   const bool replies = slot.state.role == Role::master && slot.advertised != advertised;

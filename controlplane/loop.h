@@ -13,6 +13,7 @@
 #include "controlplane/counters.h"
 #include "controlplane/election/send_errors.h"
 #include "controlplane/election/step.h"
+#include "controlplane/hello.h"
 #include "controlplane/outbox.h"
 #include "controlplane/pacer.h"
 #include "controlplane/port_ears.h"
@@ -105,6 +106,7 @@ class ControlLoop {
   void on(const NeighborHeard& neighbor, WorkerIndex worker);
   void on(const QueryHeard& query, WorkerIndex worker);
   void on(const Conflict& conflict, WorkerIndex worker);
+  void on(const HelloHeard& hello, WorkerIndex worker);
   void on(const SetDemotion& command);
   void on(const SetLink& command);
   void on(const SetCounterCeiling& command);
@@ -126,6 +128,9 @@ class ControlLoop {
   void take_next_plan();
   void take(Slot& slot, SlotPlan& plan);
   void watch_self();
+  HelloExchange::Source hello_source();
+  void note_peer(const VerifiedAdvert& advert, Instant now);
+  void send_hello();
   bool listened_since(const Slot& slot, Instant due) const;
   void finish_step_downs();
 
@@ -193,6 +198,7 @@ class ControlLoop {
   std::uint64_t ceiling_;
   auth::SequenceSource trailer_sequence_;
   TrailerWatch trailers_;
+  HelloExchange hellos_;
   bool counters_asked_ = false;
   bool shutting_down_ = false;
   std::array<bool, kMaxPorts> link_up_{};

@@ -50,6 +50,7 @@ void ControlLoop::carry_out(Slot& slot, const election::ChangeRole& change, Inst
     slot.silent_from = views_.next_number();
     slot.term = Term();
   }
+  hellos_.changed(views_.topology().slots[index.value()].first, now);
   roles_changed_ = roles_changed_ || change.to == Role::master || change.from == Role::master;
   glances_[index.value()].report_due = true;
   slot.counters

@@ -41,6 +41,7 @@ void ControlLoop::take_next_plan() {
   glances_.resize(slots_.size());
   tie_up(plan.ties);
   segments_.follow(plan.places, turn_started_);
+  hellos_.follow(plan.hellos, turn_started_);
   trailers_.grow_to(slots_.size());
   views_.set_topology(plan.topology);
   for (std::size_t i = before; i < slots_.size(); ++i) {

@@ -104,13 +104,28 @@ struct SignedHeard {
   Instant at{};
 };
 
+/// A peer of a group, as its last hello has it, or that it was found or forgotten.
+struct PeerReport {
+  SlotIndex slot;  // the first of the group
+  IpAddress address;
+  MacAddress mac;
+  Instant heard{};    // its last hello; Instant{}: none yet
+  bool gone = false;  // it is not listed any more
+  NodeId node;
+  std::uint8_t demotion = 0;
+  wire::MismatchSet differs = 0;
+  std::uint32_t masters = 0;  // by the position of a member
+  std::uint32_t backups = 0;
+  wire::VersionText version{};
+};
+
 struct NeedCounters {};  // half of what is reserved is used
 struct AllDown {};       // answer to ShutDown: no slot is MASTER, every bow-out is queued
 struct PlanTaken {};     // answer to TakePlan: all reports and commands after it go by that plan
 struct PlanReleased {};  // and no worker uses the one of before
 
 using Report = std::variant<SlotReport, RoleChange, NoticeRaised, SelfNoticed, SignedHeard,
-                            NeedCounters, AllDown, PlanTaken, PlanReleased>;
+                            PeerReport, NeedCounters, AllDown, PlanTaken, PlanReleased>;
 
 static_assert(std::is_trivially_copyable_v<Command>);
 static_assert(std::is_trivially_copyable_v<Report>);

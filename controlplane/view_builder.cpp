@@ -135,7 +135,10 @@ class Builder {
   void add_port(std::size_t p) {
     const config::Port& port = config_.ports[p];
     const bool host = port.host != config::HostPort::none;
-    topology_.ports.push_back(PortView{facts_[p].mac, facts_[p].receivers, host, facts_[p].mtu});
+    topology_.ports.push_back({.mac = facts_[p].mac,
+                               .receivers = facts_[p].receivers,
+                               .host = host,
+                               .mtu = facts_[p].mtu});
     const PortIndex index(static_cast<std::uint8_t>(p));
     add_own(index, VlanId(0));
     for (const auto& [vlan, settings] : port.vlans) add_own(index, vlan);
@@ -184,6 +187,7 @@ class Builder {
     entry.sends_from = topology_.slots[first.value()].sends_from;
     for (const IpAddress& address : group.addresses) add_entry(port, group.vlan, address, entry);
     add_to_place(group, port);
+    if (trailer_rule(group) != TrailerRule::ignored) add_hello(group, port, shape);
   }
 
   /// What the slots of a group have in common.
@@ -193,6 +197,35 @@ class Builder {
     Vhid first_vhid;
     std::uint32_t first_trailer_key;
   };
+
+  /// REQUIRES: the group's place and keys are there.
+  void add_hello(const config::Group& group, PortIndex port, const Shape& shape) {
+    const OwnAddresses& own = own_.at({port, group.vlan});
+    const auto place =
+        std::find_if(plan_.places.begin(), plan_.places.end(), [&](const PlacePlan& p) {
+          return p.interface.port == port && p.interface.vlan == group.vlan;
+        });
+    HelloPlan hello;
+    hello.first = shape.first;
+    hello.vhid = shape.first_vhid;
+    hello.from = place->interface;
+    hello.from.link_local = own.ipv6();
+    hello.global_source6 = own.global;
+    const bool v4 = (config::families_of(group) & family_bit(Family::ipv4)) != 0;
+    hello.family = v4 ? Family::ipv4 : Family::ipv6;
+    // A box of another make would answer that nobody listens there.
+    if (group.dialect == Dialect::koi) hello.peers = group.peers;
+    std::erase_if(hello.peers, [&](const IpAddress& p) { return p.family() != hello.family; });
+    hello.interval = group.trailer->hello_interval;
+    if (sends_trailer(group) && hello.interval != Duration::zero()) {
+      hello.signer = topology_.trailer_keys[shape.first_trailer_key];
+    }
+    hello.facts = facts_of(group);
+    topology_.facts.resize(topology_.slots.size());
+    topology_.facts[shape.first.value()] = hello.facts;
+    topology_.ports[port.value()].hello = true;
+    plan_.hellos.push_back(std::move(hello));
+  }
 
   /// Returns the place of the first one, which signs.
   std::uint32_t add_trailer_keys(const config::Group& group) {

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "controlplane/announce.h"
 #include "controlplane/election/types.h"
+#include "controlplane/hello_plan.h"
 #include "controlplane/interface.h"
 
 namespace koi::controlplane {
@@ -70,6 +71,7 @@ struct Plan {
   std::vector<SlotRange> groups;             // by position in Config::groups
   std::vector<std::vector<SlotIndex>> ties;  // slots that change role together
   std::vector<PlacePlan> places;
+  std::vector<HelloPlan> hellos;  // of the groups with a trailer
 };
 
 /// So many slots has the group.

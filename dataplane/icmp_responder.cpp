@@ -4,6 +4,8 @@
 #include "common/wire/checksum.h"
 #include "common/wire/icmp.h"
 #include "common/wire/ipv4.h"
+#include "common/wire/udp.h"
+#include "dataplane/hello_receiver.h"
 #include "dataplane/shared_slot.h"
 
 namespace koi::dataplane {
@@ -19,6 +21,14 @@ Fate answer_icmp_echo(std::span<std::byte> frame, const wire::EthernetHeader& et
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, ip.destination);
   if (entry == nullptr || entry->kind == EntryKind::peer) {
     return Fate::not_ours(DropReason::kIpv4NotOurs);
+  }
+  if (entry->kind == EntryKind::own && ip.protocol == wire::kProtocolUdp) {
+    const Fate hello = receive_hello(
+        {.source = ip.source,
+         .ttl = ip.ttl,
+         .datagram = frame.subspan(ethernet.payload + wire::kIpv4Length, ip.payload_length)},
+        ethernet, burst);
+    if (hello.kind() != Fate::Kind::undecided) return hello;
   }
   if (entry->kind == EntryKind::own && entry->on_host) {
     return Fate::not_ours(DropReason::kIpv4NotOurs);

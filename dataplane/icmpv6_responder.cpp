@@ -3,6 +3,8 @@
 #include "common/wire/bytes.h"
 #include "common/wire/icmpv6.h"
 #include "common/wire/ipv6.h"
+#include "common/wire/udp.h"
+#include "dataplane/hello_receiver.h"
 #include "dataplane/nd_responder.h"
 #include "dataplane/query_receiver.h"
 #include "dataplane/shared_slot.h"
@@ -18,6 +20,14 @@ Fate answer_echo(std::span<std::byte> frame, const wire::EthernetHeader& etherne
   const Entry* entry = topology.find_address(burst.port, ethernet.vlan, ip.destination);
   if (entry == nullptr || entry->kind == EntryKind::peer) {
     return Fate::not_ours(DropReason::kIpv6NotOurs);
+  }
+  if (entry->kind == EntryKind::own && ip.protocol == wire::kProtocolUdp) {
+    const Fate hello =
+        receive_hello({.source = ip.source,
+                       .ttl = ip.hop_limit,
+                       .datagram = frame.subspan(ethernet.payload + ip.payload, ip.payload_length)},
+                      ethernet, burst);
+    if (hello.kind() != Fate::Kind::undecided) return hello;
   }
   if (entry->kind == EntryKind::own && entry->on_host) {
     return Fate::not_ours(DropReason::kIpv6NotOurs);

@@ -18,6 +18,10 @@ class UpReporter {
   static constexpr std::uint32_t kBudget = 64;
   static constexpr Duration kInterval = 10ms;
 
+  /// Of these, hellos: 1,000 a second, so that a flood of them costs no more HMACs than that, and
+  /// leaves room for the others.
+  static constexpr std::uint32_t kHelloBudget = 10;
+
   explicit UpReporter(Sender<UpMessage>& up) : up_(up) {}
 
   void begin_poll(Instant now) {
@@ -25,6 +29,7 @@ class UpReporter {
     if (now - interval_began_ < kInterval) return;
     interval_began_ = now;
     left_ = kBudget;
+    hellos_left_ = kHelloBudget;
   }
 
   /// Returns false iff the message was forgotten.
@@ -32,6 +37,13 @@ class UpReporter {
     if (left_ == 0) return false;
     --left_;
     return up_.try_send(message);
+  }
+
+  /// Before a hello is looked at closely. Returns false iff it is one too many.
+  bool admit_hello() {
+    if (hellos_left_ == 0) return false;
+    --hellos_left_;
+    return true;
   }
 
   /// Of the poll that began last.
@@ -42,6 +54,7 @@ class UpReporter {
   Instant now_{};
   Instant interval_began_{};
   std::uint32_t left_ = kBudget;
+  std::uint32_t hellos_left_ = kHelloBudget;
 };
 
 }  // namespace koi::dataplane

@@ -13,12 +13,13 @@ namespace koi::auth {
 
 /// What a trailer signs besides itself (protocol.md §14).
 struct TrailerSubject {
-  std::uint8_t protocol_version;   // kTrailerOfCarp; VRRP: 2 or 3
+  std::uint8_t protocol_version;   // kTrailerOfCarp, kTrailerOfHello; VRRP: 2 or 3
   Vhid vhid;                       // or VRID
   IpAddress source;                // of the IP header
   std::span<const std::byte> pdu;  // at least 8 bytes; 6-7 are its checksum, which reads as 0
 };
 inline constexpr std::uint8_t kTrailerOfCarp = 0xc2;
+inline constexpr std::uint8_t kTrailerOfHello = 0xc3;  // so that neither passes for the other
 
 /// Signs and verifies trailers with one key: HMAC-SHA256 cut to 128 bits. Prepared once per key, by
 /// value, read-only afterwards; any thread.

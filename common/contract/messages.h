@@ -10,6 +10,7 @@
 #include "common/net/mac_address.h"
 #include "common/strong_types.h"
 #include "common/time.h"
+#include "common/wire/hello.h"
 
 /// What goes through the rings between workers and control, by value.
 namespace koi {
@@ -61,6 +62,24 @@ struct NeighborHeard {
   MacAddress mac;
 };
 
+/// A hello that is rightly signed (CARP.md §21). Whether it is new is control's to judge.
+struct HelloHeard {
+  SlotIndex slot;  // the first of its group
+  std::uint8_t key_id = 0;
+  wire::MismatchSet differs = 0;  // from what this box has
+  NodeId node;
+  std::uint8_t demotion = 0;
+  bool asks = false;
+  std::uint32_t masters = 0;
+  std::uint32_t backups = 0;
+  std::uint64_t sequence = 0;
+  IpAddress source;
+  MacAddress source_mac;
+  wire::VersionText version{};
+};
+// The ring's elements are no longer for it.
+static_assert(sizeof(HelloHeard) <= sizeof(VerifiedAdvert));
+
 /// An IGMP or MLD query (protocol.md §15): our reports are due within max_response.
 struct QueryHeard {
   PortIndex port;
@@ -91,7 +110,7 @@ struct Conflict {
 };
 
 using UpMessage = std::variant<VerifiedAdvert, PollGap, UpRingOverflow, TransmitRefused,
-                               NeighborHeard, QueryHeard, Conflict>;
+                               NeighborHeard, QueryHeard, Conflict, HelloHeard>;
 
 // ---- down: control -> worker -------------------------------------------------------------------
 

@@ -14,6 +14,7 @@
 #include "common/net/ip_address.h"
 #include "common/net/mac_address.h"
 #include "common/strong_types.h"
+#include "common/wire/hello.h"
 
 /// The workers' whole knowledge of the world (design.md, "View, term and lease"). A Topology holds
 /// what the configuration fixes, a View adds who reigns. Both are immutable once a worker can see
@@ -181,6 +182,7 @@ struct PortView {
   std::uint8_t receivers = 0;  // bit w: worker w polls a queue of this port
   bool host = false;           // what is not ours to answer goes on to the host port
   std::uint16_t mtu = 1500;    // of the NIC and of the host port
+  bool hello = false;          // UDP to an own address and hello's port is koi's, not the host's
 };
 
 struct Topology {
@@ -192,6 +194,7 @@ struct Topology {
   std::vector<SlotView> slots;        // by SlotIndex
   std::vector<auth::CarpAuth> auths;  // keys and address lists accepted, the sending one first
   std::vector<auth::TrailerKey> trailer_keys;  // of each group, the sending one first; ids differ
+  std::vector<wire::GroupFacts> facts;         // of each group, by its first slot's SlotIndex
   Addresses addresses;                         // by address_key()
   Addresses6 addresses6;                       // the same
   std::vector<balance::Balancer> balancers;    // one per group balanced by askers

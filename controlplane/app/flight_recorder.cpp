@@ -15,8 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<const char*, 8> kKindNames = {"koid",  "role",   "link", "demotion",
-                                                   "agent", "notice", "hook", "host"};
+constexpr std::array<const char*, 9> kKindNames = {"koid", "role",   "link", "demotion", "agent",
+                                                   "peer", "notice", "hook", "host"};
 
 bool is_of_others(Event::Kind kind) { return kind >= Event::Kind::notice; }
 

@@ -19,6 +19,7 @@ struct Event {
     link,      // of a port: `to` is up or down
     demotion,  // `cause` counts `to` now, `from` before; `detail` names its owner
     agent,     // koi-agent came or went: `to`
+    peer,      // another box of the group: `cause` is seen, seen again, silent, differs or agrees
     notice,    // `cause` is its name, `detail` whom it is about
     hook,      // koi-agent ran the program `detail`; `cause` is what came of it
     host       // koi-agent on a port's kernel interface: `cause`

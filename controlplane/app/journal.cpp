@@ -108,6 +108,15 @@ void Journal::agent(bool present) {
   add(std::move(event));
 }
 
+void Journal::peer(SlotIndex first, const char* what, const std::string& who, bool warn) {
+  Event event = of_slot(Event::Kind::peer, first);
+  event.cause = what;
+  event.detail = who;
+  spdlog::log(warn ? spdlog::level::warn : spdlog::level::info, "group {}: peer {}: {}",
+              event.group, what, who);
+  add(std::move(event));
+}
+
 void Journal::demotions() {
   const std::vector<DemotionCause>& now = snapshot_.demotions->list();
   if (std::equal(now.begin(), now.end(), demotions_.begin(), demotions_.end(),

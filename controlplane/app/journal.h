@@ -25,6 +25,8 @@ class Journal {
   void role(const controlplane::RoleChange& change);
   void link(std::size_t port, bool up);
   void agent(bool present);
+  /// Of another box of the group; first: its first slot.
+  void peer(SlotIndex first, const char* what, const std::string& who, bool warn);
   /// What has begun, changed or ended in the ledger since the last call.
   void demotions();
   /// The same causes under other numbers are no news.

@@ -66,6 +66,9 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
                                            .clock = s.setup_.snapshot.clock,
                                            .state_file = s.setup_.state_file});
   s.setup_.snapshot.trailers = &*s.trailers_;
+  s.peers_.emplace(
+      PeerKeeper::Setup{.plan = s.setup_.snapshot.plan, .clock = s.setup_.snapshot.clock});
+  s.setup_.snapshot.peers = &*s.peers_;
   s.demotion_sent_.resize(s.setup_.snapshot.config->groups.size());
   auto socket = ControlSocket::open(
       s.setup_.socket_path,
@@ -112,6 +115,7 @@ void Service::run() {
     }
     reserve_counters();
     for (const auto& c : trailers_->update(steady_clock::now())) command(c);
+    peers_->update(journal_);
     log_drops();
     while (!waiting_.empty() && setup_.commands->try_send(waiting_.front())) {
       waiting_.erase(waiting_.begin());
@@ -301,6 +305,7 @@ void Service::on(const controlplane::PlanTaken&) {
   note_dropped(host, s);
   agent_->need(needs_agent(*s.config));
   trailers_->config_changed();
+  peers_->config_changed();
   spdlog::info(reloaded_);
   journal_.koid(reloaded_);
 }

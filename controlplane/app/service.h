@@ -17,6 +17,7 @@
 #include "controlplane/app/handover.h"
 #include "controlplane/app/journal.h"
 #include "controlplane/app/kernel_link.h"
+#include "controlplane/app/peer_keeper.h"
 #include "controlplane/app/reload.h"
 #include "controlplane/app/snapshot.h"
 #include "controlplane/app/state_file.h"
@@ -80,6 +81,7 @@ class Service {
   void on(const controlplane::NoticeRaised& notice);
   void on(const controlplane::SelfNoticed& noticed);
   void on(const controlplane::SignedHeard& heard) { trailers_->on(heard); }
+  void on(const controlplane::PeerReport& report) { peers_->on(report, journal_); }
   void on(const controlplane::NeedCounters& need);
   void on(const controlplane::AllDown& down);
   void on(const controlplane::PlanTaken& taken);
@@ -105,6 +107,7 @@ class Service {
   std::optional<Demotions> demotions_;
   std::optional<AgentWatch> agent_;
   std::optional<TrailerKeeper> trailers_;
+  std::optional<PeerKeeper> peers_;
   Reload reload_;
   std::string reloaded_;            // what the reload under way has changed, for the journal
   std::vector<int> demotion_sent_;  // to control, by group; -1: it is to be told in any case

@@ -9,6 +9,7 @@
 
 #include "config/words.h"
 #include "controlplane/app/demotions.h"
+#include "controlplane/app/peer_keeper.h"
 
 namespace koi::app {
 namespace {
@@ -136,16 +137,26 @@ json slot_counters_json(const Snapshot& s, SlotIndex slot, Instant now) {
       return w.slots[slot.value()].sent[static_cast<std::size_t>(family)];
     });
   };
-  return {{"group", s.group_of(slot).name},
-          {"vhid", s.view_of(slot).vhid.value()},
-          // As the workers see it: a MASTER whose lease is over answers nothing.
-          {"master", s.slots[slot.value()].role == Role::master &&
-                         lease_left(s, slot, now) > Duration::zero()},
-          {"lease_seconds", seconds(lease_left(s, slot, now))},
-          {"adverts_sent", {{"ipv4", sent(Family::ipv4)}, {"ipv6", sent(Family::ipv6)}}},
-          {"adverts_received", received},
-          {"notices", notices},
-          {"transitions", transitions_json(control)}};
+  json out = {{"group", s.group_of(slot).name},
+              {"vhid", s.view_of(slot).vhid.value()},
+              // As the workers see it: a MASTER whose lease is over answers nothing.
+              {"master", s.slots[slot.value()].role == Role::master &&
+                             lease_left(s, slot, now) > Duration::zero()},
+              {"lease_seconds", seconds(lease_left(s, slot, now))},
+              {"adverts_sent", {{"ipv4", sent(Family::ipv4)}, {"ipv6", sent(Family::ipv6)}}},
+              {"adverts_received", received},
+              {"notices", notices},
+              {"transitions", transitions_json(control)}};
+  if (json peers = s.peers->counters(slot); !peers.is_null()) {
+    json hellos;
+    for (std::size_t v = 0; v < controlplane::kHelloVerdictLabels.size(); ++v) {
+      hellos[std::string(controlplane::kHelloVerdictLabels[v])] = control.hellos[v].get();
+    }
+    out["peers"] = std::move(peers);
+    out["hellos_sent"] = control.hellos_sent.get();
+    out["hellos_received"] = std::move(hellos);
+  }
+  return out;
 }
 
 json histogram_json(const Histogram& histogram) {
@@ -219,6 +230,9 @@ json status_json(const Snapshot& s) {
                       {"addresses", addresses},
                       {"slots", slots}});
     if (group.trailer) groups.back()["trailer"] = trailer_json(*group.trailer);
+    if (json peers = s.peers->status(range.first); !peers.is_null()) {
+      groups.back()["peers"] = std::move(peers);
+    }
   }
   return {{"ok", true},
           {"node", s.config->node},

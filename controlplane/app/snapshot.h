@@ -20,6 +20,8 @@
 
 namespace koi::app {
 
+class PeerKeeper;
+
 /// What the replies of the control socket are made of: the configuration, the latest report of each
 /// slot, the live counters and the board. Reading it needs nothing of the control thread, so that a
 /// person is told the truth while that thread hangs. Service thread only.
@@ -39,6 +41,7 @@ struct Snapshot {
   const AgentWatch* agent = nullptr;    // set by Service::open, as the next
   const controlplane::DemotionLedger* demotions = nullptr;
   const TrailerKeeper* trailers = nullptr;  // likewise
+  const PeerKeeper* peers = nullptr;        // likewise
   Clock* clock = nullptr;
   const std::atomic<std::int64_t>* control_turn = nullptr;  // ns: when control's last turn began
 

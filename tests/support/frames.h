@@ -268,6 +268,7 @@ struct Signature {
   std::uint8_t key_id = 1;
   std::uint8_t scheme = 1;
   std::uint16_t reserved = 0;
+  std::uint8_t kind = 0xc2;  // of an advertisement; a hello's is 0xc3
 };
 
 /// HMAC-SHA256 over pseudo-header, message and the trailer so far, by OpenSSL's one-shot function.
@@ -276,7 +277,7 @@ inline Bytes trailer(const Signature& s, std::uint8_t vhid, std::span<const std:
                      std::span<const std::byte> message) {
   const Bytes head = Frame().u8(s.scheme).u8(s.key_id).be16(s.reserved).be64(s.sequence).bytes;
   Frame covered;
-  covered.u8(source.size() == 4 ? 4 : 6).u8(0xc2).u8(vhid).u8(0).add(source);
+  covered.u8(source.size() == 4 ? 4 : 6).u8(s.kind).u8(vhid).u8(0).add(source);
   covered.add(Bytes(16 - source.size()));
   covered.add(message.first(6)).be16(0).add(message.subspan(8)).add(head).add(Bytes(16));
   Bytes digest(32);
@@ -291,6 +292,30 @@ inline Bytes trailer(const Signature& s, std::uint8_t vhid, std::span<const std:
 inline Bytes signed_carp(const Advert& a, const Signature& s) {
   const Bytes header = carp(a);
   return Frame().add(header).add(trailer(s, a.vhid, a.ip.source.bytes, header)).bytes;
+}
+
+/// CARP.md §21: of a group with one member, BACKUP of it, from node 12.
+inline Bytes hello_message(std::uint8_t vhid = 1) {
+  Frame f;
+  f.be32(0x6b6f6948).u8(1).u8(vhid).be16(0).be16(12).u8(1).u8(1).u8(3).u8(0).u8(0).u8(0);
+  f.be32(0).be32(1).add(Bytes(24));
+  f.u8('1').u8('.').u8('2').add(Bytes(13));
+  return f.bytes;
+}
+
+/// UDP (RFC 768) without a checksum, or with what `length` says of it.
+inline Bytes hello_datagram(std::span<const std::byte> data, std::uint16_t length = 0) {
+  Frame f;
+  f.be16(9478).be16(9478).be16(length != 0 ? length : 8 + data.size()).be16(0).add(data);
+  return f.bytes;
+}
+
+/// To this port, signed.
+inline Bytes hello_frame(const Ip& ip, std::span<const std::byte> message, const Signature& s,
+                         const Ethernet& e = {.to = kPortMac, .from = kUnicastPeerMac}) {
+  const auto vhid = std::to_integer<std::uint8_t>(message[5]);
+  const Bytes data = Frame().add(message).add(trailer(s, vhid, ip.source.bytes, message)).bytes;
+  return ethernet(e, 0x0800, ip_packet(ip, hello_datagram(data)));
 }
 
 inline Bytes frame(const Advert& a, std::span<const std::byte> payload) {

@@ -123,6 +123,13 @@ class TopologyBuilder {
     return *this;
   }
 
+  /// Ports and groups as those of a configuration with trailers.
+  TopologyBuilder& hellos() {
+    for (PortView& port : topology_.ports) port.hello = true;
+    topology_.facts.assign(topology_.slots.size(), {});
+    return *this;
+  }
+
   /// The same with a member for each vhid, ascending.
   TopologyBuilder& balanced(const Group& g, const std::vector<std::uint8_t>& vhids,
                             const balance::Balancer& balancer) {

@@ -6,7 +6,7 @@ import time
 
 from scapy.all import ARP, ICMP, IP, Dot1Q, Ether, Raw
 
-from lab import until, wire6
+from lab import hello, until, wire6
 from lab.wire import BROADCAST, mac_bytes
 
 CLIENT, CLIENT_MAC = "192.0.2.77", "02:00:00:00:00:77"
@@ -56,8 +56,10 @@ def is_answer(frame):
 
 
 def of_its_own_accord(frame):
-    """Advertisements, announcements and reports to switches: boxes send them unasked. (What answers
-    Duplicate Address Detection looks like an announcement, but for its traffic class.)"""
+    """Advertisements, announcements, hellos and reports to switches: boxes send them unasked. (What
+    answers Duplicate Address Detection looks like an announcement, but for its traffic class.)"""
+    if hello.is_hello(frame):
+        return True
     found = frame.ipv6()
     if found and found.icmp_type() in (131, 143):
         return True

@@ -88,6 +88,42 @@ void add_trailer(Page& page, const Json& group, system_clock::time_point now) {
   if (nobody) page.add("", "signed by nobody yet");
 }
 
+/// "peer 192.0.2.3 (node 2): BACKUP, koid 0.1.0, seen 3s ago", and what is wrong with it.
+void add_peer(Page& page, const Json& peer) {
+  const std::string who = text(peer, "address");
+  const double unseen = number(peer, "last_seen_seconds").value_or(0);
+  const bool silent = truth(peer, "silent");
+  if (!truth(peer, "heard")) {
+    page.add("",
+             fmt::format("peer {}: {} for {}", who, silent ? "NOT SEEN YET" : "not seen yet",
+                         age(unseen)),
+             silent ? Colour::red : Colour::none, silent);
+    return;
+  }
+  std::string role = text(peer, "role");
+  std::string of;
+  for (const Json& vhid : list(peer, "master_of")) of += (of.empty() ? " of " : ", ") + vhid.dump();
+  role += of;
+  const bool demoted = number(peer, "demotion").value_or(0) != 0;
+  const std::string known = fmt::format("{}, koid {}{}", role, text(peer, "version"),
+                                        demoted ? ", demotion " + text(peer, "demotion") : "");
+  if (silent) {
+    page.add("",
+             fmt::format("peer {} (node {}): NOT SEEN for {}, was {}", who, text(peer, "node_id"),
+                         age(unseen), known),
+             Colour::red, true);
+  } else {
+    page.add("", fmt::format("peer {} (node {}): {}, seen {} ago", who, text(peer, "node_id"),
+                             known, age(unseen)));
+  }
+  std::string differs;
+  for (const Json& what : list(peer, "differs")) {
+    if (what.is_string()) differs += (differs.empty() ? "" : ", ") + what.get<std::string>();
+  }
+  if (differs.empty()) return;
+  page.add("", fmt::format("peer {} DIFFERS from this box: {}", who, differs), Colour::red, true);
+}
+
 void add_group(Page& page, const Json& group, system_clock::time_point now) {
   const Json& slots = list(group, "slots");
   for (const Json& slot : slots) add_slot(page, group, slot, now);
@@ -101,6 +137,7 @@ void add_group(Page& page, const Json& group, system_clock::time_point now) {
   }
   page.add("", "addresses " + (addresses.empty() ? "none" : addresses));
   if (field(group, "trailer").is_object()) add_trailer(page, group, now);
+  for (const Json& peer : list(group, "peers")) add_peer(page, peer);
 }
 
 }  // namespace

@@ -41,6 +41,10 @@ enum Metric : std::size_t {
   kAdvertsSent,
   kAdvertsReceived,
   kNotices,
+  kPeerLastSeen,
+  kPeerDiffers,
+  kHellosSent,
+  kHellosReceived,
   kAnswers,
   kDrops,
   kPortPackets,
@@ -72,6 +76,13 @@ constexpr std::array<Descriptor, kMetrics> kDescriptors{{
      "Advertisements received for the virtual host, by what became of them."},
     {"koi_notices_total", MetricType::Counter,
      "What a person should know although no role changed: conflicts, oddities, by their name."},
+    {"koi_peer_last_seen_seconds", MetricType::Gauge,
+     "Since the last hello of another box of the group, or since this box has waited for one."},
+    {"koi_peer_differs", MetricType::Gauge,
+     "1 if the other box has something else than this one where all must have the same, else 0."},
+    {"koi_hellos_sent_total", MetricType::Counter, "Hellos sent to the other boxes of the group."},
+    {"koi_hellos_received_total", MetricType::Counter,
+     "Rightly signed hellos received for the group, by what became of them."},
     {"koi_answers_total", MetricType::Counter, "Requests answered on the port, by kind."},
     {"koi_drops_total", MetricType::Counter, "Frames dropped on the port, by reason."},
     {"koi_port_packets_total", MetricType::Counter, "Frames received and sent on the port."},
@@ -175,6 +186,14 @@ void add_slot(Table& table, const Json& slot) {
   table.add_each(kAdvertsSent, labels, "family", field(slot, "adverts_sent"));
   table.add_each(kAdvertsReceived, labels, "verdict", field(slot, "adverts_received"));
   table.add_each(kNotices, labels, "notice", field(slot, "notices"));
+  table.add(kHellosSent, labels, number(slot, "hellos_sent"));
+  table.add_each(kHellosReceived, labels, "verdict", field(slot, "hellos_received"));
+  for (const Json& peer : list(slot, "peers")) {
+    Labels all = labels;
+    all.push_back({"peer", text(peer, "address", "")});
+    table.add(kPeerLastSeen, all, number(peer, "last_seen_seconds"));
+    table.add_each(kPeerDiffers, all, "what", field(peer, "differs"));
+  }
   for (const Json& transition : list(slot, "transitions")) {
     Labels all = labels;
     for (const char* name : {"from", "to", "cause"})

@@ -130,6 +130,8 @@ const std::vector<Case> kCases = {
      Effect::live, true},
     {"groups.lan-gateway.trailer.key-id", [](Config& c) { first(c).trailer->key->id = 2; },
      Effect::live, true},
+    {"groups.lan-gateway.trailer.hello-interval",
+     [](Config& c) { first(c).trailer->hello_interval = 1s; }, Effect::live, false},
     {"groups.lan-gateway.trailer.accept",
      [](Config& c) {
        first(c).trailer->accept = {{"/keys/next", 7, {}}};

@@ -258,6 +258,44 @@ std::vector<Circumstance> trailers() {
   };
 }
 
+/// A hello that is right but for one thing, where one of that vhid is taken.
+Circumstance hello(DropReason reason, const Signature& signature,
+                   const std::function<void(Ip&, Bytes&)>& change = {}, unsigned before = 0) {
+  return {reason, [=](World&) {
+            World world(TopologyBuilder()
+                            .port(kPortMac)
+                            .own(PortIndex(0), VlanId(0), kOwnIp)
+                            .group({.addresses = {kSharedIp},
+                                    .trailer = TrailerRule::required,
+                                    .trailer_keys = {{1, std::string(32, 'k')}}})
+                            .hellos()
+                            .build());
+            Ip ip{.ttl = 255, .protocol = 17, .source = kPeerIp};
+            Bytes message = hello_message();
+            if (change) change(ip, message);
+            const Bytes bytes = hello_frame(ip, message, signature);
+            for (unsigned i = 0; i < before; ++i) world.verdict_on(bytes);
+            return world.verdict_on(bytes);
+          }};
+}
+
+std::vector<Circumstance> hellos() {
+  const Signature good{.sequence = 1, .kind = 0xc3};
+  Signature other_id = good;
+  other_id.key_id = 2;
+  Signature other_key = good;
+  other_key.key = std::string(32, 'x');
+  return {
+      hello(DropReason::kHelloTtl, good, [](Ip& ip, Bytes&) { ip.ttl = 254; }),
+      hello(DropReason::kHelloSize, good, [](Ip&, Bytes& message) { message.pop_back(); }),
+      hello(DropReason::kHelloFormat, good, [](Ip&, Bytes& m) { m[4] = std::byte{2}; }),
+      hello(DropReason::kHelloVhid, good, [](Ip&, Bytes& m) { m[5] = std::byte{2}; }),
+      hello(DropReason::kHelloLimit, good, {}, 10),
+      hello(DropReason::kHelloKey, other_id),
+      hello(DropReason::kHelloMac, other_key),
+  };
+}
+
 /// What the host sends, in a world where this worker is MASTER of nothing.
 Circumstance host_frame(DropReason reason, Bytes bytes) {
   return {reason, [bytes = std::move(bytes)](World&) {
@@ -285,8 +323,9 @@ std::vector<Circumstance> host_port() {
 
 std::vector<Circumstance> all_circumstances() {
   std::vector<Circumstance> all = ethernet_and_arp();
-  for (const auto& part : {ipv4_and_icmp(), ipv6_and_icmpv6(), neighbor_discovery(),
-                           carp_and_transmission(), trailers(), igmp_and_mld(), host_port()}) {
+  for (const auto& part :
+       {ipv4_and_icmp(), ipv6_and_icmpv6(), neighbor_discovery(), carp_and_transmission(),
+        trailers(), hellos(), igmp_and_mld(), host_port()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -41,6 +41,23 @@ constexpr const char* kAway =
     "# TYPE koi_up gauge\n"
     "koi_up 0\n";
 
+// C21.13 kept, C21.14 kept
+TEST(Metrics, PeersAndHellos) {
+  const std::string text = metrics_of(R"({"ok":true,"slots":[{"group":"lan","vhid":1,
+    "hellos_sent":7,"hellos_received":{"accepted":5,"hello_old":1},
+    "peers":[{"address":"192.0.2.3","last_seen_seconds":3.5,"differs":{"addresses":1,"hash":0}},
+             {"address":"192.0.2.4","last_seen_seconds":60}]}]})");
+  for (const char* line :
+       {"koi_peer_last_seen_seconds{group=\"lan\",vhid=\"1\",peer=\"192.0.2.3\"} 3.5\n",
+        "koi_peer_last_seen_seconds{group=\"lan\",vhid=\"1\",peer=\"192.0.2.4\"} 60\n",
+        "koi_peer_differs{group=\"lan\",vhid=\"1\",peer=\"192.0.2.3\",what=\"addresses\"} 1\n",
+        "koi_peer_differs{group=\"lan\",vhid=\"1\",peer=\"192.0.2.3\",what=\"hash\"} 0\n",
+        "koi_hellos_sent_total{group=\"lan\",vhid=\"1\"} 7\n",
+        "koi_hellos_received_total{group=\"lan\",vhid=\"1\",verdict=\"hello_old\"} 1\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  }
+}
+
 TEST(Metrics, EveryCounterHasItsName) {
   EXPECT_EQ(metrics_of(test::kCounters),
             R"(# HELP koi_up 1 if koid answered this scrape with its counters, else 0.

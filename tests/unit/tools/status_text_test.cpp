@@ -75,6 +75,31 @@ TEST_F(StatusText, SignedTrailer) {
   EXPECT_NE(status_text(status, kNow, false).find("          trailer off\n"), std::string::npos);
 }
 
+// C21.13 kept, C21.14 kept
+TEST_F(StatusText, Peers) {
+  Json status = Json::parse(kHealthy);
+  status["groups"][0]["peers"] = Json::parse(R"([
+    {"address":"192.0.2.3","configured":false,"silent":false,"last_seen_seconds":3.4,"heard":true,
+     "node_id":2,"role":"BACKUP","version":"0.1.0","demotion":0,"differs":[]},
+    {"address":"192.0.2.4","configured":true,"silent":true,"last_seen_seconds":48.2,"heard":true,
+     "node_id":3,"role":"MASTER","master_of":[1,7],"version":"0.2.0","demotion":2,
+     "differs":["addresses","dead-ratio"]},
+    {"address":"192.0.2.5","configured":true,"silent":true,"last_seen_seconds":61,"heard":false},
+    {"address":"192.0.2.6","configured":true,"silent":false,"last_seen_seconds":1,"heard":false}])");
+  const std::string page = status_text(status, kNow, false);
+  EXPECT_NE(page.find("          addresses 192.0.2.1, 2001:db8::1\n"
+                      "          peer 192.0.2.3 (node 2): BACKUP, koid 0.1.0, seen 3s ago\n"
+                      "          peer 192.0.2.4 (node 3): NOT SEEN for 48s, was MASTER of 1, 7,\n"),
+            std::string::npos)
+      << page;
+  EXPECT_NE(page.find("          peer 192.0.2.4 DIFFERS from this box: addresses, dead-ratio\n"
+                      "          peer 192.0.2.5: NOT SEEN YET for 1m 1s\n"
+                      "          peer 192.0.2.6: not seen yet for 1s\n"),
+            std::string::npos)
+      << page;
+  expect_narrow(page);
+}
+
 TEST_F(StatusText, SeveralGroups) {
   const std::string page = status_text(Json::parse(kHealthy), kNow, false);
   EXPECT_EQ(page, R"(node      fw-a (id 1), koid 0.1.0, up 2h 11m
