@@ -27,6 +27,7 @@
 #include "dataplane/port.h"
 #include "dataplane/rx_interrupts.h"
 #include "dataplane/worker.h"
+#include "service/notify.h"
 
 namespace koi::app {
 namespace {
@@ -422,6 +423,7 @@ void Daemon::run() {
                   config_.node_id.value(), config_.groups.size(), rooms_.size());
   std::thread service([this] { run_service(); });
   spdlog::info(up);
+  service::tell_ready(up);
   run_control(adaptive);
   for (WorkerRoom& room : rooms_) room.worker->stop();
   rte_eal_mp_wait_lcore();

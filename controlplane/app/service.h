@@ -19,6 +19,7 @@
 #include "controlplane/app/snapshot.h"
 #include "controlplane/app/state_file.h"
 #include "controlplane/app/trailer_keeper.h"
+#include "controlplane/app/watchdog.h"
 #include "controlplane/service_messages.h"
 
 namespace koi::app {
@@ -93,12 +94,14 @@ class Service {
   void reserve_counters();
   void warn_of_request(const char* what);
   void log_drops();
+  void tell_watchdog();
 
   Setup setup_;
   Journal journal_;
   std::optional<Demotions> demotions_;
   std::optional<AgentWatch> agent_;
   std::optional<TrailerKeeper> trailers_;
+  std::optional<Watchdog> watchdog_;
   Reload reload_;
   std::string reloaded_;            // what the reload under way has changed, for the journal
   std::vector<int> demotion_sent_;  // to control, by group; -1: it is to be told in any case

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "service/notify.h"
 #include "tools/agent/agent.h"
 #include "tools/agent/command_line.h"
 
@@ -27,6 +28,7 @@ int main(int argc, char** argv) {
     sigprocmask(SIG_BLOCK, &ending, nullptr);
     koi::agent::Agent agent(
         line.socket, [](const std::string& text) { fmt::print(stderr, "koi-agent: {}\n", text); });
+    koi::service::tell_ready("follows koid at " + line.socket);
     agent.run(signalfd(-1, &ending, SFD_CLOEXEC));
     return 0;
   } catch (const std::exception& e) {

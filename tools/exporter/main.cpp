@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "service/notify.h"
 #include "tools/exporter/exporter.h"
 
 int main(int argc, char** argv) {
@@ -14,7 +15,9 @@ int main(int argc, char** argv) {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    return koi::exporter::run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+    return koi::exporter::run(
+        std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc),
+        [](int port) { koi::service::tell_ready("serves port " + std::to_string(port)); });
   } catch (const std::exception& e) {
     std::fprintf(stderr, "koi-exporter: %s\n", e.what());
     return koi::exporter::kExitCannotListen;
