@@ -14,7 +14,7 @@ namespace koi::service {
 /// REQUIRES: that no thread has a filter that the calling one has not.
 Status filter_koid();
 
-/// The same with TCP and UDP. Of koi-exporter, from its start.
+/// The same with TCP and UDP. Of koi-exporter, once it listens.
 Status filter_exporter();
 
 /// A list of what it may not do, for hooks and checks inherit it: kernel modules, mounts, other

@@ -17,6 +17,7 @@
 #include <spdlog/spdlog.h>
 
 #include "config/derived.h"
+#include "controlplane/app/confine.h"
 #include "controlplane/app/process.h"
 #include "controlplane/app/service.h"
 #include "controlplane/app/trailer_keeper.h"
@@ -104,6 +105,18 @@ bool may_leave_undone(const config::Port& port) {
 
 void tell_interrupts(const std::string& port, const char* whose, bool has) {
   spdlog::info("port {}: {} interrupts: {}", port, whose, has ? "yes" : "no (driver has none)");
+}
+
+/// The calling thread, which is control's: above everything that is not real-time.
+void claim_core() {
+  prctl(PR_SET_TIMERSLACK, 1UL);
+  const sched_param priority{.sched_priority = kControlPriority};
+  if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) {
+    spdlog::warn(
+        "control runs without SCHED_FIFO and may be late under load: it needs CAP_SYS_NICE, or "
+        "RLIMIT_RTPRIO {}",
+        kControlPriority);
+  }
 }
 
 /// One worker with what belongs to it.
@@ -412,6 +425,8 @@ void Daemon::run() {
   for (std::size_t w = 0; w < rooms_.size(); ++w) {
     rte_eal_remote_launch(
         [](void* worker) {
+          static_cast<const dataplane::Worker*>(worker)->claim_core();
+          give_up_capabilities();
           static_cast<dataplane::Worker*>(worker)->run();
           return 0;
         },
@@ -422,6 +437,8 @@ void Daemon::run() {
       fmt::format("node {} (id {}) is up: {} group(s), {} worker(s)", config_.node,
                   config_.node_id.value(), config_.groups.size(), rooms_.size());
   std::thread service([this] { run_service(); });
+  if (adaptive) claim_core();
+  confine();
   spdlog::info(up);
   service::tell_ready(up);
   run_control(adaptive);
@@ -442,6 +459,7 @@ void Daemon::run_service() {
   if (CPU_COUNT(&cores) == 0) cores = affinity_;
   sched_setaffinity(0, sizeof cores, &cores);
   pthread_setname_np(pthread_self(), "koi-service");
+  give_up_capabilities();
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else
@@ -458,15 +476,6 @@ void Daemon::run_service() {
 }
 
 void Daemon::run_control(bool adaptive) {
-  if (adaptive) {
-    prctl(PR_SET_TIMERSLACK, 1UL);
-    const sched_param priority{.sched_priority = kControlPriority};
-    if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) {
-      spdlog::warn(
-          "control runs without SCHED_FIFO and may be late under load: it needs "
-          "CAP_SYS_NICE");
-    }
-  }
   Instant planned = clock_->read();
   while (!stop_control_.load(std::memory_order_relaxed)) {
     const Instant now = clock_->read();
@@ -505,6 +514,7 @@ Status run_daemon(config::Config config, const std::string& file) {
   keep_tap_without_signals();
   start_log();
   keep_stacks_small();
+  lift_memory_limit();
   mlockall(MCL_CURRENT |
            MCL_FUTURE);  // a page fault on a worker is a gap; without the right, so be it
   Status outcome = Done{};

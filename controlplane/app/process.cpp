@@ -8,6 +8,8 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "service/capabilities.h"
+
 namespace koi::app {
 
 int block_signals() {
@@ -31,7 +33,7 @@ void keep_tap_without_signals() {
 }
 
 void start_log() {
-  spdlog::init_thread_pool(8192, 1);
+  spdlog::init_thread_pool(8192, 1, [] { (void)service::keep_capabilities({}); });
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   auto logger = std::make_shared<spdlog::async_logger>(
       "koid", sink, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);

@@ -13,7 +13,8 @@ int block_signals();
 /// tun_alloc()) it asks for none and reads whenever it is polled. To ignore one is to use it.
 void keep_tap_without_signals();
 
-/// Log lines go through a thread of their own: a slow terminal or journal stops nobody.
+/// Log lines go through a thread of their own, which has no capability: a slow terminal or journal
+/// stops nobody.
 void start_log();
 
 }  // namespace koi::app

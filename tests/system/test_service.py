@@ -95,3 +95,88 @@ def test_what_the_service_manager_is_told(box):
     process.terminate()
     assert manager.wait_for("STOPPING")["STOPPING"] == "1"
     assert process.wait(5) == 0
+
+
+# Rights, as the kernel has them.
+
+ONLY_NET_ADMIN = 1 << 12
+AMBIENT = "+net_admin,+net_raw,+ipc_lock,+sys_nice"  # the latter two where a unit sets limits
+
+
+def _threads(pid):
+    """Of each thread: (name, its sets of capabilities by name, NoNewPrivs, Seccomp)."""
+    found = []
+    for number in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{number}/status", encoding="ascii") as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        found.append((status["Name"], {s: int(status[s], 16) for s in
+                                       ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")},
+                      int(status["NoNewPrivs"]), int(status["Seccomp"])))
+    return found
+
+
+def _assert_confined(pid, at_least, bounding=0, kept=0):
+    threads = _threads(pid)
+    assert len(threads) >= at_least, threads
+    for name, sets, no_new_privileges, seccomp in threads:
+        assert sets["CapEff"] == sets["CapPrm"] == kept, (name, sets)
+        assert sets["CapBnd"] == bounding, (name, sets)
+        assert sets["CapInh"] | sets["CapAmb"] | kept == kept, (name, sets)
+        assert (no_new_privileges, seccomp) == (1, 2), name
+
+
+def _launch_as_nobody(box):
+    """koid as a unit starts it: a user of its own, ambient capabilities."""
+    os.chmod(box.lab.folder, 0o711)
+    program = shutil.copy(box.program, box.folder)  # who knows who may look into the build
+    for path in [box.folder] + [box.path(name) for name in os.listdir(box.folder)]:
+        os.chown(path, 65534, 65534)
+    box.started_at = time.monotonic()
+    box.process = box.spawn(
+        ["setpriv", "--reuid=65534",
+         "--regid=65534", "--clear-groups", f"--bounding-set=-all,{AMBIENT}",
+         f"--inh-caps={AMBIENT}", f"--ambient-caps={AMBIENT}",
+         program, "-c", box.config])
+
+
+@pytest.mark.parametrize("user", ["root", "nobody"])
+def test_koid_keeps_no_right(box, user):
+    """Once it is up no thread of it has any: as root, and as a user with ambient capabilities. It
+    does all the same what it is there for, a reload and its state file among it.
+    """
+    if user == "root":
+        box.launch()
+    else:
+        _launch_as_nobody(box)
+    until(lambda: f"koid to be up:\n{box.log_text()[-3000:]}",
+          lambda: "is up" in box.log_text(), within=10)
+    # control, a worker, EAL's interrupts, log, service
+    _assert_confined(box.process.pid, at_least=5,
+                     bounding=0 if user == "root" else 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23)
+    assert (" as root" in box.log_text()) == (user == "root")
+    assert "keeps its capabilities" not in box.log_text()
+    box.wait_role("MASTER", within=5)
+    box.ctl_ok("maintenance", "on")
+    box.groups[0].advskew = 30
+    settings = box.settings()
+    settings["groups"]["wan"] = settings["groups"]["lan-gateway"] | {
+        "vhid": 2, "addresses": ["192.0.2.9"]}
+    box.write_config(settings)
+    if user != "root":
+        os.chown(box.path("lan-gateway.key"), 65534, 65534)
+    assert "starts" in box.ctl_ok("reload")
+    box.ctl_ok("maintenance", "off")
+    assert box.stop()[0] == 0 and not os.path.exists(box.socket)
+
+
+def test_agent_and_exporter_keep_what_they_need(box):
+    """The agent CAP_NET_ADMIN, the exporter nothing."""
+    agent = box.spawn([os.path.join(box.lab.build, "koi-agent"), "--socket", box.socket], log="agent")
+    exporter = box.spawn([os.path.join(box.lab.build, "koi-exporter"), "--socket", box.socket,
+                          "--listen", "127.0.0.1:9477"], log="exporter")
+    until("both to be confined",
+          lambda: all(seccomp == 2 for pid in (agent.pid, exporter.pid)
+                      for *_, seccomp in _threads(pid)) and len(_threads(exporter.pid)) > 2, within=5)
+    _assert_confined(agent.pid, at_least=1, bounding=ONLY_NET_ADMIN, kept=ONLY_NET_ADMIN)
+    _assert_confined(exporter.pid, at_least=3)
+    assert "warning" not in box.log_text("agent") + box.log_text("exporter")
