@@ -1,6 +1,7 @@
 #include "service/capabilities.h"
 
 #include <cap-ng.h>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <linux/capability.h>
@@ -8,15 +9,18 @@
 namespace koi::service {
 namespace {
 
-constexpr auto kSets = static_cast<capng_type_t>(
-    CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE | CAPNG_BOUNDING_SET | CAPNG_AMBIENT);
+// Not the ambient set: the kernel keeps it within the permitted and the inheritable one.
+constexpr auto kSets = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+                                                 CAPNG_INHERITABLE | CAPNG_BOUNDING_SET);
 
 /// "Name:\tfw-a" as "fw-a"; empty iff the line is another one.
 std::string value(const std::string& line, const std::string& name) {
   return line.starts_with(name + ":\t") ? line.substr(name.size() + 2) : std::string();
 }
 
-bool is_some(const std::string& set) { return set.find_first_not_of('0') != std::string::npos; }
+std::uint64_t capabilities(const std::string& set) {
+  return set.empty() ? 0 : std::strtoull(set.c_str(), nullptr, 16);
+}
 
 }  // namespace
 
@@ -27,32 +31,31 @@ Status keep_capabilities(std::initializer_list<unsigned> kept) {
   for (const unsigned capability : kept) {
     if (capng_have_capability(CAPNG_PERMITTED, capability) != 0) left.push_back(capability);
   }
-  capng_clear(CAPNG_SELECT_ALL);
+  capng_clear(CAPNG_SELECT_BOTH);
   for (const unsigned capability : left) capng_update(CAPNG_ADD, kSets, capability);
   // The bounding set first: the right to lower it goes with the others.
   if (bounds && capng_apply(CAPNG_SELECT_BOUNDS) != 0) {
     return Error{"the bounding set of capabilities cannot be lowered"};
   }
-  if (capng_apply(CAPNG_SELECT_CAPS) != 0 || capng_apply(CAPNG_SELECT_AMBIENT) != 0) {
-    return Error{"capabilities cannot be given up"};
-  }
+  // The last call of this: others wait for its effect, and then refuse such calls.
+  if (capng_apply(CAPNG_SELECT_CAPS) != 0) return Error{"capabilities cannot be given up"};
   return Done{};
 }
 
-std::vector<std::string> threads_with_capabilities() {
-  std::vector<std::string> names;
+std::vector<ThreadRights> threads_with_capabilities() {
+  std::vector<ThreadRights> some;
   std::error_code ignored;
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", ignored)) {
     std::ifstream status(thread.path() / "status");
-    std::string name;
-    bool has = false;
+    ThreadRights rights;
     for (std::string line; std::getline(status, line);) {
-      if (const std::string n = value(line, "Name"); !n.empty()) name = n;
-      has = has || is_some(value(line, "CapEff")) || is_some(value(line, "CapPrm"));
+      if (const std::string name = value(line, "Name"); !name.empty()) rights.name = name;
+      rights.capabilities |= capabilities(value(line, "CapEff"));
+      rights.capabilities |= capabilities(value(line, "CapPrm"));
     }
-    if (has) names.push_back(name);
+    if (rights.capabilities != 0) some.push_back(rights);
   }
-  return names;
+  return some;
 }
 
 }  // namespace koi::service

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -14,8 +15,15 @@ namespace koi::service {
 /// bounding set too, where it has CAP_SETPCAP. Nothing brings them back. Allocates; reads /proc.
 Status keep_capabilities(std::initializer_list<unsigned> kept);
 
-/// The names of those threads of this process that have a capability left, in the effective or the
-/// permitted set.
-std::vector<std::string> threads_with_capabilities();
+/// What a thread has left: bit CAP_… of its effective and its permitted set together.
+struct ThreadRights {
+  std::string name;
+  std::uint64_t capabilities = 0;
+
+  bool operator==(const ThreadRights&) const = default;
+};
+
+/// Of those threads of this process that have something left.
+std::vector<ThreadRights> threads_with_capabilities();
 
 }  // namespace koi::service

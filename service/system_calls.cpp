@@ -214,7 +214,13 @@ Filter daemon_filter() {
 
 }  // namespace
 
-Status filter_koid() { return daemon_filter().load(); }
+Status filter_koid(bool with_ioctls) {
+  Filter filter = daemon_filter();
+  if (with_ioctls) {
+    filter.add("socket", SCMP_A0_32(SCMP_CMP_EQ, AF_INET), SCMP_A1_32(SCMP_CMP_EQ, SOCK_DGRAM));
+  }
+  return filter.load();
+}
 
 Status filter_exporter() {
   Filter filter = daemon_filter();

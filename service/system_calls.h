@@ -12,7 +12,8 @@ namespace koi::service {
 /// Of koid once it is up: a list of what it may do. No other program, no fork, no socket but local
 /// ones, no memory to be executed. In every thread at once, whoever has made it.
 /// REQUIRES: that no thread has a filter that the calling one has not.
-Status filter_koid();
+/// with_ioctls: and what an ioctl on interfaces of the kernel goes by, datagram sockets of IPv4.
+Status filter_koid(bool with_ioctls = false);
 
 /// The same with TCP and UDP. Of koi-exporter, once it listens.
 Status filter_exporter();

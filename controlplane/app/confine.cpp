@@ -1,5 +1,6 @@
 #include "controlplane/app/confine.h"
 
+#include <linux/capability.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <thread>
@@ -33,25 +34,33 @@ void lift_memory_limit() {
   setrlimit(RLIMIT_MEMLOCK, &kNone);
 }
 
-void give_up_capabilities() {
-  if (const Status s = service::keep_capabilities({}); !s) spdlog::warn(s.error().message);
+void give_up_capabilities(bool but_net_admin) {
+  const Status done =
+      but_net_admin ? service::keep_capabilities({CAP_NET_ADMIN}) : service::keep_capabilities({});
+  if (!done) spdlog::warn(done.error().message);
 }
 
-void confine() {
+void confine(bool kernel_bond) {
   lock_what_there_is();
   give_up_capabilities();
   // EAL's alarms are the interrupt thread's to serve.
   rte_eal_alarm_set(
       1, [](void*) { give_up_capabilities(); }, nullptr);
-  std::vector<std::string> left = service::threads_with_capabilities();
-  for (Duration waited{}; !left.empty() && waited < kPatience; waited += 1ms) {
+  // A thread that has not come to it yet must not find the filter in its way.
+  std::vector<service::ThreadRights> expected;
+  if (kernel_bond) expected.push_back({kServiceThread, 1ULL << CAP_NET_ADMIN});
+  std::vector<service::ThreadRights> left = service::threads_with_capabilities();
+  for (Duration waited{}; left != expected && waited < kPatience; waited += 1ms) {
     std::this_thread::sleep_for(1ms);
     left = service::threads_with_capabilities();
   }
-  for (const std::string& name : left) {
-    spdlog::warn("a driver's thread, {}, keeps its capabilities", name);
+  for (const service::ThreadRights& thread : left) {
+    spdlog::warn("thread {} keeps capabilities: {:#x}{}", thread.name, thread.capabilities,
+                 thread.name == kServiceThread
+                     ? ", for a bond's members on interfaces of the kernel"
+                     : ", a driver has made it");
   }
-  if (const Status s = service::filter_koid(); !s) {
+  if (const Status s = service::filter_koid(kernel_bond); !s) {
     spdlog::warn("koid is not confined: {}", s.error().message);
     return;
   }

@@ -146,6 +146,7 @@ class Daemon {
   Status make_rooms();
   Status open_service();
   static void watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches);
+  bool kernel_bond() const;
   void make_workers();
   void run_service();
   Reload::Setup reload_setup();
@@ -376,6 +377,16 @@ Reload::Setup Daemon::reload_setup() {
       .release = [this](PortIndex p, const MacAddress& m) { ports_[p.value()].release(m); }};
 }
 
+/// Whether members have to be taken out and in by us.
+bool Daemon::kernel_bond() const {
+  return std::any_of(ports_.begin(), ports_.end(), [](const dataplane::Port& port) {
+    if (port.bond() == nullptr) return false;
+    const std::vector<std::string>& interfaces = port.bond()->kernel_interfaces();
+    return std::any_of(interfaces.begin(), interfaces.end(),
+                       [](const std::string& interface) { return !interface.empty(); });
+  });
+}
+
 /// A member's link is its driver's to say, but for drivers on a kernel interface.
 void Daemon::watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches) {
   const std::vector<std::string>& interfaces = port.bond()->kernel_interfaces();
@@ -438,7 +449,7 @@ void Daemon::run() {
                   config_.node_id.value(), config_.groups.size(), rooms_.size());
   std::thread service([this] { run_service(); });
   if (adaptive) claim_core();
-  confine();
+  confine(kernel_bond());
   spdlog::info(up);
   service::tell_ready(up);
   run_control(adaptive);
@@ -458,8 +469,8 @@ void Daemon::run_service() {
   for (const unsigned core : config_.dataplane.worker_cores) CPU_CLR(core, &cores);
   if (CPU_COUNT(&cores) == 0) cores = affinity_;
   sched_setaffinity(0, sizeof cores, &cores);
-  pthread_setname_np(pthread_self(), "koi-service");
-  give_up_capabilities();
+  pthread_setname_np(pthread_self(), kServiceThread);
+  give_up_capabilities(kernel_bond());
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else
