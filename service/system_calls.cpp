@@ -196,19 +196,20 @@ Filter daemon_filter() {
   filter.add(kMemory);
   filter.add(kThreads);
   filter.add(kSockets);
-  filter.add("socket", SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
+  filter.add("socket", SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX, 0));
   // A thread, but no process. clone3() passes its flags by pointer: refused, and the C library then
   // takes this.
   filter.add("clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-  filter.add("tgkill", SCMP_A0_32(SCMP_CMP_EQ, static_cast<std::uint32_t>(getpid())));  // abort()
+  filter.add("tgkill",
+             SCMP_A0_32(SCMP_CMP_EQ, static_cast<std::uint32_t>(getpid()), 0));  // abort()
   filter.add("mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   filter.add("mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  filter.add("prlimit64", SCMP_A2(SCMP_CMP_EQ, 0));  // to read, not to set
+  filter.add("prlimit64", SCMP_A2(SCMP_CMP_EQ, 0, 0));  // to read, not to set
   for (const int option : {PR_SET_NAME, PR_GET_NAME, PR_SET_TIMERSLACK}) {
-    filter.add("prctl", SCMP_A0_32(SCMP_CMP_EQ, static_cast<std::uint32_t>(option)));
+    filter.add("prctl", SCMP_A0_32(SCMP_CMP_EQ, static_cast<std::uint32_t>(option), 0));
   }
   // What it does is up to the device, but never to type into somebody's terminal.
-  filter.add("ioctl", SCMP_A1_32(SCMP_CMP_NE, TIOCSTI));
+  filter.add("ioctl", SCMP_A1_32(SCMP_CMP_NE, TIOCSTI, 0));
   return filter;
 }
 
@@ -217,7 +218,8 @@ Filter daemon_filter() {
 Status filter_koid(bool with_ioctls) {
   Filter filter = daemon_filter();
   if (with_ioctls) {
-    filter.add("socket", SCMP_A0_32(SCMP_CMP_EQ, AF_INET), SCMP_A1_32(SCMP_CMP_EQ, SOCK_DGRAM));
+    filter.add("socket", SCMP_A0_32(SCMP_CMP_EQ, AF_INET, 0),
+               SCMP_A1_32(SCMP_CMP_EQ, SOCK_DGRAM, 0));
   }
   return filter.load();
 }
@@ -225,7 +227,7 @@ Status filter_koid(bool with_ioctls) {
 Status filter_exporter() {
   Filter filter = daemon_filter();
   for (const int family : {AF_INET, AF_INET6}) {
-    filter.add("socket", SCMP_A0_32(SCMP_CMP_EQ, static_cast<std::uint32_t>(family)));
+    filter.add("socket", SCMP_A0_32(SCMP_CMP_EQ, static_cast<std::uint32_t>(family), 0));
   }
   return filter.load();
 }
@@ -233,7 +235,7 @@ Status filter_exporter() {
 Status filter_agent() {
   Filter filter(SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EPERM));
   filter.add(kNotForHooks);
-  filter.add("ioctl", SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI));
+  filter.add("ioctl", SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI, 0));
   return filter.load();
 }
 
