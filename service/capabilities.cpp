@@ -1,5 +1,6 @@
 #include "service/capabilities.h"
 
+#include <algorithm>
 #include <cap-ng.h>
 #include <cstdlib>
 #include <filesystem>
@@ -18,6 +19,17 @@ std::string value(const std::string& line, const std::string& name) {
   return line.starts_with(name + ":\t") ? line.substr(name.size() + 2) : std::string();
 }
 
+/// REQUIRES: capng_get_caps_process().
+bool has_more_than(std::initializer_list<unsigned> kept) {
+  for (unsigned c = 0; c <= CAP_LAST_CAP; ++c) {
+    if (std::find(kept.begin(), kept.end(), c) != kept.end()) continue;
+    for (const auto set : {CAPNG_EFFECTIVE, CAPNG_PERMITTED, CAPNG_INHERITABLE}) {
+      if (capng_have_capability(set, c) != 0) return true;
+    }
+  }
+  return false;
+}
+
 std::uint64_t capabilities(const std::string& set) {
   return set.empty() ? 0 : std::strtoull(set.c_str(), nullptr, 16);
 }
@@ -27,6 +39,8 @@ std::uint64_t capabilities(const std::string& set) {
 Status keep_capabilities(std::initializer_list<unsigned> kept) {
   if (capng_get_caps_process() != 0) return Error{"the thread's capabilities cannot be read"};
   const bool bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) != 0;
+  // A unit that has given no more need not allow capset() either.
+  if (!bounds && !has_more_than(kept)) return Done{};
   std::vector<unsigned> left;
   for (const unsigned capability : kept) {
     if (capng_have_capability(CAPNG_PERMITTED, capability) != 0) left.push_back(capability);
