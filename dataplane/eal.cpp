@@ -169,9 +169,12 @@ Status check_vdev(const std::string& device) {
   return Done{};
 }
 
-Status check_permission() {
+Status check_permission(const std::vector<std::string>& devices) {
   if (geteuid() == 0) return Done{};
-  constexpr unsigned long long kNeeded = 1ULL << CAP_NET_RAW | 1ULL << CAP_NET_ADMIN;
+  const bool raw = std::any_of(devices.begin(), devices.end(), [](const std::string& device) {
+    return device.starts_with("net_af_");
+  });
+  const auto needed = 1ULL << CAP_NET_ADMIN | (raw ? 1ULL << CAP_NET_RAW : 0);
   FILE* file = std::fopen("/proc/self/status", "re");
   unsigned long long effective = 0;
   char line[256];
@@ -179,10 +182,11 @@ Status check_permission() {
     if (std::sscanf(line, "CapEff: %llx", &effective) == 1) break;
   }
   if (file != nullptr) std::fclose(file);
-  if ((effective & kNeeded) == kNeeded) return Done{};
-  return Error{
-      "no permission to open network devices: start koid as root, or with the capabilities "
-      "CAP_NET_RAW, CAP_NET_ADMIN, CAP_SYS_NICE and CAP_IPC_LOCK"};
+  if ((effective & needed) == needed) return Done{};
+  return Error{fmt::format(
+      "no permission to open network devices: start koid as root, or with CAP_NET_ADMIN{} "
+      "(the unit koid.service does)",
+      raw ? " and, for interfaces of the kernel, CAP_NET_RAW" : "")};
 }
 
 std::vector<std::string> arguments(const EalOptions& options) {
@@ -219,7 +223,7 @@ std::string Eal::last_log_lines() { return log_tail().all(); }
 
 Result<Eal> Eal::start(const EalOptions& options) {
   if (const Status s = check_cores(options); !s) return s.error();
-  if (const Status s = check_permission(); !s) return s.error();
+  if (const Status s = check_permission(options.devices); !s) return s.error();
   if (const Status s = check_hugepages(options); !s) return s.error();
   for (const std::string& device : options.devices) {
     const Status s = is_pci_address(device) ? check_pci(device_name(device)) : check_vdev(device);

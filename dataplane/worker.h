@@ -63,6 +63,9 @@ class Worker {
  public:
   explicit Worker(const WorkerSetup& setup);
 
+  /// Real-time priority for a worker that sleeps. On its lcore, before run(), while the thread may
+  /// (CAP_SYS_NICE or RLIMIT_RTPRIO); run() needs no right.
+  void claim_core() const;
   /// Runs until stop(). On the worker's lcore.
   void run();
   /// Any thread.

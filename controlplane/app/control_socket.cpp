@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 namespace koi::app {
 namespace {
@@ -41,7 +42,7 @@ bool ControlSocket::is_taken(const std::string& path) {
 }
 
 Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_request,
-                                          OnRefused on_refused) {
+                                          OnRefused on_refused, std::optional<gid_t> group) {
   const auto failed = [&] {
     return Error{fmt::format("control socket {}: {}; mend control.socket or the folder's rights",
                              path, std::strerror(errno))};
@@ -76,6 +77,11 @@ Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_
   umask(before);
   if (bound != 0) return failed();
   server.path_ = path;
+  server.group_ = group;
+  // Who may not give it away has made it for a group of its own: koid as user koi, for koi.
+  if (group && chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0 && errno != EPERM) {
+    return failed();
+  }
   epoll_event event{.events = EPOLLIN, .data = {.fd = server.listener_}};
   if (listen(server.listener_, 16) != 0 ||
       epoll_ctl(server.epoll_, EPOLL_CTL_ADD, server.listener_, &event) != 0) {
@@ -88,6 +94,8 @@ ControlSocket::ControlSocket(ControlSocket&& other) noexcept
     : path_(std::exchange(other.path_, {})),
       on_request_(std::move(other.on_request_)),
       on_refused_(std::move(other.on_refused_)),
+      group_(other.group_),
+      refused_(std::move(other.refused_)),
       listener_(std::exchange(other.listener_, -1)),
       epoll_(std::exchange(other.epoll_, -1)),
       clients_(std::exchange(other.clients_, {})) {}
@@ -116,6 +124,11 @@ void ControlSocket::accept_clients() {
   while (true) {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
+    const ControlPeer peer = ControlPeer::of(fd);
+    if (!may_command(peer, geteuid(), group_)) {
+      refuse(fd, peer);
+      continue;
+    }
     epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
     if (clients_.size() >= kMaxClients || epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
       constexpr std::string_view kFull = "{\"ok\":false,\"error\":\"too many clients\"}\n";
@@ -123,10 +136,19 @@ void ControlSocket::accept_clients() {
       close(fd);
       continue;
     }
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) peer.uid = Client{}.uid;
     clients_[fd].uid = peer.uid;
+  }
+}
+
+void ControlSocket::refuse(int fd, const ControlPeer& peer) {
+  constexpr std::string_view kRefusal =
+      "{\"ok\":false,\"error\":\"no permission: the control socket is for root and for members of "
+      "the group koi\"}\n";
+  send(fd, kRefusal.data(), kRefusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  close(fd);
+  constexpr std::size_t kRemembered = 64;
+  if (refused_.size() < kRemembered && refused_.insert(peer.uid).second) {
+    spdlog::warn("control socket: uid {} has no permission and was refused", peer.uid);
   }
 }
 

@@ -3,11 +3,13 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <sys/types.h>
 #include <variant>
 
 #include "common/result.h"
+#include "controlplane/app/control_peer.h"
 
 namespace koi::app {
 
@@ -39,10 +41,13 @@ class ControlSocket {
   /// What was turned away here, for the log.
   using OnRefused = std::function<void(const char* what, uid_t uid)>;
 
-  /// Binds the path, mode 0660. A socket that nobody answers at is replaced; one that is alive is
-  /// an error, for it is another koid's.
+  /// Binds the path, mode 0660, owned by the group where there is one and we may give it. A socket
+  /// that nobody answers at is replaced; one that is alive is an error, for it is another koid's.
+  /// Whoever else comes to connect (may_command()) gets one line and is not read; the log has it
+  /// once for each user.
   static Result<ControlSocket> open(const std::string& path, OnRequest on_request,
-                                    OnRefused on_refused = {});
+                                    OnRefused on_refused = {},
+                                    std::optional<gid_t> group = group_koi());
 
   /// True iff a living process answers at the path, or may.
   static bool is_taken(const std::string& path);
@@ -70,6 +75,7 @@ class ControlSocket {
   };
   ControlSocket() = default;
   void accept_clients();
+  void refuse(int fd, const ControlPeer& peer);
   void serve_client(int fd, unsigned events);
   void drop(int fd);
   /// Returns false when the client is to be closed.
@@ -83,6 +89,8 @@ class ControlSocket {
   std::string path_;
   OnRequest on_request_;
   OnRefused on_refused_;
+  std::optional<gid_t> group_;
+  std::set<uid_t> refused_;  // those that the log has
   int listener_ = -1;
   int epoll_ = -1;
   std::map<int, Client> clients_;

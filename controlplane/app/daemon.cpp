@@ -18,6 +18,7 @@
 #include <spdlog/spdlog.h>
 
 #include "config/derived.h"
+#include "controlplane/app/confine.h"
 #include "controlplane/app/log.h"
 #include "controlplane/app/process.h"
 #include "controlplane/app/service.h"
@@ -30,6 +31,7 @@
 #include "dataplane/port.h"
 #include "dataplane/rx_interrupts.h"
 #include "dataplane/worker.h"
+#include "service/notify.h"
 
 namespace koi::app {
 namespace {
@@ -110,6 +112,18 @@ void tell_interrupts(const std::string& port, const char* whose, bool has) {
   spdlog::info("port {}: {} interrupts: {}", port, whose, has ? "yes" : "no (driver has none)");
 }
 
+/// The calling thread, which is control's: above everything that is not real-time.
+void claim_core() {
+  prctl(PR_SET_TIMERSLACK, 1UL);
+  const sched_param priority{.sched_priority = kControlPriority};
+  if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) {
+    spdlog::warn(
+        "control runs without SCHED_FIFO and may be late under load: it needs CAP_SYS_NICE, or "
+        "RLIMIT_RTPRIO {}",
+        kControlPriority);
+  }
+}
+
 /// One worker with what belongs to it.
 struct WorkerRoom {
   std::unique_ptr<Channel<UpMessage>> up;
@@ -138,6 +152,7 @@ class Daemon {
   Status open_service();
   void make_capture();
   static void watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches);
+  bool kernel_bond() const;
   void make_workers();
   void run_service();
   Reload::Setup reload_setup();
@@ -382,6 +397,16 @@ Reload::Setup Daemon::reload_setup() {
       .release = [this](PortIndex p, const MacAddress& m) { ports_[p.value()].release(m); }};
 }
 
+/// Whether members have to be taken out and in by us.
+bool Daemon::kernel_bond() const {
+  return std::any_of(ports_.begin(), ports_.end(), [](const dataplane::Port& port) {
+    if (port.bond() == nullptr) return false;
+    const std::vector<std::string>& interfaces = port.bond()->kernel_interfaces();
+    return std::any_of(interfaces.begin(), interfaces.end(),
+                       [](const std::string& interface) { return !interface.empty(); });
+  });
+}
+
 /// A member's link is its driver's to say, but for drivers on a kernel interface.
 void Daemon::watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches) {
   const std::vector<std::string>& interfaces = port.bond()->kernel_interfaces();
@@ -431,6 +456,8 @@ void Daemon::run() {
   for (std::size_t w = 0; w < rooms_.size(); ++w) {
     rte_eal_remote_launch(
         [](void* worker) {
+          static_cast<const dataplane::Worker*>(worker)->claim_core();
+          give_up_capabilities();
           static_cast<dataplane::Worker*>(worker)->run();
           return 0;
         },
@@ -441,7 +468,10 @@ void Daemon::run() {
       fmt::format("node {} (id {}) is up: {} group(s), {} worker(s)", config_.node,
                   config_.node_id.value(), config_.groups.size(), rooms_.size());
   std::thread service([this] { run_service(); });
+  if (adaptive) claim_core();
+  confine(kernel_bond());
   spdlog::info(up);
+  service::tell_ready(up);
   run_control(adaptive);
   for (WorkerRoom& room : rooms_) room.worker->stop();
   rte_eal_mp_wait_lcore();
@@ -459,7 +489,8 @@ void Daemon::run_service() {
   for (const unsigned core : config_.dataplane.worker_cores) CPU_CLR(core, &cores);
   if (CPU_COUNT(&cores) == 0) cores = affinity_;
   sched_setaffinity(0, sizeof cores, &cores);
-  pthread_setname_np(pthread_self(), "koi-service");
+  pthread_setname_np(pthread_self(), kServiceThread);
+  give_up_capabilities(kernel_bond());
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else
@@ -476,15 +507,6 @@ void Daemon::run_service() {
 }
 
 void Daemon::run_control(bool adaptive) {
-  if (adaptive) {
-    prctl(PR_SET_TIMERSLACK, 1UL);
-    const sched_param priority{.sched_priority = kControlPriority};
-    if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) {
-      spdlog::warn(
-          "control runs without SCHED_FIFO and may be late under load: it needs "
-          "CAP_SYS_NICE");
-    }
-  }
   Instant planned = clock_->read();
   while (!stop_control_.load(std::memory_order_relaxed)) {
     const Instant now = clock_->read();
@@ -525,6 +547,7 @@ Status run_daemon(config::Config config, const std::string& file) {
   keep_tap_without_signals();
   start_log();
   keep_stacks_small();
+  lift_memory_limit();
   mlockall(MCL_CURRENT |
            MCL_FUTURE);  // a page fault on a worker is a gap; without the right, so be it
   Status outcome = Done{};

@@ -15,6 +15,8 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-journal.h>
 
+#include "service/capabilities.h"
+
 namespace koi::app {
 namespace {
 
@@ -109,7 +111,7 @@ void log_with_fields(const std::string& text, const LogFields& fields) {
 }
 
 void start_log() {
-  spdlog::init_thread_pool(8192, 1);
+  spdlog::init_thread_pool(8192, 1, [] { (void)service::keep_capabilities({}); });
   const bool journal = leads_to_journal(std::getenv("JOURNAL_STREAM"), STDERR_FILENO);
   auto logger = std::make_shared<spdlog::async_logger>(
       "koid", std::make_shared<LogSink>(journal), spdlog::thread_pool(),

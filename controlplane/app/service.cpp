@@ -12,6 +12,7 @@
 
 #include "controlplane/app/host_json.h"
 #include "controlplane/ties.h"
+#include "service/notify.h"
 
 namespace koi::app {
 namespace {
@@ -69,6 +70,8 @@ Result<std::unique_ptr<Service>> Service::open(Setup setup) {
   s.peers_.emplace(
       PeerKeeper::Setup{.plan = s.setup_.snapshot.plan, .clock = s.setup_.snapshot.clock});
   s.setup_.snapshot.peers = &*s.peers_;
+  s.watchdog_.emplace(s.setup_.snapshot.workers.size(), service::watchdog_time(),
+                      s.setup_.snapshot.clock->now(), service::tell_alive);
   s.demotion_sent_.resize(s.setup_.snapshot.config->groups.size());
   auto socket = ControlSocket::open(
       s.setup_.socket_path,
@@ -117,6 +120,7 @@ void Service::run() {
     for (const auto& c : trailers_->update(steady_clock::now())) command(c);
     peers_->update(journal_);
     log_drops();
+    tell_watchdog();
     while (!waiting_.empty() && setup_.commands->try_send(waiting_.front())) {
       waiting_.erase(waiting_.begin());
     }
@@ -287,6 +291,7 @@ std::string Service::begin_reload(Reload::Proposal&& proposal, const std::string
     spdlog::error("reload ({}): {}; nothing was changed", owner, next.error().message);
     return next.error().message + "; nothing was changed";
   }
+  service::tell_reloading();
   for (const controlplane::Command& c : trailers_->before(next.value().next->plan)) command(c);
   command(next.value());
   return {};
@@ -312,6 +317,7 @@ void Service::on(const controlplane::PlanTaken&) {
 
 void Service::on(const controlplane::PlanReleased&) {
   reload_.released();
+  service::tell_ready(reloaded_);
   publish_demotion();
 }
 
@@ -331,8 +337,17 @@ void Service::receive_signal() {
     const char* name = info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
     spdlog::info("{}: stepping down", name);
     journal_.koid(fmt::format("{}: stepping down", name));
+    service::tell_stopping();
     give_up_ = steady_clock::now() + kShutdownPatience;
     command(controlplane::ShutDown{});
+  }
+}
+
+void Service::tell_watchdog() {
+  const Snapshot& s = setup_.snapshot;
+  const Instant turn(Duration(s.control_turn->load(std::memory_order_relaxed)));
+  if (const std::string what = watchdog_->update(s.clock->now(), *s.board, turn); !what.empty()) {
+    spdlog::error("{}: the service manager's watchdog is told no more", what);
   }
 }
 

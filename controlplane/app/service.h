@@ -22,6 +22,7 @@
 #include "controlplane/app/snapshot.h"
 #include "controlplane/app/state_file.h"
 #include "controlplane/app/trailer_keeper.h"
+#include "controlplane/app/watchdog.h"
 #include "controlplane/service_messages.h"
 
 namespace koi::app {
@@ -101,6 +102,7 @@ class Service {
   void reserve_counters();
   void warn_of_request(const char* what, uid_t uid, const std::string& detail = {});
   void log_drops();
+  void tell_watchdog();
 
   Setup setup_;
   Journal journal_;
@@ -108,6 +110,7 @@ class Service {
   std::optional<AgentWatch> agent_;
   std::optional<TrailerKeeper> trailers_;
   std::optional<PeerKeeper> peers_;
+  std::optional<Watchdog> watchdog_;
   Reload reload_;
   std::string reloaded_;            // what the reload under way has changed, for the journal
   std::vector<int> demotion_sent_;  // to control, by group; -1: it is to be told in any case

@@ -1,5 +1,6 @@
 """The boxes that several tests use."""
 
+import os
 import subprocess
 import time
 
@@ -40,6 +41,17 @@ def need_in_this_version(box):
                if "is not in this version" in line]
     if lacking:
         pytest.skip(lacking[0].partition(": ")[2])
+
+
+def capabilities(pid):
+    """Of each thread that has any, by its name: the effective and permitted ones, as bits."""
+    found = {}
+    for number in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{number}/status", encoding="ascii") as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        if bits := int(status["CapEff"], 16) | int(status["CapPrm"], 16):
+            found[status["Name"]] = bits
+    return found
 
 
 class Pair:

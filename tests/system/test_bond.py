@@ -4,11 +4,12 @@ import itertools
 import time
 
 import pytest
-from boxes import OWN, SHARED, TIMERS, VMAC
+from boxes import OWN, SHARED, TIMERS, VMAC, capabilities
 from frames import arp_request
 from lacp import CARRIES, DISTRIBUTING, Partner
 
 CABLES = ("lan", "lan2")
+CAP_NET_ADMIN = 1 << 12
 CLIENTS = [f"02:00:00:00:01:{n:02x}" for n in range(16)]
 
 
@@ -71,6 +72,7 @@ def test_a_bond_by_lacp_bears_the_loss_of_either_cable(bond):
     assert not any(switch.frames.values())
     assert box.role() == "INIT"
 
+    assert capabilities(box.process.pid) == {"koi-service": CAP_NET_ADMIN}  # to put members in again
     switch.state = CARRIES
     switch.until("the aggregate", lambda: all(carries(switch, c) for c in CABLES), within=5)
     switch.until("MASTER", lambda: box.role() == "MASTER", within=3)

@@ -48,7 +48,7 @@ When it ends, hooks that run are killed.
 HEALTH CHECKS (track:) run at their interval, and koid demotes the groups that
 track one that fails. One that goes unreported counts as failed.
 
-  ping    one ICMP echo. Needs CAP_NET_RAW, or net.ipv4.ping_group_range.
+  ping    one ICMP echo. Needs net.ipv4.ping_group_range, which Debian sets.
   tcp     a TCP connection, closed as soon as it is accepted.
   script  a program, by its absolute path, without a shell and without arguments;
           exit code 0 is healthy. Its environment is PATH, LANG=C and KOI_CHECK,

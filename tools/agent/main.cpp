@@ -1,12 +1,16 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <linux/capability.h>
 #include <string>
 #include <sys/signalfd.h>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "service/capabilities.h"
+#include "service/notify.h"
+#include "service/system_calls.h"
 #include "tools/agent/agent.h"
 #include "tools/agent/command_line.h"
 
@@ -27,6 +31,11 @@ int main(int argc, char** argv) {
     sigprocmask(SIG_BLOCK, &ending, nullptr);
     koi::agent::Agent agent(
         line.socket, [](const std::string& text) { fmt::print(stderr, "koi-agent: {}\n", text); });
+    for (const koi::Status& confined :
+         {koi::service::keep_capabilities({CAP_NET_ADMIN}), koi::service::filter_agent()}) {
+      if (!confined) fmt::print(stderr, "koi-agent: warning: {}\n", confined.error().message);
+    }
+    koi::service::tell_ready("follows koid at " + line.socket);
     agent.run(signalfd(-1, &ending, SFD_CLOEXEC));
     return 0;
   } catch (const std::exception& e) {

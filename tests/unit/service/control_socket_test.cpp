@@ -1,15 +1,22 @@
 #include "controlplane/app/control_socket.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <grp.h>
 #include <memory>
 #include <optional>
 #include <poll.h>
+#include <sstream>
 #include <string>
 #include <sys/stat.h>
 #include <utility>
+#include <sys/wait.h>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include "tests/support/socket_peer.h"
 #include "tests/support/temporary_folder.h"
@@ -21,21 +28,24 @@ using test::SocketPeer;
 
 class ControlSocketTest : public ::testing::Test {
  protected:
-  void open() {
-    auto opened = ControlSocket::open(path, [this](const std::string& line, uid_t uid) {
-      asker = uid;
-      requests.push_back(line);
-      if (line == "stream") {
-        return Answer(Stream([this, alive = alive](std::size_t bytes, bool end) {
-          unread = bytes;
-          Part part = std::exchange(parts, {});
-          part.last = end;
-          return part;
-        }));
-      }
-      if (line != "wait") return Answer("<" + line + ">");
-      return Answer(Later([this] { return news; }));
-    });
+  void open(std::optional<gid_t> group = std::nullopt) {
+    auto opened = ControlSocket::open(
+        path,
+        [this](const std::string& line, uid_t uid) {
+          asker = uid;
+          requests.push_back(line);
+          if (line == "stream") {
+            return Answer(Stream([this, alive = alive](std::size_t bytes, bool end) {
+              unread = bytes;
+              Part part = std::exchange(parts, {});
+              part.last = end;
+              return part;
+            }));
+          }
+          if (line != "wait") return Answer("<" + line + ">");
+          return Answer(Later([this] { return news; }));
+        },
+        {}, group);
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     server = std::make_unique<ControlSocket>(std::move(opened).value());
   }
@@ -144,6 +154,94 @@ TEST_F(ControlSocketTest, GroupMayUseItAndOthersNot) {
   struct stat info {};
   ASSERT_EQ(stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0660U);
+}
+
+TEST(MayCommandTest, RootKoidsOwnUserAndTheGroup) {
+  EXPECT_TRUE(may_command({.uid = 0, .gid = 7, .groups = {}}, 100, 50));
+  EXPECT_TRUE(may_command({.uid = 100, .gid = 7, .groups = {}}, 100, std::nullopt));
+  EXPECT_TRUE(may_command({.uid = 9, .gid = 50, .groups = {}}, 100, 50));
+  EXPECT_TRUE(may_command({.uid = 9, .gid = 7, .groups = {8, 50}}, 100, 50));
+  EXPECT_FALSE(may_command({.uid = 9, .gid = 7, .groups = {8, 0}}, 100, 50));
+  EXPECT_FALSE(may_command({.uid = 9, .gid = 7, .groups = {8, 50}}, 100, std::nullopt));
+  EXPECT_FALSE(may_command(ControlPeer{}, 100, 50)) << "the kernel says nothing";
+}
+
+/// Other users' processes, on a socket whose mode lets them in.
+class OtherUsersTest : public ControlSocketTest {
+ protected:
+  static constexpr gid_t kGroup = 4242;
+  static constexpr uid_t kUser = 4343;
+
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root to be another user";
+    open(kGroup);
+    std::filesystem::permissions(std::filesystem::path(path).parent_path(),
+                                 std::filesystem::perms(0755));
+    chmod(path.c_str(), 0666);
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+  }
+  void TearDown() override { spdlog::set_default_logger(before); }
+
+  /// What a process of that user with these groups is told when it sends that line, all of it.
+  std::string told(const std::string& line, uid_t uid, std::vector<gid_t> groups) {
+    int ends[2];
+    EXPECT_EQ(pipe(ends), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      if (setgroups(groups.size(), groups.data()) != 0 || setresgid(uid, uid, uid) != 0 ||
+          setresuid(uid, uid, uid) != 0) {
+        _exit(1);
+      }
+      SocketPeer peer(path);
+      peer.write(line + "\n");
+      peer.end();
+      std::string text;
+      for (std::string next; !(next = peer.line()).empty();) text += next + "\n";
+      _exit(write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 1);
+    }
+    close(ends[1]);
+    for (int i = 0; i < 500 && waitpid(child, nullptr, WNOHANG) == 0; ++i) {
+      pollfd p{server->fd(), POLLIN, 0};
+      if (poll(&p, 1, 10) == 1) server->serve();
+    }
+    std::string text(4096, '\0');
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, read(ends[0], text.data(), 4096))));
+    close(ends[0]);
+    return text;
+  }
+
+  std::ostringstream log;
+  std::shared_ptr<spdlog::logger> before = spdlog::default_logger();
+};
+
+TEST_F(OtherUsersTest, TheSocketIsTheGroups) {
+  struct stat info {};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_gid, kGroup);
+}
+
+TEST_F(OtherUsersTest, AMemberOfTheGroupMayCommand) {
+  EXPECT_EQ(told("one", kUser, {1, kGroup}), "<one>\n");
+  EXPECT_EQ(asker, kUser);
+  std::vector<gid_t> many(100, kGroup + 1);
+  many.back() = kGroup;
+  EXPECT_EQ(told("two", kUser, many), "<two>\n");
+  EXPECT_EQ(log.str(), "");
+}
+
+TEST_F(OtherUsersTest, AnyoneElseGetsOneLineOnceInTheLogAndNothingDone) {
+  for (int i = 0; i < 3; ++i) {
+    const std::string text = told("maintenance", kUser, {1, 0});
+    EXPECT_NE(text.find("no permission: the control socket is for root"), std::string::npos);
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+  }
+  EXPECT_TRUE(requests.empty());
+  const std::string once = log.str();
+  EXPECT_EQ(std::count(once.begin(), once.end(), '\n'), 1) << once;
+  EXPECT_NE(once.find("uid 4343"), std::string::npos);
+  told("maintenance", kUser + 1, {});
+  EXPECT_NE(log.str().find("uid 4344"), std::string::npos);
 }
 
 TEST_F(ControlSocketTest, ARequestOf64KibIsTheLongest) {
