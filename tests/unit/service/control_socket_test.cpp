@@ -10,8 +10,8 @@
 #include <sstream>
 #include <string>
 #include <sys/stat.h>
-#include <utility>
 #include <sys/wait.h>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
