@@ -89,7 +89,8 @@ TEST_F(StatusText, Peers) {
   const std::string page = status_text(status, kNow, false);
   EXPECT_NE(page.find("          addresses 192.0.2.1, 2001:db8::1\n"
                       "          peer 192.0.2.3 (node 2): BACKUP, koid 0.1.0, seen 3s ago\n"
-                      "          peer 192.0.2.4 (node 3): NOT SEEN for 48s, was MASTER of 1, 7,\n"),
+                      "          peer 192.0.2.4 (node 3): NOT SEEN for 48s, was MASTER of 1, 7, koid\n"
+                      "          0.2.0, demotion 2\n"),
             std::string::npos)
       << page;
   EXPECT_NE(page.find("          peer 192.0.2.4 DIFFERS from this box: addresses, dead-ratio\n"

@@ -134,7 +134,10 @@ TEST(WorkerFlood, ForgeriesReachControlNotAtAllAndCostNoRealAdvertisement) {
     rig.listen();
   }
   constexpr std::uint64_t kForged = kReal * kForgedForEach;
-  EXPECT_TRUE(rig.eventually([&] { return rig.drops(DropReason::kCarpDigest) == kForged; }));
+  EXPECT_TRUE(rig.eventually([&] {
+    return rig.drops(DropReason::kCarpDigest) == kForged &&
+           rig.heard<VerifiedAdvert>().size() == kReal;
+  }));
   const double seconds = std::chrono::duration<double>(rig.clock.read() - began).count();
   rig.stop();
   EXPECT_EQ(rig.heard<VerifiedAdvert>().size(), kReal);
