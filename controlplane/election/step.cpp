@@ -65,6 +65,7 @@ class Machine {
     disarm_all();
     s_.stepping_down = false;
     forget_master();
+    s_.better_until = Instant{};
     transition(Role::init, Cause::link_down);
   }
 
@@ -130,6 +131,7 @@ class Machine {
     }
     if (!is_better(p_, s_, ad)) return worse_master_heard();
     become_backup(Cause::better_advertisement);
+    note_better(ad);
     remember_master(ad);
   }
 
@@ -152,12 +154,13 @@ class Machine {
   // OpenBSD's order (protocol.md §7); a preempt that waits comes last.
   void backup_hears(const VerifiedAdvert& ad) {
     if (is_bow_out(ad) && p_.is_koi()) return bow_out_heard(ad);
-    remember_master(ad);
-    const bool preempts = may_preempt(p_, s_, ad);
+    const bool overruled = note_better(ad);
+    if (!overruled) remember_master(ad);
+    const bool preempts = !overruled && may_preempt(p_, s_, ad);
     if (preempts && p_.preempt_delay == Duration::zero() && !p_.tied) {
       return become_master(Cause::preempt);
     }
-    if (is_more_demoted(p_, s_, ad)) return arm_takeover(Cause::peer_demoted);
+    if (!overruled && is_more_demoted(p_, s_, ad)) return arm_takeover(Cause::peer_demoted);
     if (!p_.is_koi() && will_time_out(p_, s_, ad)) return arm_takeover(Cause::bow_out);
     s_.disarm(Timer::takeover);
     s_.silent_at[index_of(ad.family)] = now_ + p_.master_down();
@@ -173,7 +176,23 @@ class Machine {
     if (!s_.master_known || !master.known || master.address != ad.source) {
       return raise(Notice::bow_out_refused);
     }
+    s_.better_until = Instant{};
     arm_takeover(Cause::bow_out);
+  }
+
+  /// C8.14, between koi boxes: where several rise at once, the best of them silences the others; a
+  /// third one that heard it must not rise over the next one's advertisement. Returns true iff this
+  /// advertisement is such a one.
+  bool note_better(const VerifiedAdvert& ad) {
+    if (!p_.is_koi()) return false;
+    const NodeId node = auth::node_of(ad.counter);
+    if (is_better(p_, s_, ad)) {
+      s_.better_node = node;
+      s_.better_until = now_ + p_.master_down();
+    } else if (node == s_.better_node) {
+      s_.better_until = Instant{};  // it is not better any more
+    }
+    return now_ < s_.better_until && node != s_.better_node;
   }
 
   /// After a delay between koi boxes, so that the best of several rises first; else at once.
@@ -214,6 +233,7 @@ class Machine {
     disarm_all();
     s_.stepping_down = false;
     forget_master();
+    s_.better_until = Instant{};
     s_.sent_since_promotion = 0;
     transition(Role::master, cause);
     advertise();

@@ -119,6 +119,8 @@ struct State {
   bool stepping_down = false;  // L10: silent, the bow-out still to be sent
   bool master_known = false;
   HeardMaster master;                       // iff master_known
+  NodeId better_node{};                     // koi: BACKUP, a better master,
+  Instant better_until{};                   // and until when it counts as heard (C8.14)
   Instant last_heard{};                     // last advertisement of anybody; 0: none yet
   std::uint8_t smallest_advbase = 255;      // of any peer (L5); 255: none heard
   std::uint8_t sent_since_promotion = 0;    // counts to 3 and stays

@@ -459,10 +459,11 @@ inline hear(b, m) {              /* controlplane/election/step.cpp */
 	   :: role[b] == MASTER && (is_bow_out(m) || sender(m) > b) -> if :: !M_REPLY -> reply(b) :: else fi
 	   :: role[b] == BACKUP && is_bow_out(m) ->
 		if :: mast[b] == sender(m) && tk[b] == NONE ->   /* the next best rises at once, the third a tick later */
-			tk[b] = (b - (sender(m) < b -> 1 : 0) > 0 -> 1 : 0);
+			tk[b] = (b - (sender(m) < b -> 1 : 0) > 0 -> 1 : 0); mast[b] = NONE;
 			if :: tk[b] == 0 && mdt[b] -> falls_due(b) :: else fi
 		   :: else fi
-	   :: role[b] == BACKUP && !is_bow_out(m) && preempt && sender(m) > b -> promote(b)
+	   :: role[b] == BACKUP && !is_bow_out(m) && preempt && sender(m) > b && mast[b] > b -> promote(b)
+	   :: role[b] == BACKUP && !is_bow_out(m) && preempt && sender(m) > b && mast[b] < b -> rearm(b)  /* C8.14; until it bows out or falls silent */
 	   :: else -> mast[b] = sender(m); rearm(b) fi
 }
 inline frames_lost(b) {
