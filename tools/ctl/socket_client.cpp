@@ -172,12 +172,10 @@ Result<std::string> request(const std::string& path, std::string_view line, Dura
         return Error{fmt::format("what answers on {} is not koid: its reply has no end", path)};
       }
       if (steady_clock::now() >= end) return no_reply(path, deadline);
-    } else if (n == 0) {
+    } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
       return closed(path);
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      if (!wait_for(fd.get(), POLLIN, end)) return no_reply(path, deadline);
-    } else if (errno != EINTR) {
-      return closed(path);
+    } else if (errno != EINTR && !wait_for(fd.get(), POLLIN, end)) {
+      return no_reply(path, deadline);
     }
   }
 }

@@ -87,11 +87,12 @@ TEST_F(StatusText, Peers) {
     {"address":"192.0.2.5","configured":true,"silent":true,"last_seen_seconds":61,"heard":false},
     {"address":"192.0.2.6","configured":true,"silent":false,"last_seen_seconds":1,"heard":false}])");
   const std::string page = status_text(status, kNow, false);
-  EXPECT_NE(page.find("          addresses 192.0.2.1, 2001:db8::1\n"
-                      "          peer 192.0.2.3 (node 2): BACKUP, koid 0.1.0, seen 3s ago\n"
-                      "          peer 192.0.2.4 (node 3): NOT SEEN for 48s, was MASTER of 1, 7, koid\n"
-                      "          0.2.0, demotion 2\n"),
-            std::string::npos)
+  EXPECT_NE(
+      page.find("          addresses 192.0.2.1, 2001:db8::1\n"
+                "          peer 192.0.2.3 (node 2): BACKUP, koid 0.1.0, seen 3s ago\n"
+                "          peer 192.0.2.4 (node 3): NOT SEEN for 48s, was MASTER of 1, 7, koid\n"
+                "          0.2.0, demotion 2\n"),
+      std::string::npos)
       << page;
   EXPECT_NE(page.find("          peer 192.0.2.4 DIFFERS from this box: addresses, dead-ratio\n"
                       "          peer 192.0.2.5: NOT SEEN YET for 1m 1s\n"
