@@ -1,6 +1,7 @@
 #include "tests/sim/faults.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -198,16 +199,18 @@ class Disturber {
 
   void pause(std::size_t b, Moment at, Duration length, bool whole) {
     World& world = world_;
-    const Moment until = at + length;
+    // A thread that is paused begins its next pause when it wakes up.
+    const Moment until = std::max(at, awake_[b]) + length;
+    awake_[b] = until;
     healed_ = std::max(healed_, until + 100ms);
     const std::size_t threads = scenario_.world.boxes[b].workers + 1;
     std::optional<std::size_t> who;
     if (!whole) who = random_.below(threads);
     const auto skip = static_cast<unsigned>(random_.below(12));
     // Known a little before, so that everybody looks closely.
-    world.at(at - 6ms, [&world, b, who, at, skip, length] {
+    world.at(at - 6ms, [&world, b, who, at, until, skip, length] {
       world.box(b).pause(who, {at, skip, length});
-      world.oracle().disturbed(at + length + 50ms);
+      world.oracle().disturbed(until + 50ms);
     });
   }
 
@@ -372,6 +375,7 @@ class Disturber {
   Random more_;
   const Moment end_;
   Moment healed_;
+  std::map<std::size_t, Moment> awake_;  // box to the end of its pauses
   Duration interval_{};
   std::shared_ptr<Ambush> ambush_;
 };
