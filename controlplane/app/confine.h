@@ -8,6 +8,10 @@ inline constexpr const char* kServiceThread = "koi-service";
 /// given up. Before anything is locked; the unit does it for user koi.
 void lift_memory_limit();
 
+/// What is allocated later is locked too, or, where the limit has no room for it without
+/// CAP_IPC_LOCK, could not be allocated: then it is not locked. Before a thread is real-time.
+void lock_what_there_is();
+
 /// Gives up what the calling thread has of capabilities, CAP_NET_ADMIN too unless it is to be kept.
 void give_up_capabilities(bool but_net_admin = false);
 

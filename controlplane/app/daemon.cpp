@@ -468,6 +468,7 @@ void Daemon::run() {
       fmt::format("node {} (id {}) is up: {} group(s), {} worker(s)", config_.node,
                   config_.node_id.value(), config_.groups.size(), rooms_.size());
   std::thread service([this] { run_service(); });
+  lock_what_there_is();
   if (adaptive) claim_core();
   confine(kernel_bond());
   spdlog::info(up);
