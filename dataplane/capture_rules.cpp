@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/wire/arp.h"
 #include "common/wire/bytes.h"
 #include "common/wire/carp.h"
 #include "common/wire/ethernet.h"
+#include "common/wire/icmpv6.h"
+#include "common/wire/ipv4.h"
+#include "common/wire/ipv6.h"
 
 namespace koi::dataplane {
 namespace {
@@ -39,30 +43,30 @@ bool is_advertisement_of(const CaptureFilter& filter, Bytes payload) {
 
 /// RFC 826
 bool arp_matches(const CaptureFilter& filter, Bytes arp) {
-  return arp.size() >= 28 &&
+  return arp.size() >= wire::kArpLength &&
          (has(filter, wire::get_ipv4(arp, 24)) || has(filter, wire::get_ipv4(arp, 14)));
 }
 
 /// RFC 791 §3.1
 bool ipv4_matches(const CaptureFilter& filter, Bytes ip) {
-  if (ip.size() < 20) return false;
+  if (ip.size() < wire::kIpv4Length) return false;
   if (has(filter, wire::get_ipv4(ip, 16)) || has(filter, wire::get_ipv4(ip, 12))) return true;
   const std::size_t header = (wire::get_u8(ip, 0) & 0x0fU) * 4;
-  return wire::get_u8(ip, 9) == wire::kCarpProtocol && header >= 20 && header <= ip.size() &&
-         is_advertisement_of(filter, ip.subspan(header));
+  return wire::get_u8(ip, 9) == wire::kCarpProtocol && header >= wire::kIpv4Length &&
+         header <= ip.size() && is_advertisement_of(filter, ip.subspan(header));
 }
 
 /// RFC 8200 §3, RFC 4861 §4.3, §4.4
 bool ipv6_matches(const CaptureFilter& filter, Bytes ip) {
-  if (ip.size() < 40) return false;
+  if (ip.size() < wire::kIpv6Length) return false;
   if (has(filter, wire::get_ipv6(ip, 24)) || has(filter, wire::get_ipv6(ip, 8))) return true;
   const std::uint8_t next = wire::get_u8(ip, 6);
-  const Bytes payload = ip.subspan(40);
+  const Bytes payload = ip.subspan(wire::kIpv6Length);
   if (next == wire::kCarpProtocol) return is_advertisement_of(filter, payload);
-  constexpr std::uint8_t kIcmpv6 = 58;
-  if (next != kIcmpv6 || payload.size() < 24) return false;
+  if (next != wire::kProtocolIcmpv6 || payload.size() < 24) return false;
   const std::uint8_t type = wire::get_u8(payload, 0);
-  return (type == 135 || type == 136) && has(filter, wire::get_ipv6(payload, 8));
+  return (type == wire::kNeighborSolicitation || type == wire::kNeighborAdvertisement) &&
+         has(filter, wire::get_ipv6(payload, 8));
 }
 
 }  // namespace

@@ -65,7 +65,6 @@ class Machine {
     disarm_all();
     s_.stepping_down = false;
     forget_master();
-    s_.better_until = Instant{};
     transition(Role::init, Cause::link_down);
   }
 
@@ -233,7 +232,6 @@ class Machine {
     disarm_all();
     s_.stepping_down = false;
     forget_master();
-    s_.better_until = Instant{};
     s_.sent_since_promotion = 0;
     transition(Role::master, cause);
     advertise();
@@ -300,6 +298,7 @@ class Machine {
   void forget_master() {
     s_.master_known = false;
     s_.master = HeardMaster{};
+    s_.better_until = Instant{};
   }
 
   void arm_master_down() {
