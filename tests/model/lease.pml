@@ -77,7 +77,7 @@
 
 /* What may differ from run to run without another compilation: NAME=VALUE in pan's environment. */
 c_decl {
-	static int setting(const char *name, int otherwise) { const char *s = getenv(name); return s ? atoi(s) : otherwise; }
+	static int setting(const char *name, int otherwise) { const char *s = getenv(name); return s ? (int)strtoul(s, 0, 10) : otherwise; }
 }
 int removed;              /* bits: the rules left out, see below */
 byte pauses;              /* how often a thread may begin to be late */
@@ -125,6 +125,7 @@ byte apart;               /* 1: from the start until any time the wire carries n
 #define M_L7_REPLY R(28)         /* a MASTER acknowledges a worse claim when its reply is queued */
 #define M_L7_DECIDED R(30)       /* a claim is acknowledged when it is decided on, before anything follows from it */
 
+#define M_BETTER R(31)           /* C8.14: a third box rises over a worse master though a better one was heard */
 #define M_REPLY R(26)            /* a MASTER does not answer a worse advertisement with its own at once */
 
 #define NONE 15
@@ -462,8 +463,8 @@ inline hear(b, m) {              /* controlplane/election/step.cpp */
 			tk[b] = (b - (sender(m) < b -> 1 : 0) > 0 -> 1 : 0); mast[b] = NONE;
 			if :: tk[b] == 0 && mdt[b] -> falls_due(b) :: else fi
 		   :: else fi
-	   :: role[b] == BACKUP && !is_bow_out(m) && preempt && sender(m) > b && mast[b] > b -> promote(b)
-	   :: role[b] == BACKUP && !is_bow_out(m) && preempt && sender(m) > b && mast[b] < b -> rearm(b)  /* C8.14; until it bows out or falls silent */
+	   :: role[b] == BACKUP && !is_bow_out(m) && preempt && sender(m) > b && (mast[b] > b || M_BETTER) -> promote(b)
+	   :: role[b] == BACKUP && !is_bow_out(m) && preempt && sender(m) > b && mast[b] < b && !M_BETTER -> rearm(b)  /* C8.14; until it bows out or falls silent */
 	   :: else -> mast[b] = sender(m); rearm(b) fi
 }
 inline frames_lost(b) {
