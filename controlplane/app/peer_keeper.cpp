@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace koi::app {
@@ -12,14 +15,12 @@ namespace {
 using controlplane::PeerReport;
 using nlohmann::json;
 
-/// "addresses, advbase"; empty: none.
-std::string words(wire::MismatchSet set) {
-  std::string text;
+std::vector<std::string_view> names_of(wire::MismatchSet set) {
+  std::vector<std::string_view> names;
   for (std::size_t m = 0; m < wire::kMismatchNames.size(); ++m) {
-    if ((set >> m & 1) == 0) continue;
-    text += (text.empty() ? "" : ", ") + std::string(wire::kMismatchNames[m]);
+    if ((set >> m & 1) != 0) names.push_back(wire::kMismatchNames[m]);
   }
-  return text;
+  return names;
 }
 
 /// Of its members together: MASTER iff it is of one of them.
@@ -80,7 +81,7 @@ void PeerKeeper::on(const PeerReport& report, Journal& journal) {
     peer.silent = false;
   }
   if (report.differs == before.differs) return;
-  const std::string what = words(report.differs);
+  const std::string what = fmt::format("{}", fmt::join(names_of(report.differs), ", "));
   journal.peer(report.slot, what.empty() ? "agrees" : "differs",
                what.empty() ? name_of(report)
                             : fmt::format("{} has other {} than this box", name_of(report), what),
@@ -119,16 +120,12 @@ json PeerKeeper::status(SlotIndex first) const {
                 {"last_seen_seconds", seconds(unseen(peer, now))},
                 {"heard", peer.last.heard != Instant{}}};
     if (peer.last.heard != Instant{}) {
-      json differs = json::array();
-      for (std::size_t m = 0; m < wire::kMismatchNames.size(); ++m) {
-        if ((peer.last.differs >> m & 1) != 0) differs.push_back(wire::kMismatchNames[m]);
-      }
       one["mac"] = peer.last.mac.to_string();
       one["node_id"] = peer.last.node.value();
       one["role"] = role_of(peer.last);
       one["version"] = wire::to_string(peer.last.version);
       one["demotion"] = peer.last.demotion;
-      one["differs"] = std::move(differs);
+      one["differs"] = names_of(peer.last.differs);
       const SlotView& slot = setup_.plan->topology->slots[first.value()];
       if (slot.members > 1) {
         json masters = json::array();

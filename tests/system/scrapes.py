@@ -32,6 +32,14 @@ class Scrape:
         return any(n == name for n, _ in self._values)
 
 
+def start_master(lab):
+    """A box, once it reigns."""
+    box = lab.koi("a", own="192.0.2.2", node_id=1, advbase=0, advskew=20, lowest_advskew=20)
+    box.start()
+    box.wait_role("MASTER", within=5)
+    return box
+
+
 def start_exporter(box):
     """The process, once it answers."""
     process = box.spawn([os.path.join(box.lab.build, "koi-exporter"), "--socket", box.socket,

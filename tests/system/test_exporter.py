@@ -11,16 +11,12 @@ import pytest
 from boxes import SHARED
 from frames import Asker, arp_request, echo_request
 from lab import until
-from scrapes import PORT, Scrape, get, scrape, start_exporter
+from scrapes import PORT, Scrape, get, scrape, start_exporter, start_master
 
 
 @pytest.fixture(scope="module")
 def box(module_lab):
-    made = module_lab.koi("a", own="192.0.2.2", node_id=1, advbase=0, advskew=20,
-                          lowest_advskew=20)
-    made.start()
-    made.wait_role("MASTER", within=5)
-    return made
+    return start_master(module_lab)
 
 
 @pytest.fixture(scope="module")

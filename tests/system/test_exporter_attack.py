@@ -10,7 +10,7 @@ import time
 import pytest
 
 from lab import netns, until
-from scrapes import PORT, get, scrape, start_exporter
+from scrapes import PORT, get, scrape, start_exporter, start_master
 
 pytestmark = pytest.mark.alone
 
@@ -58,11 +58,7 @@ while True:
 
 @pytest.fixture(scope="module")
 def box(module_lab):
-    made = module_lab.koi("a", own="192.0.2.2", node_id=1, advbase=0, advskew=20,
-                          lowest_advskew=20)
-    made.start()
-    made.wait_role("MASTER", within=5)
-    return made
+    return start_master(module_lab)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "tools/agent/file_descriptor.h"
+#include "tools/ctl/file_descriptor.h"
 #include "tools/ctl/reply.h"
 
 namespace koi::agent {
@@ -23,7 +23,7 @@ class PendingRequest {
   void end() { socket_.reset(); }
 
  private:
-  FileDescriptor socket_;
+  ctl::FileDescriptor socket_;
   std::string line_;
 };
 

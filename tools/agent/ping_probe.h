@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "tools/agent/file_descriptor.h"
 #include "tools/agent/probe.h"
+#include "tools/ctl/file_descriptor.h"
 
 namespace koi::agent {
 
@@ -38,7 +38,7 @@ class PingProbe final : public Probe {
  private:
   const IpAddress address_;
   const Duration timeout_;
-  FileDescriptor socket_;
+  ctl::FileDescriptor socket_;
   bool raw_ = false;
   std::uint16_t sequence_ = 0;
   PingCookie cookie_{};

@@ -4,7 +4,7 @@
 #include <sys/types.h>
 #include <vector>
 
-#include "tools/agent/file_descriptor.h"
+#include "tools/ctl/file_descriptor.h"
 
 namespace koi::agent {
 
@@ -44,7 +44,7 @@ class Process {
 
  private:
   pid_t pid_ = -1;
-  FileDescriptor ended_;  // a pidfd
+  ctl::FileDescriptor ended_;  // a pidfd
 };
 
 /// "exit code 3", "ended by signal 9".

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "tools/agent/file_descriptor.h"
 #include "tools/agent/probe.h"
+#include "tools/ctl/file_descriptor.h"
 
 namespace koi::agent {
 
@@ -22,7 +22,7 @@ class TcpProbe final : public Probe {
   const IpAddress address_;
   const std::uint16_t port_;
   const Duration timeout_;
-  FileDescriptor socket_;
+  ctl::FileDescriptor socket_;
 };
 
 }  // namespace koi::agent

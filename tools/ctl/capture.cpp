@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/ctl/file_descriptor.h"
 #include "tools/ctl/page.h"
 #include "tools/ctl/socket_client.h"
 
@@ -57,11 +58,6 @@ class Output {
  public:
   Output(std::string file, const std::function<bool(std::string_view)>& print)
       : file_(std::move(file)), print_(print) {}
-  ~Output() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Output(const Output&) = delete;
-  Output& operator=(const Output&) = delete;
 
   bool write(std::string_view bytes) {
     if (file_ == "-") {
@@ -70,9 +66,11 @@ class Output {
       return error_ == 0;
     }
     // What is on the wire is nobody else's business.
-    if (fd_ < 0) fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    while (fd_ >= 0 && !bytes.empty()) {
-      const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+    if (fd_.get() < 0) {
+      fd_.reset(::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    }
+    while (fd_.get() >= 0 && !bytes.empty()) {
+      const ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
       if (n < 0 && errno != EINTR) break;
       bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
     }
@@ -85,7 +83,7 @@ class Output {
  private:
   const std::string file_;
   const std::function<bool(std::string_view)>& print_;
-  int fd_ = -1;
+  FileDescriptor fd_;
   int error_ = 0;
 };
 

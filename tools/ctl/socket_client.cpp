@@ -19,22 +19,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.release()) {}
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 std::string reason(int error) { return std::strerror(error); }
 
 Error cannot_connect(const std::string& path, int error) {
@@ -184,27 +168,21 @@ Result<Conversation> Conversation::begin(const std::string& path, std::string_vi
                                          Duration deadline) {
   auto sent = send_request(path, line, deadline, steady_clock::now() + deadline);
   if (!sent) return sent.error();
-  return Conversation(std::move(sent).value().release());
-}
-
-Conversation::Conversation(Conversation&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-Conversation::~Conversation() {
-  if (fd_ >= 0) ::close(fd_);
+  return Conversation(std::move(sent).value());
 }
 
 Conversation::Heard Conversation::receive(std::string& into, Duration within) {
-  pollfd p{fd_, POLLIN, 0};
+  pollfd p{fd_.get(), POLLIN, 0};
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(within).count();
   if (::poll(&p, 1, static_cast<int>(ms)) <= 0) return Heard::nothing;
   std::array<char, 65536> chunk;
-  const ssize_t n = ::recv(fd_, chunk.data(), chunk.size(), MSG_DONTWAIT);
+  const ssize_t n = ::recv(fd_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::nothing;
   if (n <= 0) return Heard::end;
   into.append(chunk.data(), static_cast<std::size_t>(n));
   return Heard::bytes;
 }
 
-void Conversation::say_no_more() { ::shutdown(fd_, SHUT_WR); }
+void Conversation::say_no_more() { ::shutdown(fd_.get(), SHUT_WR); }
 
 }  // namespace koi::ctl

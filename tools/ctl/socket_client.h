@@ -2,9 +2,11 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/result.h"
 #include "common/time.h"
+#include "tools/ctl/file_descriptor.h"
 
 /// The caller's end of koid's control socket: a unix stream socket that carries one JSON object
 /// per line, one reply for each request.
@@ -35,9 +37,6 @@ class Conversation {
   /// Sends the line. Errors as of request(). REQUIRES: `line` has no newline.
   static Result<Conversation> begin(const std::string& path, std::string_view line,
                                     Duration deadline);
-  Conversation(Conversation&& other) noexcept;
-  Conversation& operator=(Conversation&&) = delete;
-  ~Conversation();
 
   enum class Heard { bytes, nothing, end };
   /// Appends what has come, if anything does within that time. A signal ends the wait. end: koid
@@ -47,8 +46,8 @@ class Conversation {
   void say_no_more();
 
  private:
-  explicit Conversation(int fd) : fd_(fd) {}
-  int fd_;
+  explicit Conversation(FileDescriptor&& fd) : fd_(std::move(fd)) {}
+  FileDescriptor fd_;
 };
 
 }  // namespace koi::ctl

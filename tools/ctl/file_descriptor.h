@@ -3,7 +3,7 @@
 #include <unistd.h>
 #include <utility>
 
-namespace koi::agent {
+namespace koi::ctl {
 
 /// Owns a file descriptor; -1: none.
 class FileDescriptor {
@@ -27,4 +27,4 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-}  // namespace koi::agent
+}  // namespace koi::ctl
