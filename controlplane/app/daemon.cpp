@@ -17,18 +17,16 @@
 #include <rte_lcore.h>
 #include <spdlog/spdlog.h>
 
-#include "config/derived.h"
 #include "controlplane/app/confine.h"
 #include "controlplane/app/log.h"
+#include "controlplane/app/ports.h"
 #include "controlplane/app/process.h"
 #include "controlplane/app/service.h"
 #include "controlplane/app/trailer_keeper.h"
 #include "controlplane/loop.h"
 #include "dataplane/capture.h"
 #include "dataplane/eal.h"
-#include "dataplane/host_port.h"
 #include "dataplane/mempool.h"
-#include "dataplane/port.h"
 #include "dataplane/rx_interrupts.h"
 #include "dataplane/worker.h"
 #include "service/notify.h"
@@ -46,71 +44,6 @@ constexpr Duration kEndPatience = 2s;    // for threads that hang at the end
 constexpr Duration kControlNap = 100us;
 /// With `idle: poll`, in pauses of the processor: a worker may be its core's other hyperthread.
 constexpr unsigned kControlPauseUs = 2;
-
-std::size_t hosts_of(const config::Config& config) {
-  return static_cast<std::size_t>(
-      std::count_if(config.ports.begin(), config.ports.end(),
-                    [](const config::Port& port) { return port.host != config::HostPort::none; }));
-}
-
-/// Those that have rings: a bond has none, its members do.
-std::size_t devices_of(const config::Config& config) {
-  std::size_t count = 0;
-  for (const config::Port& port : config.ports) {
-    count += std::max<std::size_t>(1, port.members.size());
-  }
-  return count;
-}
-
-/// Of one worker's part in that many devices.
-unsigned mbufs(std::size_t devices) {
-  return devices == 0 ? 0 : dataplane::data_mbufs(devices, dataplane::kDescriptors);
-}
-
-}  // namespace
-
-std::size_t memory_mib(const config::Config& config) {
-  constexpr std::size_t kEal = 64;
-  constexpr std::size_t kRings = 16;
-  constexpr std::size_t kMbuf = 2560;  // bytes, all about it counted
-  const std::size_t count =
-      mbufs(devices_of(config)) + mbufs(hosts_of(config)) + dataplane::kControlMbufs;
-  return kEal + config.dataplane.worker_cores.size() * (kRings + count * kMbuf / (1 << 20));
-}
-
-namespace {
-
-dataplane::EalOptions eal_options(const config::Config& config) {
-  dataplane::EalOptions options;
-  options.control_core = config.dataplane.control_core;
-  options.worker_cores = config.dataplane.worker_cores;
-  options.hugepages = config.dataplane.hugepages;
-  options.memory_mib = memory_mib(config);
-  options.further = config.dataplane.eal;
-  for (const config::Port& port : config.ports) {
-    options.devices.insert(options.devices.end(), port.members.begin(), port.members.end());
-    options.devices.push_back(dataplane::Bond::device(port.device, port.members));
-  }
-  return options;
-}
-
-/// REQUIRES: the port has a host.
-dataplane::HostPort::Device host_device(const config::Port& port, const dataplane::Port& started) {
-  if (port.host == config::HostPort::vdev) return dataplane::HostPort::vdev(port.host_vdev);
-  const std::string interface = config::kernel_interface(port);
-  return port.host == config::HostPort::tap ? dataplane::HostPort::tap(started, interface)
-                                            : dataplane::HostPort::virtio_user(started, interface);
-}
-
-/// Whether the port's host may leave something undone for its NIC.
-bool may_leave_undone(const config::Port& port) {
-  return port.host == config::HostPort::virtio_user ||
-         (port.host == config::HostPort::vdev && dataplane::may_leave_undone(port.host_vdev));
-}
-
-void tell_interrupts(const std::string& port, const char* whose, bool has) {
-  spdlog::info("port {}: {} interrupts: {}", port, whose, has ? "yes" : "no (driver has none)");
-}
 
 /// The calling thread, which is control's: above everything that is not real-time.
 void claim_core() {
@@ -144,15 +77,9 @@ class Daemon {
   void run();
 
  private:
-  Status open_ports();
-  Status open_hosts();
   bool sleeps() const { return config_.dataplane.idle == config::Idle::adaptive; }
-  std::unique_ptr<dataplane::RxInterrupts> interrupts_of(std::size_t worker) const;
   Status make_rooms();
   Status open_service();
-  void make_capture();
-  static void watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches);
-  bool kernel_bond() const;
   void make_workers();
   void run_service();
   Reload::Setup reload_setup();
@@ -166,8 +93,7 @@ class Daemon {
   std::optional<dataplane::Eal> eal_;  // declared first of DPDK's: destroyed last
   std::optional<dataplane::TscClock> clock_;
   std::unique_ptr<SlotBoard> board_ = std::make_unique<SlotBoard>();
-  std::vector<dataplane::Port> ports_;
-  std::vector<std::optional<dataplane::HostPort>> hosts_;  // by PortIndex
+  Ports ports_{config_};
   std::unique_ptr<dataplane::Capture> capture_;
   std::vector<WorkerRoom> rooms_;
   std::unique_ptr<Channel<controlplane::Command>> commands_;
@@ -197,88 +123,12 @@ Status Daemon::start() {
   if (!eal) return eal.error();
   eal_.emplace(std::move(eal).value());
   clock_.emplace();
-  for (const auto& step :
-       {&Daemon::open_ports, &Daemon::open_hosts, &Daemon::make_rooms, &Daemon::open_service}) {
+  if (Status s = ports_.open(); !s) return s;
+  for (const auto& step : {&Daemon::make_rooms, &Daemon::open_service}) {
     if (Status s = (this->*step)(); !s) return s;
   }
   make_workers();
   return Done{};
-}
-
-Status Daemon::open_ports() {
-  std::vector<rte_mempool*> pools;
-  for (std::size_t w = 0; w < config_.dataplane.worker_cores.size(); ++w) {
-    auto pool = dataplane::make_pool(fmt::format("data{}", w), mbufs(devices_of(config_)));
-    if (!pool) return pool.error();
-    pools.push_back(pool.value());
-  }
-  std::size_t first = 0;  // ports with fewer queue pairs than there are workers share them out
-  for (std::size_t p = 0; p < config_.ports.size(); ++p) {
-    auto port = dataplane::Port::start(
-        PortIndex(static_cast<std::uint8_t>(p)), config_.ports[p].name, config_.ports[p].device,
-        config_.ports[p].members, pools, first, may_leave_undone(config_.ports[p]), sleeps());
-    if (!port) return port.error();
-    ports_.push_back(std::move(port).value());
-    const dataplane::Port& started = ports_.back();
-    first = (first + started.queues()) % pools.size();
-    const std::string how =
-        dataplane::text(started.plan(), static_cast<std::uint16_t>(pools.size()));
-    spdlog::info("port {}: {} ({}), MAC {}, {} queue pair(s) for {} worker(s){}{}", started.name(),
-                 config_.ports[p].device, started.driver(), started.mac().to_string(),
-                 started.queues(), pools.size(), how.empty() ? "" : ": ", how);
-    if (sleeps()) tell_interrupts(started.name(), "receive", started.interrupts());
-  }
-  for (std::size_t w = 0; w < pools.size(); ++w) {
-    if (std::any_of(ports_.begin(), ports_.end(),
-                    [w](const auto& port) { return port.queue_of(w).has_value(); })) {
-      continue;
-    }
-    spdlog::warn(
-        "worker {} (core {}) has no queue of any port and does nothing: give a port more queue "
-        "pairs (net_af_packet: qpairs), or take the core out of dataplane.worker-cores",
-        w, config_.dataplane.worker_cores[w]);
-  }
-  return Done{};
-}
-
-/// Pools of their own: what the host sends cannot take the buffers of what is received.
-Status Daemon::open_hosts() {
-  std::vector<rte_mempool*> pools;
-  const auto& ports = config_.ports;
-  const unsigned count = mbufs(hosts_of(config_));
-  for (std::size_t w = 0; count != 0 && w < config_.dataplane.worker_cores.size(); ++w) {
-    auto pool = dataplane::make_pool(fmt::format("host{}", w), count);
-    if (!pool) return pool.error();
-    pools.push_back(pool.value());
-  }
-  for (std::size_t p = 0; p < ports.size(); ++p) {
-    hosts_.emplace_back();
-    if (ports[p].host == config::HostPort::none) continue;
-    auto host = dataplane::HostPort::start(ports_[p], host_device(ports[p], ports_[p]), pools);
-    if (!host) return host.error();
-    hosts_.back().emplace(std::move(host).value());
-    spdlog::info(
-        "port {}: what is not koi's goes to {}; offloads of its host to the NIC: {}", ports[p].name,
-        hosts_.back()->interface().empty() ? ports[p].host_vdev : hosts_.back()->interface(),
-        hosts_.back()->offloads().text());
-    if (sleeps()) tell_interrupts(ports[p].name, "its host's receive", hosts_.back()->interrupts());
-  }
-  return Done{};
-}
-
-/// Only if all that the worker looks at has them may it wait for one.
-std::unique_ptr<dataplane::RxInterrupts> Daemon::interrupts_of(std::size_t worker) const {
-  if (!sleeps()) return nullptr;
-  std::vector<dataplane::RxQueue> queues;
-  for (const dataplane::Port& port : ports_) {
-    const std::optional<std::uint16_t> queue = port.queue_of(worker);
-    if (!queue) continue;
-    const auto& host = hosts_[port.index().value()];
-    if (!port.interrupts() || (host && !host->interrupts())) return nullptr;
-    queues.push_back({port.id(), *queue});
-    if (host) queues.push_back({host->id(), *queue});
-  }
-  return dataplane::RxInterrupts::open(queues);
 }
 
 Status Daemon::make_rooms() {
@@ -294,7 +144,7 @@ Status Daemon::make_rooms() {
     if (!pool) return pool.error();
     room.control_pool = pool.value();
     if (!room.up || !room.down) return no_memory;
-    if ((room.interrupts = interrupts_of(w)) != nullptr) {
+    if ((room.interrupts = ports_.interrupts_of(w)) != nullptr) {
       room.calls = std::make_unique<dataplane::CallingSender>(*room.down, *room.interrupts);
     }
     rooms_.push_back(std::move(room));
@@ -304,15 +154,11 @@ Status Daemon::make_rooms() {
   if (!commands_ || !reports_) return no_memory;
   bell_.emplace(*reports_);
 
-  for (const dataplane::Port& port : ports_) {
-    unsigned receivers = 0;
-    for (std::uint16_t q = 0; q < port.queues(); ++q) receivers |= 1U << port.worker_of(q);
-    facts_.push_back({port.mac(), static_cast<std::uint8_t>(receivers), port.mtu()});
-  }
+  facts_ = ports_.facts();
   plan_ = controlplane::make_plan(config_, facts_);
   for (const SlotView& slot : plan_.topology->slots) {
     for (const MacAddress& mac : {slot.mac, slot.told}) {
-      if (Status s = ports_[slot.port.value()].accept(mac); !s) return s;
+      if (Status s = ports_[slot.port].accept(mac); !s) return s;
     }
   }
   control_counters_ = std::make_unique<controlplane::ControlCounters>(plan_.slots.size());
@@ -350,21 +196,16 @@ Status Daemon::open_service() {
   for (const WorkerRoom& room : rooms_) setup.snapshot.workers.push_back(room.counters.get());
   setup.snapshot.slots.resize(plan_.slots.size());
   setup.snapshot.since.resize(plan_.slots.size(), std::chrono::system_clock::now());
-  setup.snapshot.link_up.resize(ports_.size());
+  setup.snapshot.link_up.resize(config_.ports.size());
   setup.snapshot.clock = &*clock_;
   setup.snapshot.control_turn = &control_turn_;
   setup.state_file = &*state_file_;
   setup.commands = commands_.get();
   setup.reports = reports_.get();
   setup.bell = &*bell_;
-  for (dataplane::Port& port : ports_) {
-    setup.links.push_back({port.kernel_interface(), [&port] {
-                             if (port.bond() != nullptr) port.bond()->update(steady_now());
-                             return port.link_up();
-                           }});
-    if (port.bond() != nullptr) watch_members(port, setup.watches);
-  }
-  make_capture();
+  setup.links = ports_.links();
+  setup.watches = ports_.watches();
+  capture_ = std::make_unique<dataplane::Capture>(*clock_, *board_, ports_.capture_queues());
   setup.capture = capture_.get();
   setup.reload = reload_setup();
   setup.socket_path = config_.control.socket;
@@ -375,50 +216,14 @@ Status Daemon::open_service() {
   return Done{};
 }
 
-void Daemon::make_capture() {
-  std::vector<std::vector<dataplane::Capture::Queue>> queues(ports_.size());
-  for (const dataplane::Port& port : ports_) {
-    for (std::uint16_t q = 0; q < port.queues(); ++q) {
-      const WorkerIndex worker(static_cast<std::uint8_t>(port.worker_of(q)));
-      queues[port.index().value()].push_back({port.id(), q, worker});
-    }
-  }
-  capture_ = std::make_unique<dataplane::Capture>(*clock_, *board_, std::move(queues));
-}
-
 Reload::Setup Daemon::reload_setup() {
-  return {
-      .file = file_,
-      .config = &config_,
-      .plan = &plan_,
-      .counters = control_counters_.get(),
-      .ports = facts_,
-      .accept = [this](PortIndex p, const MacAddress& m) { return ports_[p.value()].accept(m); },
-      .release = [this](PortIndex p, const MacAddress& m) { ports_[p.value()].release(m); }};
-}
-
-/// Whether members have to be taken out and in by us.
-bool Daemon::kernel_bond() const {
-  return std::any_of(ports_.begin(), ports_.end(), [](const dataplane::Port& port) {
-    if (port.bond() == nullptr) return false;
-    const std::vector<std::string>& interfaces = port.bond()->kernel_interfaces();
-    return std::any_of(interfaces.begin(), interfaces.end(),
-                       [](const std::string& interface) { return !interface.empty(); });
-  });
-}
-
-/// A member's link is its driver's to say, but for drivers on a kernel interface.
-void Daemon::watch_members(dataplane::Port& port, std::vector<Service::LinkWatch>& watches) {
-  const std::vector<std::string>& interfaces = port.bond()->kernel_interfaces();
-  for (std::size_t m = 0; m < interfaces.size(); ++m) {
-    if (interfaces[m].empty()) continue;
-    watches.push_back({interfaces[m], [&port, m, up = true](bool is_up) mutable {
-                         if (is_up == std::exchange(up, is_up)) return;
-                         spdlog::info("port {}: member {}: link {}", port.name(),
-                                      port.bond()->kernel_interfaces()[m], is_up ? "up" : "down");
-                         port.bond()->kernel_says(m, is_up);
-                       }});
-  }
+  return {.file = file_,
+          .config = &config_,
+          .plan = &plan_,
+          .counters = control_counters_.get(),
+          .ports = facts_,
+          .accept = [this](PortIndex p, const MacAddress& m) { return ports_[p].accept(m); },
+          .release = [this](PortIndex p, const MacAddress& m) { ports_[p].release(m); }};
 }
 
 void Daemon::make_workers() {
@@ -436,18 +241,10 @@ void Daemon::make_workers() {
                                  .down = room.down.get(),
                                  .first_view = loop_->first_view(),
                                  .control_pool = room.control_pool,
-                                 .queues = {},
+                                 .queues = ports_.queues_of(w),
                                  .sleeps = sleeps(),
                                  .interrupts = room.interrupts.get(),
                                  .sequences = sequences};
-    for (const dataplane::Port& port : ports_) {
-      const std::optional<std::uint16_t> queue = port.queue_of(w);
-      if (!queue) continue;
-      const auto& host = hosts_[port.index().value()];
-      setup.queues.push_back({port.index(), port.id(), *queue, port.rx_descriptors(), port.room(),
-                              host ? std::optional(host->id()) : std::nullopt,
-                              port.bond() != nullptr, port.offloads()});
-    }
     room.worker = std::make_unique<dataplane::Worker>(setup);
   }
 }
@@ -470,7 +267,7 @@ void Daemon::run() {
   std::thread service([this] { run_service(); });
   lock_what_there_is();
   if (adaptive) claim_core();
-  confine(kernel_bond());
+  confine(ports_.have_kernel_bond());
   spdlog::info(up);
   service::tell_ready(up);
   run_control(adaptive);
@@ -491,7 +288,7 @@ void Daemon::run_service() {
   if (CPU_COUNT(&cores) == 0) cores = affinity_;
   sched_setaffinity(0, sizeof cores, &cores);
   pthread_setname_np(pthread_self(), kServiceThread);
-  give_up_capabilities(kernel_bond());
+  give_up_capabilities(ports_.have_kernel_bond());
   service_->run();
   stop_control_.store(true, std::memory_order_relaxed);
   // Control or a worker may hang for good: then this thread ends the process, for nobody else

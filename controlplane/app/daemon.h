@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <string>
 
 #include "common/result.h"
@@ -12,8 +11,5 @@ namespace koi::app {
 /// the configuration is from, and will be read again. Nothing is left started when it returns an
 /// error. Blocks signals; call on the main thread, before any other thread exists.
 Status run_daemon(config::Config config, const std::string& file);
-
-/// What its packets take: mbufs, and room for the rings and for what drivers keep.
-std::size_t memory_mib(const config::Config& config);
 
 }  // namespace koi::app

@@ -5,6 +5,7 @@
 #include "config/secret.h"
 #include "controlplane/app/daemon.h"
 #include "controlplane/app/options.h"
+#include "controlplane/app/ports.h"
 #include "controlplane/app/preflight.h"
 
 int main(int argc, char** argv) {
