@@ -64,6 +64,9 @@ def test_stays_backup_as_configured(lab):
 def test_a_quiet_network_is_taken_over_in_time(lab):
     """Promise 2: asking comes before the master-down time is over, and costs nothing."""
     pair = _pair(lab, True)
+    # One that b has had no start to go through before it was read.
+    up = time.time_ns()
+    until("an advertisement", lambda: pair.observer.adverts("a", up), within=2)
     pair.a.kill()
     pair.b.wait_role("MASTER", within=2)
     heard, first = pair.observer.adverts("a")[-1][0], pair.observer.adverts("b")[0][0]
