@@ -67,7 +67,10 @@ class FakeSource final : public CaptureSource {
     return Done{};
   }
   void end() override { running = false; }
-  bool idle() override { return !running && !hangs; }
+  bool idle() override {
+    ++asked;
+    return !running && !hangs;
+  }
   void take(const std::function<bool(const CapturedFrame&)>& taker) override {
     while (!frames.empty()) {
       const std::string bytes = frames.front();
@@ -84,6 +87,7 @@ class FakeSource final : public CaptureSource {
   std::string refusal;
   bool running = false;
   bool hangs = false;
+  int asked = 0;  // whether it is idle
   Duration now{1s};
   std::optional<CaptureWanted> wanted;
   std::deque<std::string> frames;
@@ -182,7 +186,9 @@ TEST_F(CapturesTest, OneAtATimeAndTheSecondIsToldWhose) {
   EXPECT_TRUE(source.running);
   stream = nullptr;  // the client is gone
   EXPECT_FALSE(source.running);
+  const int before = source.asked;
   captures.update();
+  EXPECT_GT(source.asked, before);  // its memory comes back without a next one
   EXPECT_EQ(ask({{"port", "lan"}}), "");
 }
 
@@ -214,6 +220,14 @@ TEST_F(CapturesTest, WhatIsCapturedOfAGroup) {
   EXPECT_THAT(filter.ipv4, ElementsAre(test::ip4("198.51.100.10"), test::ip4("198.51.100.50"),
                                        test::ip4("198.51.100.99")));
   EXPECT_THAT(filter.ipv6, ElementsAre(test::ip6("2001:db8::7")));
+}
+
+TEST_F(CapturesTest, OfAGroupOnAVlanWhatHasItsTag) {
+  config.ports[1].vlans[VlanId(20)].addresses = {{test::ip4("203.0.113.2"), 24}};
+  config.groups[1].vlan = VlanId(20);
+  plan = controlplane::make_plan(config, {test::port_facts(), test::port_facts()});
+  EXPECT_EQ(ask({{"group", "wan-gateway"}}), "");
+  EXPECT_EQ(source.wanted->filter.vlan, VlanId(20));
 }
 
 TEST_F(CapturesTest, SendsWhatComesUntilTheClientHasEnough) {

@@ -15,6 +15,7 @@
 #include <string>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -105,6 +106,8 @@ std::string try_mischief(int with) {
   refused("ptrace", ptrace(PTRACE_TRACEME, 0, nullptr, nullptr));
   refused("mount", syscall(SYS_mount, "a", "/", "tmpfs", 0, nullptr));
   refused("kill", kill(getppid(), 0));
+  refused("signal to another's thread", syscall(SYS_tgkill, getppid(), getppid(), 0));
+  refused("typing into a terminal", ioctl(-1, TIOCSTI, ""));
   refused("unshare", unshare(CLONE_NEWUSER));
   refused("capset", syscall(SYS_capset, nullptr, nullptr));
   refused("dumpable", prctl(PR_SET_DUMPABLE, 1));
@@ -148,8 +151,25 @@ TEST(SystemCallsTest, KoidDoesItsWorkAndNothingElse) {
   EXPECT_EQ(in_a_process([&]() -> std::string {
               if (const Status s = filter_koid(); !s) return s.error().message;
               Refused refused(ENOSYS);
-              refused("socket to the world", socket(AF_INET, SOCK_STREAM, 0));
+              for (const int family : {AF_INET, AF_INET6}) {
+                refused("socket to the world", socket(family, SOCK_STREAM, 0));
+                refused("datagrams to the world", socket(family, SOCK_DGRAM, 0));
+              }
               return do_daily_work(folder / "") + refused.text() + try_mischief(ENOSYS);
+            }),
+            "");
+}
+
+/// Bonding's ioctls need a socket, any; not one that reaches somebody as a stream does.
+TEST(SystemCallsTest, ABondOnKernelInterfacesHasASocketForItsIoctlsOnly) {
+  EXPECT_EQ(in_a_process([]() -> std::string {
+              if (!filter_koid(true)) return "no filter";
+              Refused refused(ENOSYS);
+              refused("stream", socket(AF_INET, SOCK_STREAM, 0));
+              refused("IPv6", socket(AF_INET6, SOCK_DGRAM, 0));
+              refused("raw", socket(AF_INET, SOCK_RAW, 0));
+              if (socket(AF_INET, SOCK_DGRAM, 0) < 0) return "no socket";
+              return refused.text() + try_mischief(ENOSYS);
             }),
             "");
 }
@@ -203,6 +223,7 @@ TEST(SystemCallsTest, TheAgentAndItsHooksRunProgramsButChangeNoKernel) {
               refused("unshare", unshare(CLONE_NEWUSER));
               refused("bpf", syscall(SYS_bpf, 0, nullptr, 0));
               refused("init_module", syscall(SYS_init_module, nullptr, 0, ""));
+              refused("typing into a terminal", ioctl(-1, TIOCSTI, ""));
               const std::string text = refused.text();
               return std::system("exec true") == 0 ? text : text + "no program runs";
             }),
@@ -244,6 +265,19 @@ TEST_F(CapabilitiesTest, OneThreadGivesUpItsOwn) {
               step = 4;
               other.join();
               return text + name;
+            }),
+            "");
+}
+
+/// Permitted and not effective: one call away from it.
+TEST_F(CapabilitiesTest, WhatCouldBeTakenUpAgainIsLeftToo) {
+  EXPECT_EQ(in_a_process([]() -> std::string {
+              prctl(PR_SET_KEEPCAPS, 1);
+              if (setresuid(65534, 65534, 65534) != 0) return "no other user";
+              if (own("CapEff") != "0000000000000000") return "effective " + own("CapEff");
+              if (threads_with_capabilities().size() != 1) return "not seen";
+              if (!keep_capabilities({})) return "refused";
+              return threads_with_capabilities().empty() ? "" : "still some";
             }),
             "");
 }

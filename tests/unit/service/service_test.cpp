@@ -1,6 +1,7 @@
 #include "controlplane/app/service.h"
 
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -228,6 +229,25 @@ TEST_F(ServiceTest, NothingIsChangedWhileControlHangs) {
   EXPECT_FALSE(reply.value("ok", true));
   EXPECT_NE(reply.value("error", "").find("hangs"), std::string::npos);
   EXPECT_TRUE(commands.take<controlplane::SetDemotion>().empty());
+}
+
+/// The watchdog looks at control's own turns, and none of them is due to this thread's.
+TEST_F(ServiceTest, TheWatchdogIsWithheldWhenControlHangs) {
+  ASSERT_EQ(setenv("WATCHDOG_USEC", "3000000", 1), 0);
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+  open();
+  clock.advance(11s);
+  board->worker(WorkerIndex(0)).polled.store(clock.time.time_since_epoch().count());
+  thread = std::thread([this] { service->run(); });
+  ask(R"({"command":"status"})");
+  ask(R"({"command":"status"})");  // a whole turn lies between them
+  stop();
+  spdlog::set_default_logger(before);
+  unsetenv("WATCHDOG_USEC");
+  EXPECT_NE(log.str().find("control hangs"), std::string::npos) << log.str();
 }
 
 TEST_F(ServiceTest, AllDownEndsIt) {

@@ -1,12 +1,15 @@
 // A capture of the worker's real loop, on a port made of rings.
 #include "dataplane/capture.h"
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <rte_ethdev.h>
 #include <rte_malloc.h>
+#include <rte_mbuf.h>
 
 #include "tests/unit/worker/ring_rig.h"
 
@@ -168,6 +171,42 @@ TEST_F(CaptureTest, AThousandTimesOnAndOffUnderLoad) {
   ASSERT_TRUE(rig.eventually([&] { return rig.port_counters().transmitted.get() == sent; }));
   EXPECT_GT(sent, 900U);
   EXPECT_LE(frames, 2 * sent);
+}
+
+/// Two queues, each with its ring, are two ports here; the test polls them itself.
+TEST(CaptureOfSeveralQueues, IsInTheOrderOfTimeAndMissesAreAllOfThem) {
+  RingRig rig({.host = true});
+  Capture capture(
+      rig.clock, *rig.board,
+      {{{rig.wire->id(), 0, WorkerIndex(0)}, {rig.host->id(), 0, WorkerIndex(1)}}});
+  ASSERT_TRUE(capture.begin({.port = PortIndex(0), .snaplen = 9000, .filter = {}}).ok());
+  const auto poll = [](const RingPort& port) {
+    std::array<rte_mbuf*, 64> frames;
+    const std::uint16_t count = rte_eth_rx_burst(port.id(), 0, frames.data(), frames.size());
+    rte_pktmbuf_free_bulk(frames.data(), count);
+  };
+  std::vector<Bytes> came;
+  for (std::uint8_t i = 0; i < 6; ++i) {
+    RingPort& port = i % 2 == 0 ? *rig.wire : *rig.host;
+    came.push_back(arp({.target_ip = ipv4(192, 0, 2, i)}));
+    ASSERT_TRUE(port.put(came.back()));
+    poll(port);
+  }
+  std::vector<Bytes> seen;
+  const auto take = [&](const CapturedFrame& frame) {
+    seen.emplace_back(frame.bytes.begin(), frame.bytes.end());
+    return true;
+  };
+  capture.take(take);
+  EXPECT_EQ(seen, came);
+  for (RingPort* port : {&*rig.wire, &*rig.host}) {
+    for (int i = 0; i < 60; ++i) ASSERT_TRUE(port->put(own_request(1500)));  // 94 KB
+    poll(*port);
+  }
+  capture.take(take);
+  const CaptureMisses misses = capture.misses();
+  EXPECT_EQ(seen.size() + misses.budget, 6U + 120U);
+  EXPECT_EQ(misses.full, 0U);
 }
 
 TEST_F(CaptureTest, APortWithoutSuchAQueueIsRefusedAndNothingStays) {
