@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <time.h>
-#include <utility>
 
 #include <rte_cycles.h>
 
@@ -14,16 +13,34 @@ namespace koi::dataplane {
 /// so that all count from the same start. REQUIRES: invariant TSC, the same on all cores.
 class TscClock final : public Clock {
  public:
-  /// Measures the TSC's rate against the kernel's raw clock for 50 ms: DPDK rounds it to 10 MHz,
-  /// and all of koi's timers would be off by as much. The clock begins at the end of it.
-  TscClock() {
-    timespec wait{.tv_sec = 0, .tv_nsec = 50'000'000};
-    const auto [raw_before, ticks_before] = both();
-    nanosleep(&wait, nullptr);
-    const auto [raw_after, ticks_after] = both();
+  /// A moment from which the TSC's rate can be measured.
+  struct Mark {
+    std::uint64_t raw;  // the kernel's raw clock, nanoseconds
+    std::uint64_t ticks;
+  };
+  static Mark mark() {
+    timespec raw{};
+    clock_gettime(CLOCK_MONOTONIC_RAW, &raw);
+    return {static_cast<std::uint64_t>(raw.tv_sec) * 1'000'000'000ULL +
+                static_cast<std::uint64_t>(raw.tv_nsec),
+            rte_rdtsc()};
+  }
+
+  /// Measures the TSC's rate against the kernel's raw clock, since then and for 50 ms at least: DPDK
+  /// rounds it to 10 MHz, and all of koi's timers would be off by as much. The clock begins at the
+  /// end of it.
+  explicit TscClock(const Mark& before = mark()) {
+    constexpr std::uint64_t kLeast = 50'000'000;  // ns
+    Mark now = mark();
+    while (now.raw - before.raw < kLeast) {
+      const timespec wait{.tv_sec = 0,
+                          .tv_nsec = static_cast<long>(kLeast - (now.raw - before.raw))};
+      nanosleep(&wait, nullptr);
+      now = mark();
+    }
     nanoseconds_per_tick_ =
-        static_cast<std::uint64_t>((static_cast<unsigned __int128>(raw_after - raw_before) << 32) /
-                                   (ticks_after - ticks_before));
+        static_cast<std::uint64_t>((static_cast<unsigned __int128>(now.raw - before.raw) << 32) /
+                                   (now.ticks - before.ticks));
     start_ = rte_rdtsc();
   }
 
@@ -36,15 +53,6 @@ class TscClock final : public Clock {
   }
 
  private:
-  /// The raw clock in nanoseconds, and the TSC as it was read.
-  static std::pair<std::uint64_t, std::uint64_t> both() {
-    timespec raw{};
-    clock_gettime(CLOCK_MONOTONIC_RAW, &raw);
-    return {static_cast<std::uint64_t>(raw.tv_sec) * 1'000'000'000ULL +
-                static_cast<std::uint64_t>(raw.tv_nsec),
-            rte_rdtsc()};
-  }
-
   std::uint64_t start_ = 0;
   std::uint64_t nanoseconds_per_tick_ = 0;  // times 2^32
 };

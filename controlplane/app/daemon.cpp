@@ -110,6 +110,7 @@ class Daemon {
 };
 
 Status Daemon::start() {
+  const auto started = dataplane::TscClock::mark();
   if (ControlSocket::is_taken(config_.control.socket)) {  // before anything is touched
     return Error{
         fmt::format("control socket {}: another koid is running there; stop it, or give this "
@@ -122,7 +123,7 @@ Status Daemon::start() {
   auto eal = dataplane::Eal::start(eal_options(config_));
   if (!eal) return eal.error();
   eal_.emplace(std::move(eal).value());
-  clock_.emplace();
+  clock_.emplace(started);
   if (Status s = ports_.open(); !s) return s;
   for (const auto& step : {&Daemon::make_rooms, &Daemon::open_service}) {
     if (Status s = (this->*step)(); !s) return s;

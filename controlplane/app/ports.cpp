@@ -53,7 +53,7 @@ void tell_interrupts(const std::string& port, const char* whose, bool has) {
 }  // namespace
 
 std::size_t memory_mib(const config::Config& config) {
-  constexpr std::size_t kEal = 64;
+  constexpr std::size_t kEal = 32;
   constexpr std::size_t kRings = 16;
   constexpr std::size_t kMbuf = 2560;  // bytes, all about it counted
   const std::size_t count =
