@@ -40,7 +40,10 @@ def _box(lab, host):
 def _testpmd(box, vdev, socket, commands=()):
     """A firewall's program that has that device, and its cable's far end, a Tap. Returns once the
     socket is there to connect to. commands: what it is told before it forwards."""
-    netns.run("ip", "-n", box.namespace, "link", "add", "fw", "type", "veth", "peer", "name", "far")
+    # net_af_packet's fanout id is pid ^ ifindex, and the two programs have pids side by side: with
+    # an index beside "lan"'s the ids can meet, and the second program gets "Invalid argument".
+    netns.run("ip", "-n", box.namespace, "link", "add", "fw", "index", "16384", "type", "veth",
+              "peer", "name", "far")
     for end in ("fw", "far"):
         netns.run("ip", "-n", box.namespace, "link", "set", "dev", end, "up")
     told = ["-i"] if commands else ["--auto-start"]
