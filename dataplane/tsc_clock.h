@@ -26,9 +26,9 @@ class TscClock final : public Clock {
             rte_rdtsc()};
   }
 
-  /// Measures the TSC's rate against the kernel's raw clock, since then and for 50 ms at least: DPDK
-  /// rounds it to 10 MHz, and all of koi's timers would be off by as much. The clock begins at the
-  /// end of it.
+  /// Measures the TSC's rate against the kernel's raw clock, since then and for 50 ms at least:
+  /// DPDK rounds it to 10 MHz, and all of koi's timers would be off by as much. The clock begins at
+  /// the end of it.
   explicit TscClock(const Mark& before = mark()) {
     constexpr std::uint64_t kLeast = 50'000'000;  // ns
     Mark now = mark();
@@ -38,9 +38,8 @@ class TscClock final : public Clock {
       nanosleep(&wait, nullptr);
       now = mark();
     }
-    nanoseconds_per_tick_ =
-        static_cast<std::uint64_t>((static_cast<unsigned __int128>(now.raw - before.raw) << 32) /
-                                   (now.ticks - before.ticks));
+    nanoseconds_per_tick_ = static_cast<std::uint64_t>(
+        (static_cast<unsigned __int128>(now.raw - before.raw) << 32) / (now.ticks - before.ticks));
     start_ = rte_rdtsc();
   }
 

@@ -176,9 +176,8 @@ TEST_F(CaptureTest, AThousandTimesOnAndOffUnderLoad) {
 /// Two queues, each with its ring, are two ports here; the test polls them itself.
 TEST(CaptureOfSeveralQueues, IsInTheOrderOfTimeAndMissesAreAllOfThem) {
   RingRig rig({.host = true});
-  Capture capture(
-      rig.clock, *rig.board,
-      {{{rig.wire->id(), 0, WorkerIndex(0)}, {rig.host->id(), 0, WorkerIndex(1)}}});
+  Capture capture(rig.clock, *rig.board,
+                  {{{rig.wire->id(), 0, WorkerIndex(0)}, {rig.host->id(), 0, WorkerIndex(1)}}});
   ASSERT_TRUE(capture.begin({.port = PortIndex(0), .snaplen = 9000, .filter = {}}).ok());
   const auto poll = [](const RingPort& port) {
     std::array<rte_mbuf*, 64> frames;
