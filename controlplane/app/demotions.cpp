@@ -25,13 +25,13 @@ constexpr const char* kByCommand = "command";
 constexpr const char* kMaintenance = "maintenance";
 constexpr const char* kHandover = "handover";  // of one group
 constexpr const char* kThisBox = "koid";       // owner of what control notices
-constexpr std::size_t kLongestName = 64;
+constexpr std::size_t kLongestCause = 64;
 
 /// Returns what is wrong with a name given to demote, "" if nothing.
 std::string name_problem(const std::string& name) {
-  if (name.empty() || name.size() > kLongestName || name.front() == ' ' || name.back() == ' ' ||
+  if (name.empty() || name.size() > kLongestCause || name.front() == ' ' || name.back() == ' ' ||
       !std::all_of(name.begin(), name.end(), is_printable)) {
-    return fmt::format("a cause is a name of 1 to {} printable ASCII characters", kLongestName);
+    return fmt::format("a cause is a name of 1 to {} printable ASCII characters", kLongestCause);
   }
   if (name == kMaintenance) return "that name is taken by koictl maintenance on";
   if (name.starts_with("link ") || name.starts_with("track ")) {

@@ -44,7 +44,7 @@ struct HostWorld : World {
   static constexpr SlotIndex kRouter{7};
 };
 
-Bytes udp(const Ip& ip, const Ethernet& e = kToClient) {
+Bytes sent_udp(const Ip& ip, const Ethernet& e = kToClient) {
   Ip with_protocol = ip;
   with_protocol.protocol = 17;
   return ethernet(e, 0x0800, ip_packet(with_protocol, Bytes(26)));
@@ -57,22 +57,22 @@ Bytes udp6(const Ip6& ip, const Ethernet& e = kToClient) {
 
 TEST(FromHost, WhatIsNotFromASharedAddressLeavesAsItIs) {
   HostWorld world;
-  world.expect_unchanged(udp({.source = kOwnIp, .destination = kClientIp}));
-  world.expect_unchanged(udp({.source = ipv4(8, 8, 8, 8), .destination = kClientIp}));
+  world.expect_unchanged(sent_udp({.source = kOwnIp, .destination = kClientIp}));
+  world.expect_unchanged(sent_udp({.source = ipv4(8, 8, 8, 8), .destination = kClientIp}));
   world.expect_unchanged(udp6({.source = kOwnIp6, .destination = kClientIp6}));
   world.expect_unchanged(ethernet(kToClient, 0x88cc, Bytes(46)));
   world.expect_unchanged(arp({.sender_mac = kPortMac, .sender_ip = kOwnIp, .target_ip = kClientIp},
                              {.from = kPortMac}));
   // shared, but elsewhere
-  world.expect_unchanged(udp({.source = kTaggedSharedIp, .destination = kClientIp}));
+  world.expect_unchanged(sent_udp({.source = kTaggedSharedIp, .destination = kClientIp}));
 }
 
 TEST(FromHost, ASharedAddressLeavesFromItsVirtualMac) {
   HostWorld world;
-  Bytes sent = udp({.source = kSharedIp, .destination = kClientIp});
+  Bytes sent = sent_udp({.source = kSharedIp, .destination = kClientIp});
   EXPECT_EQ(world.from_host(sent), "pass");
-  EXPECT_EQ(sent, udp({.source = kSharedIp, .destination = kClientIp},
-                      {.to = kClientMac, .from = kLanMac}));
+  EXPECT_EQ(sent, sent_udp({.source = kSharedIp, .destination = kClientIp},
+                           {.to = kClientMac, .from = kLanMac}));
   sent = udp6({.source = kSharedIp6, .destination = kClientIp6});
   EXPECT_EQ(world.from_host(sent), "pass");
   EXPECT_EQ(sent, udp6({.source = kSharedIp6, .destination = kClientIp6},
@@ -86,11 +86,11 @@ TEST(FromHost, ASharedAddressLeavesFromItsVirtualMac) {
 TEST(FromHost, ASharedAddressOnItsVlan) {
   HostWorld world;
   world.reign(kTagged);
-  Bytes sent = udp({.source = kTaggedSharedIp, .destination = kTaggedClientIp},
-                   {.to = kClientMac, .from = kPortMac, .tag = 20});
+  Bytes sent = sent_udp({.source = kTaggedSharedIp, .destination = kTaggedClientIp},
+                        {.to = kClientMac, .from = kPortMac, .tag = 20});
   EXPECT_EQ(world.from_host(sent), "pass");
-  EXPECT_EQ(sent, udp({.source = kTaggedSharedIp, .destination = kTaggedClientIp},
-                      {.to = kClientMac, .from = virtual_mac(Vhid(7)), .tag = 20}));
+  EXPECT_EQ(sent, sent_udp({.source = kTaggedSharedIp, .destination = kTaggedClientIp},
+                           {.to = kClientMac, .from = virtual_mac(Vhid(7)), .tag = 20}));
 }
 
 // Promise 1: what a BACKUP's kernel sends from a shared address must not be seen.
@@ -98,7 +98,7 @@ TEST(FromHost, ASharedAddressOnlyWhereTheLeaseAllows) {
   HostWorld world;
   world.board->slot(kLan).deadline[0].store(0);
   world.poll();
-  world.expect(udp({.source = kSharedIp, .destination = kClientIp}), "host_not_master");
+  world.expect(sent_udp({.source = kSharedIp, .destination = kClientIp}), "host_not_master");
   world.step_down(kBoth);
   world.expect(udp6({.source = kSharedIp6, .destination = kClientIp6}), "host_not_master");
   world.expect(
@@ -116,7 +116,7 @@ TEST(FromHost, TheMemberThatServesTheReceiver) {
   const auto member = balancer.member_for({.link_layer = kClientMac, .ethernet = kClientMac});
   ASSERT_TRUE(member.has_value());
   world.reign(SlotIndex(static_cast<std::uint16_t>(*member)));
-  Bytes sent = udp({.source = kSharedIp, .destination = kClientIp});
+  Bytes sent = sent_udp({.source = kSharedIp, .destination = kClientIp});
   EXPECT_EQ(world.from_host(sent), "pass");
   EXPECT_EQ(Bytes(sent.begin() + 6, sent.begin() + 12),
             from_hex(*member == 0 ? "00005e000101" : "00005e000102"));
@@ -125,11 +125,11 @@ TEST(FromHost, TheMemberThatServesTheReceiver) {
 TEST(FromHost, OnlyFromThePortsOwnMac) {
   HostWorld world;
   const Ip ip{.source = kOwnIp, .destination = kClientIp};
-  world.expect(udp(ip, {.to = kClientMac, .from = kLanMac}), "host_virtual_mac");
-  world.expect(udp(ip, {.to = kClientMac, .from = mac_from({0, 0, 0x5e, 0, 2, 1})}),
+  world.expect(sent_udp(ip, {.to = kClientMac, .from = kLanMac}), "host_virtual_mac");
+  world.expect(sent_udp(ip, {.to = kClientMac, .from = mac_from({0, 0, 0x5e, 0, 2, 1})}),
                "host_virtual_mac");
-  world.expect(udp(ip, {.to = kClientMac, .from = kSecondPortMac}), "host_source_mac");
-  world.expect(udp(ip, {.to = kClientMac, .from = kBroadcastMac}), "source_mac");
+  world.expect(sent_udp(ip, {.to = kClientMac, .from = kSecondPortMac}), "host_source_mac");
+  world.expect(sent_udp(ip, {.to = kClientMac, .from = kBroadcastMac}), "source_mac");
 }
 
 TEST(FromHost, NoArpThatClaimsASharedAddress) {
@@ -276,7 +276,7 @@ TEST(FromHost, EveryPrefixIsRead) {
   HostWorld world;
   for (const Bytes& whole :
        {router_advertisement(kSharedLinkLocal, kPortMac, kPortMac),
-        neighbor(of_host(kSharedIp6, kClientIp6)), udp({.source = kSharedIp}),
+        neighbor(of_host(kSharedIp6, kClientIp6)), sent_udp({.source = kSharedIp}),
         arp({.sender_mac = kPortMac, .sender_ip = kOwnIp}, {.from = kPortMac})}) {
     for (std::size_t length = 0; length < whole.size(); ++length) {
       Bytes cut = prefix(whole, length);
