@@ -124,18 +124,22 @@ void Oracle::check_double(std::size_t box, std::size_t other, std::size_t slot) 
        us(allowed));
 }
 
-void Oracle::through(std::size_t from, std::size_t to, std::size_t slot, Moment arrival) {
+void Oracle::through(std::size_t from, std::size_t to, std::size_t slot, Moment arrival,
+                     std::uint8_t demoted) {
   Pair& known = pair(from, to, slot);
   const Moment began = std::max(at(from, slot).first, at(to, slot).first);
-  if (known.through < began) known = {arrival, !is_better(from, to, slot)};
+  // What it says counts: its sender may have been told otherwise since.
+  const std::uint8_t sender = setup_.counts_demotion ? demoted : at(from, slot).demotion;
+  if (known.through < began) known = {arrival, !is_better(from, sender, to, slot)};
 }
 
 /// Dialect koi: fewer demotions, then the shorter interval, then the higher rank.
-bool Oracle::is_better(std::size_t box, std::size_t other, std::size_t slot) const {
-  const auto key = [&](std::size_t b) {
-    return std::tuple(at(b, slot).demotion, member(b, slot).interval, ~member(b, slot).rank);
+bool Oracle::is_better(std::size_t box, std::uint8_t demoted, std::size_t other,
+                       std::size_t slot) const {
+  const auto key = [&](std::size_t b, std::uint8_t demotion) {
+    return std::tuple(demotion, member(b, slot).interval, ~member(b, slot).rank);
   };
-  return key(box) < key(other);
+  return key(box, demoted) < key(other, at(other, slot).demotion);
 }
 
 void Oracle::arrives(std::size_t from, std::size_t box, std::size_t slot, Moment arrival) {
@@ -368,9 +372,10 @@ void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane:
     case Cause::master_down:
     case Cause::deaf:
       lawful = silence >= least;
-      // L9: what came in time has been heard, however late control looks.
+      // L9: what came before the timer fell due has been heard, however late control looks.
       for (const auto& [arrived, from] : s.arrived) {
-        const bool waited = arrived < decided - kCoverTolerance && arrived > s.backup_since;
+        const Moment due = std::min(decided, std::max(s.ordinary, s.backup_since) + least);
+        const bool waited = arrived < due - kCoverTolerance && arrived > s.backup_since;
         if (!waited || decided - arrived >= least) continue;
         fail("I4: box " + std::to_string(box) + " became MASTER by " +
              std::string(to_string(change.cause)) + " over an advertisement that came " +

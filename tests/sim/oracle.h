@@ -55,7 +55,8 @@ class Oracle {
 
   // What happens.
   void covers(std::size_t box, std::size_t slot, Term term, Moment from, Moment to);
-  void through(std::size_t from, std::size_t to, std::size_t slot, Moment arrival);
+  void through(std::size_t from, std::size_t to, std::size_t slot, Moment arrival,
+               std::uint8_t demoted);
   /// An ordinary advertisement will be in the box's queue then,
   void arrives(std::size_t from, std::size_t box, std::size_t slot, Moment arrival);
   /// unless a later one of the same sender is there before it.
@@ -143,7 +144,7 @@ class Oracle {
   void close(std::size_t box, std::size_t slot);
   void heard(std::size_t box, const VerifiedAdvert& advert);
   void frames_lost(std::size_t box);
-  bool is_better(std::size_t box, std::size_t other, std::size_t slot) const;
+  bool is_better(std::size_t box, std::uint8_t demoted, std::size_t other, std::size_t slot) const;
   void check_silence(std::size_t slot, Moment from, Moment until);
   Duration shortest_wait(std::size_t slot) const;
   void check_renewal(std::size_t box, std::size_t slot, const Slot& s);

@@ -38,10 +38,20 @@ World::World(const Setup& setup, std::FILE* trace)
 
 World::~World() = default;
 
+namespace {
+
+bool is_v6(const Packet& packet) { return packet.bytes[12] == std::byte{0x86}; }
+
+/// Where CARP begins in the frame: protocol.md §1.
+std::size_t carp_at(const Packet& packet) { return 14 + (is_v6(packet) ? 40 : 20); }
+
+}  // namespace
+
 void World::deliver(Node from, Node to, const Packet& packet) {
   const std::size_t all = boxes_.size() + foreigners_.size();
   if (to < all && packet.decides && packet.advertisement) {
-    oracle_.through(from, to, packet.slot.value(), packet.arrival);
+    const auto demoted = std::to_integer<std::uint8_t>(packet.bytes[carp_at(packet) + 4]);
+    oracle_.through(from, to, packet.slot.value(), packet.arrival, demoted);
   }
   if (to < boxes_.size()) {
     note_arrival(from, to, packet);
@@ -60,12 +70,12 @@ void World::deliver(Node from, Node to, const Packet& packet) {
 /// One over IPv4 that starts the master-down time of a box anew: not a copy, unless it is there
 /// first, not overtaken by a later one or by a bow-out, and nobody is demoted.
 void World::note_arrival(Node from, Node to, const Packet& packet) {
-  const std::size_t protocol = packet.bytes[12] == std::byte{0x86} ? 20 : 23;
+  const std::size_t protocol = is_v6(packet) ? 20 : 23;
   if (packet.bytes[protocol] != std::byte{wire::kCarpProtocol} || !packet.decides) return;
   Newest& newest =
       newest_[(from * oracle_boxes() + to) * setup_.oracle.slots + packet.slot.value()];
-  const bool v6 = packet.bytes[12] == std::byte{0x86};
-  const std::size_t header = 14 + (v6 ? 40 : 20);  // in the frame: protocol.md §1
+  const bool v6 = is_v6(packet);
+  const std::size_t header = carp_at(packet);
   const std::uint64_t counter = std::uint64_t{wire::get_be32(packet.bytes, header + 8)} << 32 |
                                 wire::get_be32(packet.bytes, header + 12);
   const bool strict = from < boxes_.size();  // counters grow
