@@ -10,14 +10,14 @@ using election::Role;
 HelloExchange::Source ControlLoop::hello_source() {
   const auto self = [this](const HelloPlan& plan) -> std::optional<HelloExchange::Self> {
     if (shutting_down_ || !link_up_[plan.from.port.value()]) return std::nullopt;
-    HelloExchange::Self self;
+    HelloExchange::Self us;
     for (unsigned m = 0; m < plan.facts.members; ++m) {
       const election::State& state = slots_[plan.first.value() + m].state;
-      if (state.role == Role::master) self.masters |= 1U << m;
-      if (state.role == Role::backup) self.backups |= 1U << m;
-      self.demotion = state.demotion;  // the group's
+      if (state.role == Role::master) us.masters |= 1U << m;
+      if (state.role == Role::backup) us.backups |= 1U << m;
+      us.demotion = state.demotion;  // the group's
     }
-    return self;
+    return us;
   };
   const auto mac = [this](const HelloPlan& plan, const IpAddress& peer) {
     return segments_.mac_of(plan.from.port, plan.from.vlan, peer);
