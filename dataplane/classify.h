@@ -16,12 +16,13 @@ namespace koi::dataplane {
 Fate classify(std::span<std::byte> frame, std::size_t room, const BurstContext& burst,
               AdvertReceiver& adverts);
 
-/// The same, sooner: unless a quick look decides over it.
-inline Fate decide(const QuickLook& quick, std::span<std::byte> frame, std::size_t room,
-                   AdvertReceiver& adverts) {
+/// The same, sooner: unless a quick look decides over it. room(): as above, asked for by few.
+template <class Room>
+Fate decide(QuickLook& quick, std::span<std::byte> frame, const Room& room,
+            AdvertReceiver& adverts) {
   const Fate fate = quick.decide(frame);
   if (fate.kind() != Fate::Kind::undecided) return fate;
-  return classify(frame, room, quick.burst(), adverts);
+  return classify(frame, room(), quick.burst(), adverts);
 }
 
 }  // namespace koi::dataplane

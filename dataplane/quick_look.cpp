@@ -50,22 +50,26 @@ bool QuickLook::is_refused(SlotIndex slot) const {
   return lease_.refusal(burst_.view, slot).has_value();
 }
 
-Fate QuickLook::decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place) const {
-  const ArpRequest request = read_arp(frame, at, place);
-  const bool known{addresses_.find(request.sender, Addresses::hash(request.sender))};
-  return known ? Fate::undecided() : decide(request, place);
+Fate QuickLook::decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place) {
+  const std::uint64_t sender = place | load32(frame + at + kSenderAddress);
+  const bool known{addresses_.find(sender, Addresses::hash(sender))};
+  return known ? Fate::undecided() : decide_other(frame, at, place);
 }
 
-Fate QuickLook::decide_balanced(std::byte* frame, std::size_t at, std::uint64_t place,
-                                const Entry& entry) const {
-  const ArpRequest request = read_arp(frame, at, place);
+Fate QuickLook::decide_first(std::byte* frame, std::size_t at, std::uint64_t place,
+                             SlotIndex slot) {
+  return is_refused(slot) ? Fate::undecided() : decide_other(frame, at, place);  // L1
+}
+
+Fate QuickLook::decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const {
   const unsigned member = balancers_[entry.balancer].member_for_arp(
-      request.asker, static_cast<std::uint32_t>(request.sender));
+      load64(frame + kSource) & kMacMask, load32(frame + at + kSenderAddress));
   const SlotIndex slot(static_cast<std::uint16_t>(entry.slot.value() + member));
-  return answer(request, slot, Macs(slots_[slot.value()]));
+  if (!lease_.has_allowed(slot) && is_refused(slot)) return Fate::undecided();  // L1
+  return answer(frame, at, reply_of(load32(frame + at + kTargetAddress), slots_[slot.value()]));
 }
 
-Fate QuickLook::decide_tagged(std::span<std::byte> frame) const {
+Fate QuickLook::decide_tagged(std::span<std::byte> frame) {
   constexpr std::size_t kAt = kEtherType + wire::kVlanTagLength;
   const std::uint64_t place = place_ | std::uint64_t{vlan_of(frame)} << 32;
   const std::uint64_t kind = load64(frame.data() + kAt);
@@ -74,8 +78,7 @@ Fate QuickLook::decide_tagged(std::span<std::byte> frame) const {
   return Fate::undecided();
 }
 
-void QuickLook::fetch(std::span<const std::byte> frame) const {
-  if (frame.size() < kLeast) return;
+void QuickLook::fetch_other(std::span<const std::byte> frame) const {
   std::size_t ethertype_at = kEtherType;
   std::uint64_t place = place_;
   std::uint64_t kind = load64(frame.data() + kEtherType);
@@ -86,8 +89,7 @@ void QuickLook::fetch(std::span<const std::byte> frame) const {
   }
   const std::byte* const at = frame.data() + ethertype_at;
   if (kind == kArpOfIpv4) {
-    addresses_.fetch(Addresses::hash(place | load32(at + kTargetAddress)));
-    addresses_.fetch_filter(Addresses::hash(place | load32(at + kSenderAddress)));
+    fetch_arp(at, place);
   } else if ((kind & kNeighborMask) == kNeighbor && frame.size() >= ethertype_at + kNeighborEnd) {
     addresses6_.fetch(Addresses6::hash(target_of(at, place)));
   }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <smmintrin.h>
 #include <span>
 
 #include "common/contract/view.h"
@@ -28,11 +29,17 @@ class QuickLook {
   /// The tables are too large for a core's first cache: fetch() is worth it.
   bool looks_ahead() const { return large_; }
   /// Brings what decide() will read of them for this frame from memory. A few frames ahead.
-  void fetch(std::span<const std::byte> frame) const;
+  void fetch(std::span<const std::byte> frame) const {
+    if (frame.size() < kLeast) return;
+    if (load64(frame.data() + kEtherType) == kArpOfIpv4) {
+      return fetch_arp(frame.data() + kEtherType, place_);
+    }
+    fetch_other(frame);
+  }
 
   /// A request or solicitation becomes its answer where the lease allows it (L1). undecided:
   /// classify() is to decide, and the frame is as it was.
-  Fate decide(std::span<std::byte> frame) const {
+  Fate decide(std::span<std::byte> frame) {
     if (frame.size() < kLeast) return Fate::undecided();
     std::byte* const at = frame.data();
     const std::uint64_t kind = load64(at + kEtherType);
@@ -54,22 +61,14 @@ class QuickLook {
   using Addresses = Topology::Addresses;
   using Addresses6 = Topology::Addresses6;
 
-  struct ArpRequest {
-    std::byte* frame;
-    std::size_t at;        // offset of its EtherType
-    std::uint64_t asker;   // MAC, in the low 48 bits
-    std::uint64_t sender;  // key of the asker's address
-    std::uint64_t target;  // key of the address asked for
-  };
-
   // What lies in the frame, as words of the machine.
   static_assert(std::endian::native == std::endian::little);
   static constexpr std::size_t kSource = 6;
   static constexpr std::size_t kEtherType = 12;
   // Offsets from the EtherType: in an ARP request,
+  static constexpr std::size_t kProtocolType = 4;
   static constexpr std::size_t kOperation = 8;
   static constexpr std::size_t kSenderAddress = 16;
-  static constexpr std::size_t kTargetMac = 20;
   static constexpr std::size_t kTargetAddress = 26;
   // and in a solicitation, with its length.
   static constexpr std::size_t kIp6Next = 8;
@@ -80,12 +79,12 @@ class QuickLook {
   static constexpr std::size_t kOption = 66;
   static constexpr std::size_t kNeighborEnd = 74;
 
+  static constexpr std::uint64_t kNoKey = ~std::uint64_t{0};  // no port has such a number
   static constexpr std::uint64_t kMacMask = 0xffff'ffff'ffff;
   static constexpr std::uint64_t kMulticast = 1;
   static constexpr std::uint64_t kVirtualPrefix = 0x01'005e'0000;     // 00:00:5e:00:01
   static constexpr std::uint64_t kArpOfIpv4 = 0x0406'0008'0100'0608;  // to the lengths of addresses
   static constexpr std::uint64_t kRequest = 0x0100;
-  static constexpr std::uint64_t kReply = 0x0200;
   /// EtherType IPv6, version 6, and the length of a solicitation with one option.
   static constexpr std::uint64_t kNeighbor = 0x2000'0000'0060'dd86;
   static constexpr std::uint64_t kNeighborMask = 0xffff'0000'00f0'ffff;
@@ -103,6 +102,13 @@ class QuickLook {
     std::memcpy(&word, from, sizeof word);
     return word;
   }
+  static __m128i load128(const void* from) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(from));
+  }
+  /// For a shuffle: where each byte comes from, 0xff for none.
+  static __m128i bytes(std::uint64_t low, std::uint64_t high) {
+    return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+  }
   static std::uint32_t load32(const std::byte* from) {
     std::uint32_t word;
     std::memcpy(&word, from, sizeof word);
@@ -117,6 +123,12 @@ class QuickLook {
   static void store(std::byte* to, Word word) {
     std::memcpy(to, &word, sizeof word);
   }
+  /// What all ARP replies for one address have in common, as it lies in the frame.
+  struct Reply {
+    __m128i first;  // of the frame's first twelve bytes the last six: where it is from
+    __m128i arp;    // from the protocol's type to the sender's address
+    __m128i end;    // the last six of these
+  };
   /// The MACs of a slot or an entry in the low 48 bits; above them is what lies behind them there.
   struct Macs {
     template <class Says>
@@ -143,14 +155,15 @@ class QuickLook {
     return (word & kMacMask) == port_mac_ || is_virtual(word);
   }
 
-  /// A source that needs no second look: a station's, and none of our own.
+  /// A source that needs no second look: a station's, and none of our own. Virtual MACs, and none
+  /// at all, begin with two zeros, and hardly any station's does.
   bool is_known(std::uint64_t mac) const {
-    return (mac & kMulticast) == 0 && mac != 0 && !is_virtual(mac) && mac != port_mac_;
+    return (mac & kMulticast) == 0 && static_cast<std::uint16_t>(mac) != 0 && mac != port_mac_;
   }
 
   /// An ARP request whose sender is the Ethernet source, as it is everywhere but behind a proxy.
   /// at: offset of its EtherType. place: the port's and the VLAN's part of a key.
-  Fate decide_arp(std::byte* frame, std::size_t at, std::uint64_t place) const {
+  Fate decide_arp(std::byte* frame, std::size_t at, std::uint64_t place) {
     const std::uint64_t operation_and_sender = load64(frame + at + kOperation);
     if (operation_and_sender != (kRequest | load64(frame + kSource) << 16)) {
       return Fate::undecided();
@@ -158,51 +171,69 @@ class QuickLook {
     const std::uint64_t to = load64(frame);
     if (!is_broadcast(to) && !is_for_us(to)) return Fate::undecided();
     if (!is_known(operation_and_sender >> 16)) return Fate::undecided();
-    const ArpRequest request = read_arp(frame, at, place);
-    if (addresses_.may_have(Addresses::hash(request.sender))) {
+    if (addresses_.may_have(Addresses::hash(place | load32(frame + at + kSenderAddress)))) {
       return decide_doubtful(frame, at, place);
     }
-    return decide(request, place);
+    const std::uint64_t target = place | load32(frame + at + kTargetAddress);
+    if (target == answered_ && lease_.judgement() == judgement_) return answer(frame, at, reply_);
+    return decide_other(frame, at, place);
   }
 
-  /// What an ARP request asks. REQUIRES: its sender is the Ethernet source.
-  static ArpRequest read_arp(std::byte* frame, std::size_t at, std::uint64_t place) {
-    return {.frame = frame,
-            .at = at,
-            .asker = load64(frame + at + kOperation) >> 16,
-            .sender = place | load32(frame + at + kSenderAddress),
-            .target = place | load32(frame + at + kTargetAddress)};
+  /// target: the address as it lies in the frame. says: the entry or slot that has it.
+  template <class Says>
+  static Reply reply_of(std::uint32_t target, const Says& says) {
+    static_assert(offsetof(Says, sends_from) == offsetof(Says, told) + sizeof says.told);
+    static_assert(offsetof(Says, told) + sizeof(__m128i) <= sizeof says);
+    constexpr std::uint64_t kReplyOverIpv4 = 0x0200'0406'0008;
+    const __m128i macs = load128(says.told.bytes.data());
+    const __m128i told =
+        _mm_shuffle_epi8(macs, bytes(0x0100'ffff'ffff'ffff, 0xffff'ffff'0504'0302));
+    const __m128i arp = _mm_or_si128(told, bytes(kReplyOverIpv4, std::uint64_t{target} << 32));
+    return {.first = _mm_shuffle_epi8(macs, bytes(0x0706'ffff'ffff'ffff, 0xffff'ffff'0b0a'0908)),
+            .arp = arp,
+            .end = _mm_srli_si128(arp, 10)};
   }
 
-  /// What is left to decide over. Of its sender nobody wants to hear.
-  Fate decide(const ArpRequest& request, std::uint64_t place) const {
-    const Entry& entry = addresses_.find(request.target, Addresses::hash(request.target));
-    if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
-    if (entry.is_balanced()) return decide_balanced(request.frame, request.at, place, entry);
-    return answer(request, entry.slot, Macs(entry));
+  /// As answer_arp() does with wire::turn_into_arp_reply(), sixteen bytes at a time.
+  static Fate answer(std::byte* frame, std::size_t at, const Reply& reply) {
+    std::byte* const arp = frame + at + kProtocolType;
+    const __m128i asked = load128(arp);  // to the sender's MAC and address, the last ten bytes
+    const __m128i asker = _mm_shuffle_epi8(asked, bytes(0xffff'0b0a'0908'0706, kNoKey));
+    const __m128i sender = _mm_and_si128(asked, bytes(~kMacMask, kNoKey));
+    const __m128i first = _mm_or_si128(asker, reply.first);
+    store(frame, _mm_cvtsi128_si64(first));
+    store(frame + 8, _mm_extract_epi32(first, 2));
+    store(arp, reply.arp);
+    store(arp + 10, _mm_or_si128(sender, reply.end));
+    return Fate::answer(AnswerKind::arp, at + 2 + wire::kArpLength);
   }
 
-  /// As answer_arp() does with wire::turn_into_arp_reply(), eight bytes at a time.
-  Fate answer(const ArpRequest& request, SlotIndex slot, const Macs& macs) const {
-    if (!lease_.has_allowed(slot) && is_refused(slot)) return Fate::undecided();  // L1
-    std::byte* const arp = request.frame + request.at;
-    const auto target = static_cast<std::uint32_t>(request.target);
-    store(request.frame, request.asker | macs.from << 48);
-    store(request.frame + 8, static_cast<std::uint32_t>(macs.from >> 16));
-    store(arp + kOperation, kReply | macs.told << 16);
-    store(arp + kSenderAddress, target | request.asker << 32);
-    store(arp + kTargetMac + 2, request.asker >> 16 | request.sender << 32);
-    return Fate::answer(AnswerKind::arp, request.at + 2 + wire::kArpLength);
+  void fetch_arp(const std::byte* at, std::uint64_t place) const {
+    addresses_.fetch(Addresses::hash(place | load32(at + kTargetAddress)));
   }
-
-  bool is_refused(SlotIndex slot) const;
+  void fetch_other(std::span<const std::byte> frame) const;
 
   // Apart, and they read the request again, so that an ordinary one pays nothing for them.
   /// Its sender may be a unicast peer, or claim a shared address: classify() tells of it.
-  Fate decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place) const;
-  Fate decide_balanced(std::byte* frame, std::size_t at, std::uint64_t place,
-                       const Entry& entry) const;
-  Fate decide_tagged(std::span<std::byte> frame) const;
+  Fate decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place);
+  /// Not for the address that was asked for before. Of its sender nobody wants to hear.
+  Fate decide_other(std::byte* frame, std::size_t at, std::uint64_t place) {
+    const std::uint64_t target = place | load32(frame + at + kTargetAddress);
+    const Entry& entry = addresses_.find(target, Addresses::hash(target));
+    if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
+    if (entry.is_balanced()) return decide_balanced(frame, at, entry);
+    if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, place, entry.slot);
+    const Reply reply = reply_of(static_cast<std::uint32_t>(target), entry);
+    reply_ = reply;
+    answered_ = target;
+    judgement_ = lease_.judgement();
+    return answer(frame, at, reply);
+  }
+  /// The first one for this slot since the lease was judged.
+  Fate decide_first(std::byte* frame, std::size_t at, std::uint64_t place, SlotIndex slot);
+  Fate decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const;
+  bool is_refused(SlotIndex slot) const;
+  Fate decide_tagged(std::span<std::byte> frame);
   /// Whose option is the Ethernet source.
   Fate decide_neighbor(std::span<std::byte> frame, std::size_t ethertype_at,
                        std::uint64_t place) const;
@@ -219,6 +250,10 @@ class QuickLook {
   const std::uint64_t place_;  // the port's part of a key
   const Fate unknown_;         // what becomes of a request for an address that nobody here has
   const bool large_;
+  // The last ARP reply: most clients ask for the same address, their gateway.
+  Reply reply_;
+  std::uint64_t answered_ = kNoKey;  // the address's key
+  std::uint64_t judgement_ = 0;      // the lease allowed it in this one
 };
 
 }  // namespace koi::dataplane

@@ -102,10 +102,10 @@ std::uint16_t Worker::poll(std::size_t q) {
   AnswerKind kinds[kMostTaken];
   rte_mbuf* dropped[kMostTaken];
   rte_mbuf* passed[kMostTaken];
-  std::uint16_t answer_count = 0;
-  std::uint16_t pass_count = 0;
+  unsigned answer_count = 0;
+  unsigned pass_count = 0;
   unsigned drop_count = 0;
-  const QuickLook quick(burst);
+  QuickLook quick(burst);
   // Ahead: the frames from memory, then, once these are there, what is looked up for them. At the
   // end the last one again and again, which costs less than asking where the end is.
   std::fill_n(frames + count, kFramesAhead, frames[count - 1]);
@@ -116,9 +116,9 @@ std::uint16_t Worker::poll(std::size_t q) {
     rte_prefetch0(rte_pktmbuf_mtod(frames[i + kFramesAhead], void*));
     if (quick.looks_ahead()) quick.fetch(frame_of(frames[i + kEntriesAhead]));
     rte_mbuf* frame = frames[i];
-    const Fate fate = is_one_segment(frame)
-                          ? decide(quick, frame_of(frame), room_of(frame), adverts_)
-                          : Fate::drop(DropReason::kMultiSegment);
+    const auto room = [frame] { return room_of(frame); };
+    const Fate fate = is_one_segment(frame) ? decide(quick, frame_of(frame), room, adverts_)
+                                            : Fate::drop(DropReason::kMultiSegment);
     if (fate.kind() == Fate::Kind::answer) {
       set_length(frame, fate.length());
       kinds[answer_count] = fate.what();
@@ -136,8 +136,12 @@ std::uint16_t Worker::poll(std::size_t q) {
   }
   counters.received.add(count);
   if (drop_count != 0) rte_pktmbuf_free_bulk(dropped, drop_count);
-  if (answer_count != 0) send_answers(queue, answers, kinds, answer_count);
-  if (pass_count != 0) hand_to_host(queue, passed, pass_count);
+  if (answer_count != 0) {
+    send_answers(queue, answers, kinds, static_cast<std::uint16_t>(answer_count));
+  }
+  if (pass_count != 0) {
+    hand_to_host(queue, passed, static_cast<std::uint16_t>(pass_count));
+  }
   return count;
 }
 

@@ -46,11 +46,8 @@ class FlatTable {
   /// The table as a few words by value, for who looks up a burst. Valid as long as the table.
   class Reader {
    public:
-    /// Brings what the other functions need of that key from memory.
+    /// Brings what find() needs of that key from memory. hash: of the key, as below.
     void fetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash >> shift_]); }
-    void fetch_filter(std::uint64_t hash) const { __builtin_prefetch(&filter_[bit(hash) / 64]); }
-
-    /// hash: of the key, as for find().
     bool may_have(std::uint64_t hash) const {
       return (filter_[bit(hash) / 64] >> (bit(hash) % 64) & 1) != 0;
     }

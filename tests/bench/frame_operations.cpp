@@ -71,10 +71,11 @@ struct Traffic {
     for (std::size_t burst = 0; burst < kFrames; burst += kBurst) {
       world.poll(Duration(0));
       const dataplane::BurstContext context = world.burst();
-      const dataplane::QuickLook quick(context);
+      dataplane::QuickLook quick(context);
       for (std::size_t n = 0; n < kBurst; ++n) {
         if (quick.looks_ahead()) quick.fetch(frame(std::min(burst + n + kAhead, kFrames - 1)));
-        const Fate is = dataplane::decide(quick, frame(burst + n), kRoom, world.adverts);
+        const Fate is = dataplane::decide(
+            quick, frame(burst + n), [] { return kRoom; }, world.adverts);
         right += is.kind() == fate ? 1 : 0;
       }
     }

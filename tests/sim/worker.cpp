@@ -158,14 +158,14 @@ std::uint32_t Worker::take_frames(std::vector<Packet>& answers) {
   }
   taken_ += count;
   const dataplane::BurstContext burst{*view_, kPort, lease_, reporter_, conflicts_, dad_};
-  const dataplane::QuickLook quick(burst);
+  dataplane::QuickLook quick(burst);
   for (std::uint32_t i = 0; i < count; ++i) {
     if (mutated(Mutant::kForgetsCounters)) {
       adverts_.emplace(process_.board(), lease_, up, counters);
     }
     Packet& packet = queue_[i];
-    const dataplane::Fate fate =
-        dataplane::decide(quick, packet.frame(), Packet::kMaxBytes - packet.length, *adverts_);
+    const auto room = [&packet] { return Packet::kMaxBytes - packet.length; };
+    const dataplane::Fate fate = dataplane::decide(quick, packet.frame(), room, *adverts_);
     if (fate.kind() != dataplane::Fate::Kind::answer) continue;
     packet.length = fate.length();
     answers.push_back(packet);

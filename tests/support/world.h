@@ -375,10 +375,11 @@ class World {
     const std::size_t length = frame.size();
     if (room != 0) frame.resize(length + room, std::byte{0xee});
     const dataplane::BurstContext context = burst(port);
-    const dataplane::QuickLook quick(context);
+    dataplane::QuickLook quick(context);
     const auto bytes = std::span(frame).first(length);
     quick.fetch(bytes);
-    const dataplane::Fate fate = dataplane::decide(quick, bytes, room, adverts);
+    const dataplane::Fate fate = dataplane::decide(
+        quick, bytes, [this] { return room; }, adverts);
     const bool answer = fate.kind() == dataplane::Fate::Kind::answer;
     if (answer || room != 0) frame.resize(answer ? fate.length() : length);
     return fate;
