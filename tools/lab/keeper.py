@@ -1,9 +1,9 @@
 """The keeper removes what a lab made, whatever becomes of the lab's owner.
 
 It is a process in a session of its own that reads a pipe. Each line is one thing the owner is
-about to make: `netns NAME`, `dir PATH`, `pid N`. The end of the pipe (the owner closed it, or
-died) starts the removal: processes first, then namespaces, then the folder. `keep` as the last
-line leaves all.
+about to make: `netns NAME`, `dir PATH`, `pid N`, `cgroup PATH`. The end of the pipe (the owner
+closed it, or died) starts the removal: processes first, those in a control group too, then
+namespaces, then the folder. `keep` as the last line leaves all.
 """
 
 import contextlib
@@ -70,11 +70,26 @@ def remove(lines):
         while start_time(pid) == began and time.monotonic() < deadline:
             time.sleep(0.005)
     for entry in entries:
+        if entry[0] == "cgroup":
+            _remove_group(entry[1], deadline)
+    for entry in entries:
         if entry[0] == "netns" and os.path.exists(f"/run/netns/{entry[1]}"):
             subprocess.run(["ip", "netns", "del", entry[1]], check=False, stderr=subprocess.DEVNULL)
     for entry in entries:
         if entry[0] == "dir":
             shutil.rmtree(entry[1], ignore_errors=True)
+
+
+def _remove_group(path, deadline):
+    """With all that runs in it or below it."""
+    with contextlib.suppress(OSError), \
+            open(os.path.join(path, "cgroup.kill"), "w", encoding="ascii") as f:
+        f.write("1")
+    while os.path.exists(path) and time.monotonic() < deadline:
+        for folder, *_ in os.walk(path, topdown=False):
+            with contextlib.suppress(OSError):  # something in it is about to end
+                os.rmdir(folder)
+        time.sleep(0.005)
 
 
 def remove_lab(folder):

@@ -1,0 +1,1 @@
+"""What tools/boot starts: the machine, and the checks inside it."""
