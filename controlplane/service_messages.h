@@ -120,7 +120,7 @@ struct PeerReport {
 };
 
 struct NeedCounters {};  // half of what is reserved is used
-struct AllDown {};       // answer to ShutDown: no slot is MASTER, every bow-out is queued
+struct AllDown {};       // answer to ShutDown: no slot is MASTER, bow-outs and leaves are queued
 struct PlanTaken {};     // answer to TakePlan: all reports and commands after it go by that plan
 struct PlanReleased {};  // and no worker uses the one of before
 
