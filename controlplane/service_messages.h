@@ -43,6 +43,7 @@ struct ShutDown {};  // step every slot down (L10)
 struct NextPlan {
   Plan plan;
   std::vector<ControlCounters::Slot*> counters;  // by SlotIndex
+  std::vector<std::uint8_t> demotions;  // by group, for those that begin; empty: none is demoted
 };
 /// Go over to this configuration: slots that it has no more step down first (L10); what stays keeps
 /// its role, its timers and its lease. Not before the last one was released.
