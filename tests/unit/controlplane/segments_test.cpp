@@ -127,10 +127,9 @@ std::string left(const std::vector<TransmitFrame>& sent) {
     if (type != (six ? 143 : 0x22)) continue;
     for (std::size_t at = message + 8; at < frame.length; at += six ? 20 : 8) {
       if (test::byte_at(frame, at) != 3) continue;
-      all.push_back((six ? IpAddress(test::ip6_at(frame, at + 4))
-                         : IpAddress(test::ip4_at(frame, at + 4)))
-                        .to_string() +
-                    vlan);
+      IpAddress group = test::ip4_at(frame, at + 4);
+      if (six) group = test::ip6_at(frame, at + 4);
+      all.push_back(group.to_string() + vlan);
     }
   }
   std::sort(all.begin(), all.end());
