@@ -59,8 +59,8 @@ class Demotions {
   std::vector<std::uint8_t> with(const config::Config& next, const Regrouping& groups,
                                  Instant now) const;
   /// The configuration has become another one, in place. What concerned only groups that have gone
-  /// ends; those that begin wait for their sync-wait. Checks that are still there keep what is known
-  /// of them.
+  /// ends; those that begin wait for their sync-wait. Checks that are still there keep what is
+  /// known of them.
   void config_changed(const Regrouping& groups, Instant now);
 
   /// A port has link again: the groups on it that have a sync-wait wait anew.

@@ -20,7 +20,7 @@ namespace koi::app {
 /// What a reload makes of the groups, by position.
 struct Regrouping {
   std::vector<std::optional<std::uint16_t>> where;  // of an old one: the new; none: it has gone
-  std::vector<bool> begun;  // of a new one: its slots are, as after a start
+  std::vector<bool> begun;                          // of a new one: its slots are, as after a start
 };
 
 /// Another configuration for a running koid: read, compared with the one in force, handed to

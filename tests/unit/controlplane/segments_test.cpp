@@ -190,6 +190,24 @@ TEST(Segments, WhatIsWantedAgainIsNotLeftASecondTime) {
   EXPECT_NE(left(frames(segments, now, 5s)), "");
 }
 
+TEST(Segments, AReloadDoesNotForgetTheQueriersVersion) {
+  Instant now{100s};
+  Segments segments({place()}, 7);
+  segments.link(kPort, true, now);
+  frames(segments, now, 5s);
+  segments.on(QueryHeard{.port = kPort, .family = Family::ipv6, .older_version = true}, now);
+  frames(segments, now, 1s);
+  PlacePlan other = place();
+  other.answered = {test::ip6("fe80::2"), test::ip6("2001:db8::20")};
+  segments.follow({other}, now);
+  std::vector<IpAddress> to;  // MLDv1: a Done to all routers, a report to the group itself
+  for (const TransmitFrame& frame : segments.due(now)) to.push_back(test::ip_destination(frame));
+  const std::vector<IpAddress> expected = {test::ip6("ff02::2"), test::ip6("ff02::12"),
+                                           test::ip6("ff02::1:ff00:2"),
+                                           test::ip6("ff02::1:ff00:20")};
+  EXPECT_EQ(to, expected);
+}
+
 TEST(Segments, WithoutLinkNothingIsLeft) {
   Instant now{100s};
   Segments segments({place(), place(kOtherPort)}, 7);
