@@ -430,7 +430,9 @@ void ControlLoop::finish_step_downs() {
     all_down = all_down && !glances_[i].master && !glances_[i].stepping_down;
   }
   const bool all_told = trailers_.next_due() == Instant::max();
-  if (shutting_down_ && all_down && all_told && !all_down_reported_ && outbox_.empty()) {
+  if (!shutting_down_ || !all_down || !outbox_.empty()) return;
+  segments_.end(turn_started_);  // nothing is to be heard any more
+  if (all_told && segments_.has_left() && !all_down_reported_) {
     all_down_reported_ = report(AllDown{});
   }
 }

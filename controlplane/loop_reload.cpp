@@ -45,6 +45,10 @@ void ControlLoop::take_next_plan() {
   trailers_.grow_to(slots_.size());
   views_.set_topology(plan.topology);
   for (std::size_t i = before; i < slots_.size(); ++i) {
+    // As at a start: before the link, or a better box would preempt at the first advertisement.
+    if (const std::size_t group = slots_[i].plan.group_index; group < next_->demotions.size()) {
+      feed(slots_[i], election::DemotionChanged{next_->demotions[group]}, setup_.clock->now());
+    }
     if (link_up_[slots_[i].plan.port.value()] && !shutting_down_) {
       feed(slots_[i], election::LinkUp{}, setup_.clock->now());
     }

@@ -72,6 +72,12 @@ TransmitFrame igmp_v2_report(const Interface& from, const Ipv4Address& group) {
   return h.finish(wire::kIgmpV2Length);
 }
 
+TransmitFrame igmp_v2_leave(const Interface& from, const Ipv4Address& group) {
+  Headed h = begin_igmp(from, wire::kIgmpRouters, wire::kIgmpV2Length);
+  wire::write_igmp_v2_leave(group, h.message().first<wire::kIgmpV2Length>());
+  return h.finish(wire::kIgmpV2Length);
+}
+
 TransmitFrame mld_v2_report(const Interface& from, wire::GroupRecord record,
                             std::span<const Ipv6Address> groups) {
   const std::size_t length = wire::kMldV2ReportLength + wire::kMldRecordLength * groups.size();
@@ -82,6 +88,12 @@ TransmitFrame mld_v2_report(const Interface& from, wire::GroupRecord record,
 TransmitFrame mld_v1_report(const Interface& from, const Ipv6Address& group) {
   Headed h = begin_mld(from, group, wire::kMldV1Length);
   wire::write_mld_v1_report(group, from.link_local, h.message().first<wire::kMldV1Length>());
+  return h.finish(wire::kMldV1Length);
+}
+
+TransmitFrame mld_v1_done(const Interface& from, const Ipv6Address& group) {
+  Headed h = begin_mld(from, wire::kMldRouters, wire::kMldV1Length);
+  wire::write_mld_v1_done(group, from.link_local, h.message().first<wire::kMldV1Length>());
   return h.finish(wire::kMldV1Length);
 }
 

@@ -1,6 +1,7 @@
 #include "controlplane/segments.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace koi::controlplane {
@@ -10,8 +11,10 @@ Segments::Segments(const std::vector<PlacePlan>& places, std::uint32_t seed) : r
 }
 
 void Segments::follow(const std::vector<PlacePlan>& places, Instant now) {
+  if (ended_) return;
   interfaces_.clear();
   std::vector<Membership> before = std::exchange(memberships_, {});
+  const std::vector<Membership> left = std::exchange(leaving_, {});
   const auto join = [&](const PlacePlan& place, Family family,
                         std::span<const Ipv6Address> addresses) {
     std::vector<IpAddress> groups = groups_to_join(family, addresses);
@@ -24,12 +27,13 @@ void Segments::follow(const std::vector<PlacePlan>& places, Instant now) {
     if (groups.empty()) return;
     Membership wanted(place.interface, family, groups);
     const auto there = std::find_if(before.begin(), before.end(),
-                                    [&](const Membership& m) { return m.is_like(wanted); });
-    if (there != before.end()) {
+                                    [&](const Membership& m) { return m.is_beside(wanted); });
+    if (there != before.end() && there->is_like(wanted)) {
       memberships_.push_back(std::move(*there));
       before.erase(there);
       return;
     }
+    if (there != before.end()) wanted.follow(*there);
     if (up_[place.interface.port.value()]) wanted.link_up(now);
     memberships_.push_back(std::move(wanted));
   };
@@ -38,7 +42,26 @@ void Segments::follow(const std::vector<PlacePlan>& places, Instant now) {
     if (!place.interface.source.is_zero()) join(place, Family::ipv4, {});
     if (!place.interface.link_local.is_unspecified()) join(place, Family::ipv6, place.answered);
   }
+  for (const Membership& membership : before) leave(membership, now, Membership::kChangeRounds);
+  // Said again, unless it is joined now.
+  for (const Membership& membership : left) leave(membership, now, Membership::kChangeRounds);
   follow_peers(places, now);
+}
+
+void Segments::end(Instant now) {
+  if (std::exchange(ended_, true)) return;
+  std::vector<Membership> all = std::exchange(memberships_, {});
+  std::move(leaving_.begin(), leaving_.end(), std::back_inserter(all));
+  leaving_.clear();
+  for (const Membership& membership : all) leave(membership, now, 1);
+}
+
+void Segments::leave(const Membership& left, Instant now, unsigned rounds) {
+  if (!up_[left.interface().port.value()]) return;
+  const auto there = std::find_if(memberships_.begin(), memberships_.end(),
+                                  [&](const Membership& m) { return m.is_beside(left); });
+  Membership leaving = left.leaving(there == memberships_.end() ? nullptr : &*there, now, rounds);
+  if (!leaving.is_over()) leaving_.push_back(std::move(leaving));
 }
 
 void Segments::follow_peers(const std::vector<PlacePlan>& places, Instant now) {
@@ -58,6 +81,7 @@ void Segments::follow_peers(const std::vector<PlacePlan>& places, Instant now) {
 
 void Segments::link(PortIndex port, bool up, Instant now) {
   up_[port.value()] = up;
+  std::erase_if(leaving_, [&](const Membership& m) { return m.interface().port == port; });
   for (Membership& membership : memberships_) {
     if (membership.interface().port != port) continue;
     if (up) {
@@ -103,19 +127,22 @@ std::vector<TransmitFrame> Segments::probe(PortIndex port, VlanId vlan,
 std::vector<TransmitFrame> Segments::due(Instant now) {
   std::vector<TransmitFrame> frames;
   if (neighbors_.next_deadline() <= now) frames = neighbors_.due(now, kFramesPerTurn);
-  for (Membership& membership : memberships_) {
-    if (frames.size() >= kFramesPerTurn) break;
-    if (membership.next_deadline() > now) continue;
-    const auto more = membership.due(now, kFramesPerTurn - frames.size());
-    frames.insert(frames.end(), more.begin(), more.end());
+  for (std::vector<Membership>* list : {&leaving_, &memberships_}) {
+    for (Membership& membership : *list) {
+      if (frames.size() >= kFramesPerTurn) break;
+      if (membership.next_deadline() > now) continue;
+      const auto more = membership.due(now, kFramesPerTurn - frames.size());
+      frames.insert(frames.end(), more.begin(), more.end());
+    }
   }
+  std::erase_if(leaving_, [](const Membership& m) { return m.is_over(); });
   return frames;
 }
 
 Instant Segments::next_due() const {
   Instant next = neighbors_.next_deadline();
-  for (const Membership& membership : memberships_) {
-    next = std::min(next, membership.next_deadline());
+  for (const std::vector<Membership>* list : {&leaving_, &memberships_}) {
+    for (const Membership& m : *list) next = std::min(next, m.next_deadline());
   }
   return next;
 }

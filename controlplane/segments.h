@@ -27,8 +27,15 @@ class Segments {
   Segments(const std::vector<PlacePlan>& places, std::uint32_t seed);
 
   /// Other places from now on. What is the same there goes on, with the MACs that are known; what
-  /// is new begins at once where the link is up.
+  /// is new begins at once where the link is up, and groups that nothing there needs any more are
+  /// left.
   void follow(const std::vector<PlacePlan>& places, Instant now);
+
+  /// Leaves all groups, and says so once, for there is no time to say it again. Joins none, and
+  /// follows nothing, from then on; a second call does nothing.
+  void end(Instant now);
+  /// Iff all that was to be left is.
+  bool has_left() const { return leaving_.empty(); }
 
   void link(PortIndex port, bool up, Instant now);
   void on(const NeighborHeard& heard, Instant now) { neighbors_.on_heard(heard, now); }
@@ -49,12 +56,15 @@ class Segments {
   Instant next_due() const;
 
  private:
+  void leave(const Membership& left, Instant now, unsigned rounds);
   void follow_peers(const std::vector<PlacePlan>& places, Instant now);
   std::uint32_t next_random();
 
   std::array<bool, kMaxPorts> up_{};
   std::map<std::pair<PortIndex, VlanId>, Interface> interfaces_;
   std::vector<Membership> memberships_;
+  std::vector<Membership> leaving_;  // of groups that no membership there has
+  bool ended_ = false;
   NeighborTable neighbors_;
   std::uint32_t random_;
 };

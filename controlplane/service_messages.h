@@ -43,6 +43,7 @@ struct ShutDown {};  // step every slot down (L10)
 struct NextPlan {
   Plan plan;
   std::vector<ControlCounters::Slot*> counters;  // by SlotIndex
+  std::vector<std::uint8_t> demotions;  // by group, for those that begin; empty: none is demoted
 };
 /// Go over to this configuration: slots that it has no more step down first (L10); what stays keeps
 /// its role, its timers and its lease. Not before the last one was released.
@@ -120,7 +121,7 @@ struct PeerReport {
 };
 
 struct NeedCounters {};  // half of what is reserved is used
-struct AllDown {};       // answer to ShutDown: no slot is MASTER, every bow-out is queued
+struct AllDown {};       // answer to ShutDown: no slot is MASTER, bow-outs and leaves are queued
 struct PlanTaken {};     // answer to TakePlan: all reports and commands after it go by that plan
 struct PlanReleased {};  // and no worker uses the one of before
 

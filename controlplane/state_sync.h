@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <vector>
 
 #include "common/time.h"
 #include "config/config.h"
@@ -22,6 +23,12 @@ inline constexpr const char* kStateSync = "state-sync";
 /// `wall` is what a cause that begins now shows. Service thread only.
 void begin_state_sync(const config::Config& config, DemotionLedger& ledger,
                       std::optional<std::size_t> port, Instant now,
+                      std::chrono::system_clock::time_point wall);
+
+/// The same for groups that a reload brings, as at a start; begun: by position, which they are.
+/// Those that were there before are left alone, whatever they are tied to (CARP.md C20.1, C20.2).
+void begin_state_sync(const config::Config& config, DemotionLedger& ledger,
+                      const std::vector<bool>& begun, Instant now,
                       std::chrono::system_clock::time_point wall);
 
 }  // namespace koi::controlplane

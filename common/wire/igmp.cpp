@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint8_t kQuery = 0x11;
 constexpr std::uint8_t kIgmpV2Report = 0x16;
+constexpr std::uint8_t kIgmpV2Leave = 0x17;
 constexpr std::uint8_t kIgmpV3Report = 0x22;
 constexpr std::size_t kV3QueryLength = 12;
 constexpr std::uint32_t kRouterAlertIgmp = 0x94040000;  // RFC 2113 §2.1: copied, 20, length 4
@@ -39,6 +40,16 @@ Parsed<IgmpQuery> parse_message(std::span<const std::byte> message, bool to_grou
   if (message.size() < kV3QueryLength + 4 * sources) return DropReason::kIgmpLength;
   query.max_response = max_response_tenths(code) * kTenth;
   return query;
+}
+
+void write_v2(std::uint8_t type, const Ipv4Address& group,
+              std::span<std::byte, kIgmpV2Length> out) {
+  Writer w(out);
+  w.u8(type);
+  w.u8(0);
+  w.be16(0);  // checksum
+  w.ipv4(group);
+  put_be16(out, 2, internet_checksum(out));
 }
 
 }  // namespace
@@ -93,12 +104,11 @@ void write_igmp_v3_report(GroupRecord record, const Ipv4Address& group,
 }
 
 void write_igmp_v2_report(const Ipv4Address& group, std::span<std::byte, kIgmpV2Length> out) {
-  Writer w(out);
-  w.u8(kIgmpV2Report);
-  w.u8(0);
-  w.be16(0);  // checksum
-  w.ipv4(group);
-  put_be16(out, 2, internet_checksum(out));
+  write_v2(kIgmpV2Report, group, out);
+}
+
+void write_igmp_v2_leave(const Ipv4Address& group, std::span<std::byte, kIgmpV2Length> out) {
+  write_v2(kIgmpV2Leave, group, out);
 }
 
 }  // namespace koi::wire

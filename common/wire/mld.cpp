@@ -9,6 +9,7 @@ namespace koi::wire {
 namespace {
 
 constexpr std::uint8_t kMldV1Report = 131;
+constexpr std::uint8_t kMldV1Done = 132;
 constexpr std::uint8_t kMldV2Report = 143;
 constexpr std::size_t kV2QueryLength = 28;
 constexpr std::uint32_t kRouterAlertMld = 0x05020000;  // RFC 2711 §2.1: option 5, value 0
@@ -26,6 +27,17 @@ void set_checksum(const Ipv6Address& source, const Ipv6Address& destination,
                                        static_cast<std::uint32_t>(message.size()), kProtocolIcmpv6);
   sum.add(message);
   put_be16(message, 2, sum.checksum());
+}
+
+void write_v1(std::uint8_t type, const Ipv6Address& group, const Ipv6Address& source,
+              const Ipv6Address& destination, std::span<std::byte, kMldV1Length> out) {
+  Writer w(out);
+  w.u8(type);
+  w.u8(0);
+  w.be16(0);  // checksum
+  w.be32(0);  // maximum response delay, reserved
+  w.ipv6(group);
+  set_checksum(source, destination, out);
 }
 
 }  // namespace
@@ -89,13 +101,12 @@ std::size_t write_mld_v2_report(GroupRecord record, std::span<const Ipv6Address>
 
 void write_mld_v1_report(const Ipv6Address& group, const Ipv6Address& source,
                          std::span<std::byte, kMldV1Length> out) {
-  Writer w(out);
-  w.u8(kMldV1Report);
-  w.u8(0);
-  w.be16(0);  // checksum
-  w.be32(0);  // maximum response delay, reserved
-  w.ipv6(group);
-  set_checksum(source, group, out);
+  write_v1(kMldV1Report, group, source, group, out);
+}
+
+void write_mld_v1_done(const Ipv6Address& group, const Ipv6Address& source,
+                       std::span<std::byte, kMldV1Length> out) {
+  write_v1(kMldV1Done, group, source, kMldRouters, out);
 }
 
 }  // namespace koi::wire

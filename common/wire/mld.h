@@ -15,6 +15,8 @@ namespace koi::wire {
 
 /// ff02::16, where version 2 reports go (RFC 3810 §5.2.14).
 inline constexpr Ipv6Address kMldReportGroup = ipv6_from({0xff02, 0, 0, 0, 0, 0, 0, 0x16});
+/// ff02::2, where a version 1 done goes (RFC 2710 §4).
+inline constexpr Ipv6Address kMldRouters = ipv6_from({0xff02, 0, 0, 0, 0, 0, 0, 2});
 /// IPv6 header and a hop-by-hop header with the router alert option (RFC 2711).
 inline constexpr std::size_t kIpv6AlertLength = kIpv6Length + 8;
 inline constexpr std::size_t kMldV1Length = 24;
@@ -44,5 +46,8 @@ std::size_t write_mld_v2_report(GroupRecord record, std::span<const Ipv6Address>
 /// The same for a packet from source to the group.
 void write_mld_v1_report(const Ipv6Address& group, const Ipv6Address& source,
                          std::span<std::byte, kMldV1Length> out);
+/// The same of a done, for a packet to kMldRouters.
+void write_mld_v1_done(const Ipv6Address& group, const Ipv6Address& source,
+                       std::span<std::byte, kMldV1Length> out);
 
 }  // namespace koi::wire

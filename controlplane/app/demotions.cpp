@@ -235,9 +235,19 @@ void Demotions::self_noticed(const std::string& name,
   ledger_.set(std::move(cause));
 }
 
-void Demotions::config_changed(const std::vector<std::optional<std::uint16_t>>& where,
-                               Instant now) {
-  ledger_.renumber(where);
+std::vector<std::uint8_t> Demotions::with(const config::Config& next, const Regrouping& groups,
+                                          Instant now) const {
+  controlplane::DemotionLedger ledger = ledger_;
+  ledger.renumber(groups.where);
+  controlplane::begin_state_sync(next, ledger, groups.begun, now, {});
+  std::vector<std::uint8_t> totals;
+  for (std::size_t g = 0; g < next.groups.size(); ++g) totals.push_back(ledger.total(g));
+  return totals;
+}
+
+void Demotions::config_changed(const Regrouping& groups, Instant now) {
+  ledger_.renumber(groups.where);
+  controlplane::begin_state_sync(config_, ledger_, groups.begun, now, system_clock::now());
   health_.config_changed(ledger_, now);
 }
 

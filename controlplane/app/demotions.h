@@ -9,6 +9,7 @@
 
 #include "common/result.h"
 #include "config/config.h"
+#include "controlplane/app/reload.h"
 #include "controlplane/app/state_file.h"
 #include "controlplane/demotion.h"
 #include "controlplane/health.h"
@@ -53,10 +54,14 @@ class Demotions {
   void self_noticed(const std::string& name, std::optional<std::vector<std::uint16_t>> groups,
                     bool on);
 
-  /// The configuration has become another one, in place. where: by the old position of a group its
-  /// new one; none: it has gone, and with it what concerned it alone. Checks that are still there
-  /// keep what is known of them.
-  void config_changed(const std::vector<std::optional<std::uint16_t>>& where, Instant now);
+  /// What control is to be told with another configuration, by the new position of a group: a group
+  /// that begins has it from its first moment, with its own sync-wait.
+  std::vector<std::uint8_t> with(const config::Config& next, const Regrouping& groups,
+                                 Instant now) const;
+  /// The configuration has become another one, in place. What concerned only groups that have gone
+  /// ends; those that begin wait for their sync-wait. Checks that are still there keep what is
+  /// known of them.
+  void config_changed(const Regrouping& groups, Instant now);
 
   /// A port has link again: the groups on it that have a sync-wait wait anew.
   void link_is_back(std::size_t port, Instant now);

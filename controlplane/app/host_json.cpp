@@ -1,7 +1,9 @@
 #include "controlplane/app/host_json.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -31,9 +33,13 @@ bool is_master(const Snapshot& s, std::size_t group) {
   return false;
 }
 
+bool is_configured(const config::Port& port, VlanId vlan) {
+  return vlan == VlanId(0) || port.vlans.contains(vlan);
+}
+
 void add_own(const Snapshot& s, std::size_t p, VlanId vlan, json& interface) {
   const config::Port& port = s.config->ports[p];
-  if (!port.configure) return;
+  if (!port.configure || !is_configured(port, vlan)) return;
   const auto& given = vlan == VlanId(0) ? port.addresses : port.vlans.at(vlan).addresses;
   json& addresses = interface["addresses"];
   for (const config::InterfaceAddress& own : given) {
@@ -60,8 +66,8 @@ void add_shared(const Snapshot& s, std::size_t p, VlanId vlan, json& interface) 
   }
 }
 
-void add_dropped(const Snapshot& s, json& interface) {
-  const auto found = s.dropped.find(interface["name"].get<std::string>());
+void add_dropped(const Snapshot& s, std::size_t p, VlanId vlan, json& interface) {
+  const auto found = s.dropped.find({s.config->ports[p].name, vlan});
   if (found == s.dropped.end()) return;
   json& addresses = interface["addresses"];
   for (const auto& was : found->second) {
@@ -79,6 +85,7 @@ json interface_json(const Snapshot& s, std::size_t p, VlanId vlan) {
   json interface = {{"name", name},
                     {"port", port.name},
                     {"vlan", vlan.value()},
+                    {"gone", !is_configured(port, vlan)},
                     {"mac", s.plan->topology->ports[p].mac.to_string()},
                     {"mtu", p < s.host_mtu.size() ? s.host_mtu[p] : 0},
                     {"up", static_cast<bool>(s.link_up[p])},
@@ -86,8 +93,18 @@ json interface_json(const Snapshot& s, std::size_t p, VlanId vlan) {
                     {"addresses", json::array()}};
   add_own(s, p, vlan, interface);
   add_shared(s, p, vlan, interface);
-  add_dropped(s, interface);
+  add_dropped(s, p, vlan, interface);
   return interface;
+}
+
+/// Those it has and, while their addresses may be there yet, those it had.
+std::set<VlanId> vlans_of(const Snapshot& s, const config::Port& port) {
+  std::set<VlanId> vlans;
+  for (const auto& [vlan, settings] : port.vlans) vlans.insert(vlan);
+  for (const auto& [place, addresses] : s.dropped) {
+    if (place.first == port.name && place.second != VlanId(0)) vlans.insert(place.second);
+  }
+  return vlans;
 }
 
 json group_json(const Snapshot& s, std::size_t g) {
@@ -117,9 +134,10 @@ json group_json(const Snapshot& s, std::size_t g) {
 
 void note_dropped(const json& before, Snapshot& s) {
   for (const json& interface : before["interfaces"]) {
+    auto& there = s.dropped[{interface["port"].get<std::string>(),
+                             VlanId(interface["vlan"].get<std::uint16_t>())}];
     for (const json& address : interface["addresses"]) {
-      s.dropped[interface["name"].get<std::string>()].emplace(address["address"].get<std::string>(),
-                                                              address["shared"].get<bool>());
+      there.emplace(address["address"].get<std::string>(), address["shared"].get<bool>());
     }
   }
 }
@@ -130,7 +148,7 @@ json host_json(const Snapshot& s, const FlightRecorder& recorder) {
     const config::Port& port = s.config->ports[p];
     if (!config::has_kernel_interface(port)) continue;
     interfaces.push_back(interface_json(s, p, VlanId(0)));
-    for (const auto& [vlan, settings] : port.vlans) {
+    for (const VlanId vlan : vlans_of(s, port)) {
       json interface = interface_json(s, p, vlan);
       if (!interface["addresses"].empty()) interfaces.push_back(std::move(interface));
     }

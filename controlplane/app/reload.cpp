@@ -47,6 +47,21 @@ controlplane::Numbering numbering_of(const config::Config& running, const Plan& 
   return numbering;
 }
 
+Regrouping regrouping_of(const config::Config& running, const config::Config& wanted,
+                         const controlplane::Numbering& numbering) {
+  Regrouping groups;
+  const auto now = positions(wanted);
+  for (const config::Group& group : running.groups) {
+    const auto found = now.find(group.name);
+    groups.where.emplace_back();
+    if (found != now.end()) groups.where.back() = static_cast<std::uint16_t>(found->second);
+  }
+  for (const config::Group& group : wanted.groups) {
+    groups.begun.push_back(!numbering.kept.contains(group.name));
+  }
+  return groups;
+}
+
 std::string refusal_of(const Reload::Proposal& proposal) {
   if (!proposal.errors.empty()) {
     return fmt::format("{} error(s) in the configuration; nothing was changed",
@@ -137,18 +152,12 @@ Result<controlplane::TakePlan> Reload::begin(Proposal&& proposal) {
   for (auto& slot : setup_.counters->slots) next_->counters.push_back(&slot);
   next_->plan = plan;
   next_plan_ = std::move(plan);
+  regrouping_ = regrouping_of(*setup_.config, proposal.config, proposal.numbering);
   next_config_ = std::move(proposal.config);
   return controlplane::TakePlan{next_.get()};
 }
 
-std::vector<std::optional<std::uint16_t>> Reload::taken() {
-  std::vector<std::optional<std::uint16_t>> where;
-  const auto now = positions(*next_config_);
-  for (const config::Group& group : setup_.config->groups) {
-    const auto found = now.find(group.name);
-    where.emplace_back();
-    if (found != now.end()) where.back() = static_cast<std::uint16_t>(found->second);
-  }
+void Reload::taken() {
   before_ = setup_.plan->topology;
   const auto macs = macs_of(*next_plan_);
   for (const auto& mac : macs_of(*setup_.plan)) {
@@ -158,7 +167,6 @@ std::vector<std::optional<std::uint16_t>> Reload::taken() {
   *setup_.plan = std::move(*next_plan_);
   next_config_.reset();
   next_plan_.reset();
-  return where;
 }
 
 void Reload::released() {

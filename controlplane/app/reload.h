@@ -17,6 +17,12 @@
 
 namespace koi::app {
 
+/// What a reload makes of the groups, by position.
+struct Regrouping {
+  std::vector<std::optional<std::uint16_t>> where;  // of an old one: the new; none: it has gone
+  std::vector<bool> begun;                          // of a new one: its slots are, as after a start
+};
+
 /// Another configuration for a running koid: read, compared with the one in force, handed to
 /// control, and put in its place once control goes by it. Nothing changes if anything is wrong.
 /// Service thread only.
@@ -51,15 +57,19 @@ class Reload {
   /// Between begin() and released().
   bool under_way() const { return next_ != nullptr; }
 
-  /// Control goes by the new plan: configuration and plan are put in their places. Returns by the
-  /// old position of each group its new one; none: it has gone.
-  std::vector<std::optional<std::uint16_t>> taken();
+  /// Of what begin() has begun; the configuration until taken().
+  const config::Config& next_config() const { return *next_config_; }
+  const Regrouping& regrouping() const { return regrouping_; }
+
+  /// Control goes by the new plan: configuration and plan are put in their places.
+  void taken();
   /// No worker uses the old one any more: it is freed, here, for control has no time for it.
   void released();
 
  private:
   Setup setup_;
   std::unique_ptr<controlplane::NextPlan> next_;
+  Regrouping regrouping_;
   std::optional<config::Config> next_config_;
   std::optional<controlplane::Plan> next_plan_;
   std::shared_ptr<const Topology> before_;  // until no worker uses it

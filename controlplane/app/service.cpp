@@ -291,6 +291,8 @@ std::string Service::begin_reload(Reload::Proposal&& proposal, const std::string
     spdlog::error("reload ({}): {}; nothing was changed", owner, next.error().message);
     return next.error().message + "; nothing was changed";
   }
+  next.value().next->demotions =
+      demotions_->with(reload_.next_config(), reload_.regrouping(), steady_now());
   service::tell_reloading();
   for (const controlplane::Command& c : trailers_->before(next.value().next->plan)) command(c);
   command(next.value());
@@ -300,11 +302,11 @@ std::string Service::begin_reload(Reload::Proposal&& proposal, const std::string
 void Service::on(const controlplane::PlanTaken&) {
   journal_.demotions();  // by the numbers of before
   const nlohmann::json host = host_json(setup_.snapshot, journal_.recorder());
-  const std::vector<std::optional<std::uint16_t>> where = reload_.taken();
+  reload_.taken();
   Snapshot& s = setup_.snapshot;
   s.slots.resize(s.plan->slots.size());
   s.since.resize(s.plan->slots.size(), std::chrono::system_clock::now());
-  demotions_->config_changed(where, steady_now());
+  demotions_->config_changed(reload_.regrouping(), steady_now());
   journal_.renumbered();
   demotion_sent_.assign(s.config->groups.size(), -1);
   note_dropped(host, s);

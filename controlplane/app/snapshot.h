@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -34,9 +35,9 @@ struct Snapshot {
   std::vector<controlplane::SlotReport> slots;               // by SlotIndex
   std::vector<std::chrono::system_clock::time_point> since;  // of each slot's role, by SlotIndex
   std::vector<bool> link_up;                                 // by PortIndex
-  /// What the kernel's interfaces may still have from a configuration of before: by name, with the
-  /// prefix length; whether it was a shared one.
-  std::map<std::string, std::map<std::string, bool>> dropped;
+  /// What the kernel's interfaces may still have from a configuration of before, by port and VLAN:
+  /// addresses with their prefix length; whether it was a shared one.
+  std::map<std::pair<std::string, VlanId>, std::map<std::string, bool>> dropped;
   std::vector<std::uint16_t> host_mtu;  // of the kernel's interface, by PortIndex; 0: leave it
   const AgentWatch* agent = nullptr;    // set by Service::open, as the next
   const controlplane::DemotionLedger* demotions = nullptr;

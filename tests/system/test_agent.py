@@ -34,9 +34,9 @@ def _links(box):
     return {link["ifname"]: link for link in _ip(box, "link")}
 
 
-def _addresses(box):
+def _addresses(box, interface=HOST):
     """Of the host's interface: "192.0.2.2/24", and so on, as the kernel says."""
-    return {f"{a['local']}/{a['prefixlen']}" for a in _ip(box, "addr", "show", "dev", HOST)[0]
+    return {f"{a['local']}/{a['prefixlen']}" for a in _ip(box, "addr", "show", "dev", interface)[0]
             ["addr_info"]}
 
 
@@ -214,6 +214,46 @@ def test_own_addresses_and_the_link_are_kept_right(box):
     _wait_addresses(box, own | {"192.0.2.77/24"})
     until("the agent", lambda: box.status()["agent"]["present"], within=1)
     assert any("added 2001:db8::2/64" in e["cause"] for e in _events(box, "host"))
+
+
+def test_the_addresses_of_a_vlan_go_with_it(box):
+    """A reload without the VLAN takes from its interface what koi-agent has put there, no more; the
+    interface (a veth pair: this kernel has no VLAN devices) stays its administrator's."""
+    vlan, own, shared, somebodys = f"{HOST}.20", "198.51.100.2/24", "198.51.100.1", "203.0.113.7/24"
+    netns.run("ip", "-n", box.namespace, "link", "add", vlan, "type", "veth", "peer", "name", "far")
+    netns.run("ip", "-n", box.namespace, "link", "set", vlan, "addrgenmode", "none", "up")
+    netns.run("ip", "-n", box.namespace, "addr", "add", somebodys, "dev", vlan)
+    without = box.settings
+
+    def settings():
+        text = without()
+        text["ports"]["lan"]["vlans"] = {20: {"addresses": [own]}}
+        text["groups"]["tagged"] = text["groups"]["lan-gateway"] | {
+            "vlan": 20, "vhid": 2, "addresses": [shared]}
+        return text
+    box.settings = settings
+    _start(box, {"configure": True}, assign="always")
+    _agent(box)
+    there = {own, f"{shared}/32"}
+    until("the VLAN's addresses", lambda: _addresses(box, vlan) == there | {somebodys}, within=5)
+    wanted = _addresses(box)
+    box.settings = without
+    box.write_config()
+    box.ctl_ok("reload")
+    until("the VLAN's addresses to go", lambda: _addresses(box, vlan) == {somebodys}, within=3)
+    assert _addresses(box) == wanted
+    box.settings = settings
+    box.write_config()
+    box.ctl_ok("reload")
+    until("the VLAN's addresses", lambda: _addresses(box, vlan) == there | {somebodys}, within=3)
+    box.settings = without
+    box.write_config()
+    box.ctl_ok("reload")
+    until("the VLAN's addresses to go", lambda: _addresses(box, vlan) == {somebodys}, within=3)
+    netns.run("ip", "-n", box.namespace, "link", "del", vlan)
+    box.ctl_ok("demote")  # an event: koi-agent looks again
+    until("the demotion", lambda: box.role() == "MASTER" and box.slot()["demotion"] == 1, within=5)
+    assert not [e for e in _events(box, "host") if "there is no interface" in e["cause"]]
 
 
 def test_an_agent_waits_for_koid_and_its_interface(box):

@@ -142,6 +142,30 @@ def test_a_group_comes_and_goes(pair, lab):
     assert reign(pair.a) == before
 
 
+# C20.2 kept
+def test_a_group_that_comes_waits_for_the_state_of_its_connections(pair):
+    """The better box preempts in the group that it gets only once it is told to, as after a start."""
+    def change(settings, **more):
+        settings["groups"]["second"] = group(settings) | {
+            "vhid": FREE_VHID, "addresses": [OTHER]} | more
+    reload(pair.b, change)
+    pair.b.wait_role("MASTER", within=5, group="second")
+    before = reign(pair.a)
+    reload(pair.a, lambda s: change(s, preempt=True, **{"sync-wait": "600s"}))
+    until("the other box to be heard", lambda: (pair.a.slot("second")["master"] or {}).get(
+        "address") == pair.b.own, within=3)
+    time.sleep(0.5)  # it would have preempted by now
+    assert pair.a.role("second") == "BACKUP" and pair.b.role("second") == "MASTER"
+    cause = next(c for c in pair.a.status()["demotion"]["list"] if c["name"] == "state-sync")
+    assert cause["groups"] == ["second"] and 590 < cause["seconds_left"] <= 600
+    pair.a.ctl_ok("undemote", "state-sync")
+    pair.a.wait_role("MASTER", within=3, group="second")
+    transitions = [e for e in map(json.loads, pair.a.ctl_ok("events", "--json").splitlines())
+                   if e.get("group") == "second" and e["kind"] == "role"]
+    assert [e["to"] for e in transitions] == ["BACKUP", "MASTER"]
+    assert reign(pair.a) == before
+
+
 def test_a_check_that_is_new_demotes_nobody_while_it_is_well(pair):
     """koi-agent learns of it at once: five seconds without a result would count as a failure."""
     def change(settings):

@@ -1,5 +1,6 @@
 """A switch that snoops: advertisements arrive only where they were asked for (protocol.md §15)."""
 
+import json
 import time
 
 import pytest
@@ -9,9 +10,10 @@ from scapy.contrib.igmp import IGMP
 from scapy.contrib.igmpv3 import IGMPv3, IGMPv3gr, IGMPv3mr
 
 from boxes import OWN6, SHARED, SHARED6, Pair, need_in_this_version
-from lab import Lab, Snooping, Tap, carp, until, wire6
-from lab.station import IFACE
+from lab import Lab, Snooping, Tap, carp, netns, until, wire6
+from lab.station import BRIDGE, IFACE
 
+OTHER6 = "2001:db8::9"
 VERSIONS = [Snooping(igmp=3, mld=2), Snooping(igmp=2, mld=1)]
 GROUPS = {"ipv4": "192.0.2.2", "ipv6": "fe80::2"}  # the source of an advertisement of each family
 
@@ -91,6 +93,64 @@ def test_boxes_hear_each_other(snooping_lab, addresses):
     pair.b.wait_role("INIT", within=3)
     pair.b.plug(True)
     pair.settled(pair.a)
+
+
+def _groups(network, box):
+    """Those that the Linux bridge delivers to the box's port."""
+    shown = json.loads(netns.run("bridge", "-j", "-n", network.switch, "mdb", "show"))
+    return {entry["grp"] for entry in shown[0]["mdb"] if entry["port"] == box.switch_port()}
+
+
+# C13.12 kept
+def test_what_nobody_needs_any_more_is_left(snooping_lab):
+    """The bridge itself (MLD) forgets it, after a reload and at the end, long before its time."""
+    netns.run("ip", "-n", snooping_lab.switch, "link", "set", BRIDGE, "type", "bridge",
+              "mcast_membership_interval", "60000", "mcast_last_member_interval", "10")
+    box = snooping_lab.koi("a", own="192.0.2.2", own6=OWN6["a"], node_id=1,
+                           addresses=(SHARED6, OTHER6))
+    need_in_this_version(box)
+    box.start()
+    kept = {carp.GROUP6} | {wire6.solicited_node(a)[0] for a in (SHARED6, OWN6["a"],
+                                                                wire6.link_local(box.mac))}
+    gone = {wire6.solicited_node(OTHER6)[0]}
+    until("all to be joined", lambda: _groups(snooping_lab, box) == kept | gone, within=5)
+    box.wait_role("MASTER", within=5)
+    before = box.slot()["since"], box.slot()["term"]
+    settings = box.settings()
+    settings["groups"]["lan-gateway"]["addresses"] = [SHARED6]
+    box.write_config(settings)
+    box.ctl_ok("reload")
+    until("one to be left", lambda: _groups(snooping_lab, box) == kept, within=5)
+    assert (box.slot()["since"], box.slot()["term"]) == before
+    box.stop()
+    until("all to be left", lambda: not _groups(snooping_lab, box), within=5)
+
+
+# C13.12 kept
+def test_leaves_on_the_wire(lab):
+    """As Scapy reads them, at the end: behind the bow-outs, from the port's own MAC."""
+    box = lab.koi("a", own="192.0.2.2", own6=OWN6["a"], node_id=1, addresses=(SHARED, SHARED6))
+    need_in_this_version(box)
+    tap = box.tap()
+    box.start()
+    box.wait_role("MASTER", within=5)
+    box.stop()
+    seen = [Ether(f.data) for f in tap.frames()]
+    last = max(at for at, p in enumerate(seen)
+               if carp.PROTOCOL in (p.payload.fields.get("proto"), p.payload.fields.get("nh")))
+    igmp = [p for p in seen[last:] if p.haslayer(IGMPv3mr)]
+    mld = [p for p in seen[last:] if p.haslayer(ICMPv6MLReport2)]
+    assert {p.src for p in igmp + mld} == {box.mac}
+    assert [(r.rtype, r.maddr, r.numsrc) for p in igmp for r in p[IGMPv3mr].records] == [
+        (3, carp.GROUP, 0)]
+    assert {p[IP].dst for p in igmp} == {"224.0.0.22"}
+    wanted = {carp.GROUP6} | {wire6.solicited_node(a)[0] for a in (
+        SHARED6, OWN6["a"], wire6.link_local(box.mac))}
+    # Scapy 2.5 takes each further record for the payload of the one before.
+    records = [r for p in mld for r in p[ICMPv6MLReport2].records[0].iterpayloads()]
+    assert len(records) == sum(p[ICMPv6MLReport2].records_number for p in mld)
+    assert {(r.rtype, r.sources_number) for r in records} == {(3, 0)}
+    assert sorted(r.dst for r in records) == sorted(wanted)
 
 
 def test_an_igmp_report_on_the_wire(lab):

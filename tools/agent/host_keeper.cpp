@@ -110,7 +110,7 @@ void HostKeeper::put_right() {
       known_.insert(is->index);
       if (wanted.vlan == 0) ports.insert(wanted.port);
       put_right(wanted, *is);
-    } else if (wanted.vlan != 0 && ports.contains(wanted.port)) {
+    } else if (wanted.vlan != 0 && !wanted.gone && ports.contains(wanted.port)) {
       new_problems_.insert(
           {wanted.port, fmt::format("there is no interface {} for the addresses of VLAN {}",
                                     wanted.name, wanted.vlan)});

@@ -52,6 +52,10 @@ void plan_addresses(const HostInterface& wanted, const KernelInterface& is, Host
 
 HostChanges plan(const HostInterface& wanted, const KernelInterface& is) {
   HostChanges changes;
+  if (wanted.gone) {
+    plan_addresses(wanted, is, changes);
+    return changes;
+  }
   if (is.arp_ignore && *is.arp_ignore != kArpIgnore) changes.arp_ignore = kArpIgnore;
   if (is.arp_announce && *is.arp_announce != kArpAnnounce) changes.arp_announce = kArpAnnounce;
   changes.no_link_local = wanted.link_local && is.address_generation &&

@@ -31,7 +31,7 @@ struct HostChanges {
 };
 
 /// What makes the interface what koid wants. Pure. Of a VLAN's interface the link is left alone, of
-/// every interface the addresses that `wanted` does not list.
+/// one that is gone its settings too, of every interface the addresses that `wanted` does not list.
 HostChanges plan(const HostInterface& wanted, const KernelInterface& is);
 
 }  // namespace koi::agent

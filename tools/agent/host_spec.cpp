@@ -38,6 +38,7 @@ HostInterface parse_interface(const Json& json) {
   interface.name = ctl::text(json, "name", "");
   interface.port = ctl::text(json, "port", "");
   interface.vlan = count(json, "vlan");
+  interface.gone = ctl::truth(json, "gone");
   interface.mac = MacAddress::parse(ctl::text(json, "mac", ""));
   interface.mtu = count(json, "mtu");
   interface.up = ctl::truth(json, "up");

@@ -27,6 +27,7 @@ struct HostInterface {
   std::string name;
   std::string port;
   unsigned vlan = 0;  // 0: the port's own interface, whose link is koid's
+  bool gone = false;  // koid has this VLAN no more: what is to go is all that is listed
   std::optional<MacAddress> mac;
   unsigned mtu = 0;         // 0: as it is
   bool up = false;          // the NIC has link

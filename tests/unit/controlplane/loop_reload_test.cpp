@@ -238,5 +238,48 @@ TEST(Reload, WithNoRoomForItsReportItWaits) {
   EXPECT_EQ(adopted_topology(rig), reload.topology.get());
 }
 
+/// Box 2 gets a group that preempts, and hears a worse MASTER of it at once.
+std::vector<RoleChange> brought(std::vector<std::uint8_t> demotions) {
+  LoopRig rig;
+  rig.become_backup();
+  config::Config wanted = two_groups();
+  wanted.groups[1].preempt = true;
+  Reloading reload(rig, wanted, kept(1, {{"lan-gateway", 0}}));
+  reload.next.demotions = std::move(demotions);
+  rig.turn();
+  rig.adopt_all();
+  rig.listen();
+  rig.turn_after(100us);
+  rig.hear(rig.advert(1, 200, 1, SlotIndex(1)));
+  for (int turns = 0; turns < 3; ++turns) {
+    rig.listen();
+    rig.turn_after(100us);
+  }
+  return rig.changes();
+}
+
+// C20.2 kept: maintenance, or a sync-wait, counts from the first moment, as at a start.
+TEST(Reload, AGroupThatComesHasItsDemotionBeforeTheLink) {
+  const auto at_once = brought({});
+  ASSERT_EQ(at_once.size(), 2U);  // BACKUP, MASTER
+  EXPECT_EQ(at_once[1].cause, Cause::preempt);
+  const auto demoted = brought({0, 1});
+  ASSERT_EQ(demoted.size(), 1U);
+  EXPECT_EQ(demoted[0].to, Role::backup);
+}
+
+// C20.1 kept
+TEST(Reload, TheNextPlansDemotionsDoNotTouchWhatStays) {
+  LoopRig rig;
+  rig.become_master();
+  const std::uint64_t term = rig.term();
+  Reloading reload(rig, two_groups(), kept(1, {{"lan-gateway", 0}}));
+  reload.next.demotions = {1, 1};
+  rig.turn();
+  rig.adopt_all();
+  rig.turn_after(100us);
+  EXPECT_EQ(rig.term(), term);
+}
+
 }  // namespace
 }  // namespace koi::controlplane::loop_reload_test

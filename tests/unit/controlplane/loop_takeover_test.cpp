@@ -180,15 +180,25 @@ TEST(LoopTakeover, L10ShutDownAnswersOnceEveryBowOutIsQueued) {
   EXPECT_TRUE(rig.reports.take<AllDown>().empty());
   EXPECT_EQ(rig.adopt(0).at(0).kind, FrameKind::bow_out);
   rig.turn_after(100us);
+  EXPECT_TRUE(rig.reports.take<AllDown>().empty());
+  rig.own_frames.clear();
+  rig.adopt(0);
+  EXPECT_EQ(rig.own_frames.size(), 1U);  // the others are listened to no more: 224.0.0.18 is left
+  rig.turn_after(100us);
   EXPECT_EQ(rig.reports.take<AllDown>().size(), 1U);
   rig.turn_after(100us);
   EXPECT_TRUE(rig.reports.take<AllDown>().empty());
 }
 
-TEST(LoopTakeover, L10ShutDownOfABackupIsSilent) {
+TEST(LoopTakeover, L10ShutDownOfABackupOnlyLeaves) {
   LoopRig rig;
   rig.become_backup();
   rig.command(ShutDown{});
+  rig.turn();
+  EXPECT_TRUE(rig.reports.take<AllDown>().empty());
+  rig.own_frames.clear();
+  EXPECT_TRUE(rig.adopt(0).empty());
+  EXPECT_EQ(rig.own_frames.size(), 1U);
   rig.turn();
   EXPECT_EQ(rig.reports.take<AllDown>().size(), 1U);
   EXPECT_TRUE(rig.adopt(0).empty());
@@ -222,6 +232,7 @@ TEST(LoopTakeover, L10AllDownIsRepeatedUntilTheReportRingTakesIt) {
   rig.become_backup();
   rig.reports.capacity = 0;
   rig.command(ShutDown{});
+  rig.turn();
   rig.turn();
   rig.reports.capacity = 10;
   rig.turn();

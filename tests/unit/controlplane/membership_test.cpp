@@ -37,6 +37,12 @@ constexpr auto kIgmpChange =
 constexpr auto kIgmpOld =
     "01005e000012020000000010080046c000200000400001024203c0000202e000001294040000"
     "160009ede0000012";
+constexpr auto kIgmpLeave =
+    "01005e000016020000000010080046c0002800004000010241f7c0000202e000001694040000"
+    "2200faeb0000000103000000e0000012";
+constexpr auto kIgmpOldLeave =
+    "01005e000002020000000010080046c000200000400001024213c0000202e000000294040000"
+    "170008ede0000012";
 constexpr auto kMldCurrent =
     "33330000001602000000001086dd6c00000000380001"
     "fe800000000000000000000000000002ff0200000000000000000000000000163a00050200000100"
@@ -47,6 +53,11 @@ constexpr auto kMldChange =
     "fe800000000000000000000000000002ff0200000000000000000000000000163a00050200000100"
     "8f006dcd0000000204000000ff02000000000000000000000000001204000000"
     "ff0200000000000000000001ff000010";
+constexpr auto kMldLeave =
+    "33330000001602000000001086dd6c00000000380001"
+    "fe800000000000000000000000000002ff0200000000000000000000000000163a00050200000100"
+    "8f006fcd0000000203000000ff02000000000000000000000000001203000000"
+    "ff0200000000000000000001ff000010";
 constexpr auto kMldTagged =
     "3333000000160200000000108100c01486dd6c00000000240001"
     "fe800000000000000000000000000002ff0200000000000000000000000000163a00050200000100"
@@ -55,6 +66,11 @@ constexpr auto kMldOld =
     "33330000001202000000001086dd6c00000000200001"
     "fe800000000000000000000000000002ff0200000000000000000000000000123a00050200000100"
     "8300800000000000ff020000000000000000000000000012";
+
+constexpr auto kMldDone =
+    "33330000000202000000001086dd6c00000000200001"
+    "fe800000000000000000000000000002ff0200000000000000000000000000023a00050200000100"
+    "84007f1000000000ff020000000000000000000000000012";
 
 // C13.6 kept, C13.9 kept
 TEST(MembershipFrames, Igmp) {
@@ -65,6 +81,17 @@ TEST(MembershipFrames, Igmp) {
   EXPECT_EQ(frame.port, PortIndex(3));
   EXPECT_EQ(hex(igmp_v3_report(interface(), GroupRecord::change, ip4("224.0.0.18"))), kIgmpChange);
   EXPECT_EQ(hex(igmp_v2_report(interface(), ip4("224.0.0.18"))), kIgmpOld);
+}
+
+// C13.12 kept, C13.9 kept
+TEST(MembershipFrames, Leaving) {
+  EXPECT_EQ(hex(igmp_v3_report(interface(), GroupRecord::leave, ip4("224.0.0.18"))), kIgmpLeave);
+  EXPECT_EQ(hex(igmp_v2_leave(interface(), ip4("224.0.0.18"))), kIgmpOldLeave);
+  const std::vector<Ipv6Address> groups = {ip6("ff02::12"), ip6("ff02::1:ff00:10")};
+  EXPECT_EQ(hex(mld_v2_report(interface(), GroupRecord::leave, groups)), kMldLeave);
+  const TransmitFrame done = mld_v1_done(interface(), groups[0]);
+  EXPECT_EQ(hex(done), kMldDone);
+  EXPECT_EQ(done.kind, FrameKind::own);
 }
 
 // C13.7 kept, C13.9 kept
@@ -105,7 +132,7 @@ QueryHeard query(Duration max_response, bool older = false, IpAddress group = {}
 }
 
 /// Runs due() every 100 ms and writes down when it reported (seconds since kStart) and what: of
-/// version 3 current (=) or changed (+), of version 2 (2).
+/// version 3 current (=), changed (+) or left (-), of version 2 joined (2) or left (x).
 std::string reports(Membership& membership, Instant from, Duration for_how_long) {
   std::string log;
   for (Instant now = from; now < from + for_how_long; now += 100ms) {
@@ -117,7 +144,11 @@ std::string reports(Membership& membership, Instant from, Duration for_how_long)
       const auto tenths = (now - kStart) / 100ms;
       log += std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
       const std::string bytes = hex(frame);
-      log += bytes == kIgmpCurrent ? "= " : bytes == kIgmpChange ? "+ " : "2 ";
+      log += bytes == kIgmpCurrent    ? "= "
+             : bytes == kIgmpChange   ? "+ "
+             : bytes == kIgmpLeave    ? "- "
+             : bytes == kIgmpOldLeave ? "x "
+                                      : "2 ";
     }
   }
   return log;
@@ -197,6 +228,47 @@ TEST(Membership, AnOlderQuerierIsSpokenToInItsVersion) {
             "2 310.0"
             "2 370.0"
             "2 430.0= ");
+}
+
+// C13.12 kept
+TEST(Membership, LeavesAsOftenAsToldAndIsOver) {
+  Membership m = igmp();
+  m.link_up(kStart);
+  reports(m, kStart, 10s);
+  Membership left = m.leaving(nullptr, kStart + 10s, 2);
+  EXPECT_FALSE(left.is_over());
+  EXPECT_EQ(reports(left, kStart + 10s, 500ms), "10.0- ");
+  left.on_query(query(0s), kStart + 10500ms, 0);  // by then another one may want it
+  EXPECT_EQ(reports(left, kStart + 10500ms, 200s), "11.0- ");
+  EXPECT_TRUE(left.is_over());
+  Membership once = m.leaving(nullptr, kStart + 10s, 1);
+  EXPECT_EQ(reports(once, kStart + 10s, 200s), "10.0- ");
+  EXPECT_TRUE(once.is_over());
+  // An older querier's version goes on, in what is left and in what comes in its place.
+  m.on_query(query(0s, true), kStart + 10s, 0);
+  Membership old = m.leaving(nullptr, kStart + 11s, 2);
+  EXPECT_EQ(reports(old, kStart + 11s, 5s), "11.0x 12.0x ");
+  Membership next = igmp();
+  next.follow(m);
+  next.link_up(kStart + 11s);
+  EXPECT_EQ(reports(next, kStart + 11s, 1s),
+            "11.0"
+            "2 ");
+}
+
+// C13.12 kept
+TEST(Membership, WhatIsKeptIsNotLeft) {
+  const auto mld = [](std::vector<Ipv6Address> addresses) {
+    return Membership(interface(), Family::ipv6, groups_to_join(Family::ipv6, addresses));
+  };
+  const Membership before = mld({ip6("2001:db8::10"), ip6("2001:db8::20"), ip6("fe80::2")});
+  const Membership fewer = mld({ip6("fe80::2"), ip6("2001:db8:1::20")});  // shares ::20's group
+  Membership left = before.leaving(&fewer, kStart, 1);
+  const auto frames = left.due(kStart, 64);
+  ASSERT_EQ(frames.size(), 1U);
+  const std::vector<Ipv6Address> gone = {ip6("ff02::1:ff00:10")};
+  EXPECT_EQ(hex(frames[0]), hex(mld_v2_report(interface(), GroupRecord::leave, gone)));
+  EXPECT_TRUE(before.leaving(&before, kStart, 2).is_over());
 }
 
 TEST(Membership, ManyGroupsInFramesOfNine) {

@@ -112,6 +112,131 @@ TEST(Segments, AFamilyWithoutASourceSaysNothing) {
   for (const TransmitFrame& frame : sent) EXPECT_FALSE(test::is_ipv6(frame));
 }
 
+// ---- what a reload takes away -------------------------------------------------------------------
+
+/// What is left, each once: the group of every record of type 3 (RFC 3376 §4.2.12), with the VLAN.
+std::string left(const std::vector<TransmitFrame>& sent) {
+  std::vector<std::string> all;
+  for (const TransmitFrame& frame : sent) {
+    const bool tagged = test::byte_at(frame, 12) == 0x81;
+    const std::size_t ip = tagged ? 18 : 14;
+    const std::string vlan = tagged ? "." + std::to_string(test::byte_at(frame, 15)) : "";
+    const bool six = test::byte_at(frame, ip) >> 4 == 6;
+    const std::size_t message = ip + (six ? 48 : 24);
+    const unsigned type = test::byte_at(frame, message);
+    if (type != (six ? 143 : 0x22)) continue;
+    for (std::size_t at = message + 8; at < frame.length; at += six ? 20 : 8) {
+      if (test::byte_at(frame, at) != 3) continue;
+      IpAddress group = test::ip4_at(frame, at + 4);
+      if (six) group = test::ip6_at(frame, at + 4);
+      all.push_back(group.to_string() + vlan);
+    }
+  }
+  std::sort(all.begin(), all.end());
+  std::string text;
+  for (const std::string& one : all) text += one + " ";
+  return text;
+}
+
+// C13.12 kept
+TEST(Segments, WhatNobodyNeedsAnyMoreIsLeftTwice) {
+  Instant now{100s};
+  PlacePlan tagged = place();
+  tagged.interface.vlan = VlanId(20);
+  Segments segments({place(), tagged}, 7);
+  segments.link(kPort, true, now);
+  EXPECT_EQ(left(frames(segments, now, 5s)), "");
+  PlacePlan fewer = place();
+  fewer.answered = {test::ip6("fe80::2"), test::ip6("2001:db8::20")};
+  segments.follow({fewer, tagged}, now);
+  const auto sent = frames(segments, now, 500ms);
+  EXPECT_EQ(left(sent), "ff02::1:ff00:10 ");
+  EXPECT_TRUE(joined(sent, test::ip6("ff02::1:ff00:20")));
+  EXPECT_EQ(left(frames(segments, now, 300s)), "ff02::1:ff00:10 ");
+  // The VLAN goes: all of it is left there, and nothing elsewhere.
+  segments.follow({fewer}, now);
+  EXPECT_FALSE(segments.has_left());
+  EXPECT_EQ(left(frames(segments, now, 500ms)),
+            "224.0.0.18.20 ff02::12.20 ff02::1:ff00:10.20 ff02::1:ff00:2.20 ");
+  EXPECT_FALSE(segments.has_left());
+  EXPECT_NE(left(frames(segments, now, 1s)), "");
+  EXPECT_TRUE(segments.has_left());
+  // Unicast alone now: CARP's groups go.
+  fewer.listens = 0;
+  segments.follow({fewer}, now);
+  EXPECT_EQ(left(frames(segments, now, 500ms)), "224.0.0.18 ff02::12 ");
+}
+
+TEST(Segments, WhatIsWantedAgainIsNotLeftASecondTime) {
+  Instant now{100s};
+  PlacePlan only4 = place();
+  only4.listens = family_bit(Family::ipv4);
+  Segments segments({place()}, 7);
+  segments.link(kPort, true, now);
+  frames(segments, now, 5s);
+  segments.follow({only4}, now);
+  EXPECT_EQ(left(frames(segments, now, 500ms)), "ff02::12 ");
+  segments.follow({place()}, now);
+  EXPECT_TRUE(segments.has_left());
+  const auto sent = frames(segments, now, 5s);
+  EXPECT_EQ(left(sent), "");
+  EXPECT_TRUE(joined(sent, test::ip6("ff02::12")));
+  // What another reload in between does not want either is not forgotten over it.
+  segments.follow({only4}, now);
+  frames(segments, now, 500ms);
+  only4.peers = {test::ip4("192.0.2.3")};
+  segments.follow({only4}, now);
+  EXPECT_FALSE(segments.has_left());
+  EXPECT_NE(left(frames(segments, now, 5s)), "");
+}
+
+TEST(Segments, AReloadDoesNotForgetTheQueriersVersion) {
+  Instant now{100s};
+  Segments segments({place()}, 7);
+  segments.link(kPort, true, now);
+  frames(segments, now, 5s);
+  segments.on(QueryHeard{.port = kPort, .family = Family::ipv6, .older_version = true}, now);
+  frames(segments, now, 1s);
+  PlacePlan other = place();
+  other.answered = {test::ip6("fe80::2"), test::ip6("2001:db8::20")};
+  segments.follow({other}, now);
+  std::vector<IpAddress> to;  // MLDv1: a Done to all routers, a report to the group itself
+  for (const TransmitFrame& frame : segments.due(now)) to.push_back(test::ip_destination(frame));
+  const std::vector<IpAddress> expected = {test::ip6("ff02::2"), test::ip6("ff02::12"),
+                                           test::ip6("ff02::1:ff00:2"),
+                                           test::ip6("ff02::1:ff00:20")};
+  EXPECT_EQ(to, expected);
+}
+
+TEST(Segments, WithoutLinkNothingIsLeft) {
+  Instant now{100s};
+  Segments segments({place(), place(kOtherPort)}, 7);
+  segments.link(kPort, true, now);
+  frames(segments, now, 5s);
+  segments.follow({}, now);
+  segments.link(kPort, false, now);
+  EXPECT_TRUE(segments.has_left());
+  segments.link(kPort, true, now);
+  EXPECT_EQ(left(frames(segments, now, 5s)), "");
+}
+
+// C13.12 kept
+TEST(Segments, AtTheEndAllIsLeftOnce) {
+  Instant now{100s};
+  Segments segments({place(), place(kOtherPort)}, 7);
+  segments.link(kPort, true, now);
+  frames(segments, now, 5s);
+  EXPECT_TRUE(segments.has_left());
+  segments.end(now);
+  EXPECT_FALSE(segments.has_left());
+  EXPECT_EQ(left(segments.due(now)), "224.0.0.18 ff02::12 ff02::1:ff00:10 ff02::1:ff00:2 ");
+  EXPECT_TRUE(segments.has_left());
+  segments.end(now);
+  segments.follow({place()}, now);  // of a reload that was under way
+  segments.link(kOtherPort, true, now);
+  EXPECT_TRUE(frames(segments, now, 100s).empty());
+}
+
 // C13.8 kept
 TEST(Segments, AQueryIsAnsweredOnItsOwnSegmentInItsOwnFamily) {
   PlacePlan tagged = place();

@@ -168,6 +168,50 @@ TEST_F(DemotionsTest, ATieWaitsAsOneForTheLongestOfItsWaits) {
   EXPECT_FALSE(shown()["causes"].contains("state-sync"));
 }
 
+// C20.2 kept, C20.1 kept
+TEST_F(DemotionsTest, AGroupThatAReloadBringsWaitsAndWhatItIsTiedToDoesNot) {
+  config.groups[1].sync_wait = 30s;
+  config.groups[1].track.clear();
+  start();
+  pass(31s);
+  ASSERT_TRUE(demote({{"cause", "disk"}}).ok());
+  config::Config next = config;  // lan-gateway goes; another one, tied to what stays, comes first
+  next.groups[0].name = "third";
+  next.groups[0].tie = {"wan-gateway"};
+  next.groups[0].sync_wait = 10s;
+  const Regrouping groups{.where = {std::nullopt, 1}, .begun = {true, false}};
+  EXPECT_EQ(demotions->with(next, groups, now), (std::vector<std::uint8_t>{2, 1}));
+  EXPECT_EQ(total(0), 1);  // not yet
+  config = next;
+  demotions->config_changed(groups, now);
+  EXPECT_EQ(total(0), 2);
+  EXPECT_EQ(total(1), 1);
+  const json all = shown();
+  EXPECT_EQ(all["list"].back()["name"], "state-sync");
+  EXPECT_EQ(all["list"].back()["groups"], json::array({"third"}));
+  EXPECT_DOUBLE_EQ(all["list"].back()["seconds_left"].get<double>(), 10);
+  // A reload that leaves it as it is begins nothing.
+  pass(4s);
+  demotions->config_changed({.where = {0, 1}, .begun = {false, false}}, now);
+  pass(6s);
+  EXPECT_FALSE(shown()["causes"].contains("state-sync"));
+}
+
+TEST_F(DemotionsTest, AGroupThatAReloadBringsWaitsAsLongAsTheTieItComesTo) {
+  config.groups[1].sync_wait = 30s;
+  config.groups[1].track.clear();
+  start();
+  pass(10s);
+  config.groups[0].name = "third";
+  config.groups[0].tie = {"wan-gateway"};
+  config.groups[0].sync_wait = 5s;
+  demotions->config_changed({.where = {std::nullopt, 1}, .begun = {true, false}}, now);
+  pass(19s);
+  EXPECT_EQ(total(0), 1);
+  pass(1s);
+  EXPECT_EQ(total(0), 0);
+}
+
 TEST_F(DemotionsTest, WhatItDoesNotUnderstandChangesNothing) {
   const std::vector<json> wrong = {{{"cause", 7}},
                                    {{"cause", nullptr}},

@@ -53,6 +53,7 @@ TEST_F(HostJson, OnlyPortsThatTheKernelSees) {
   EXPECT_EQ(host()["interfaces"], json::array({json{{"name", "koi-lan"},
                                                     {"port", "lan"},
                                                     {"vlan", 0},
+                                                    {"gone", false},
                                                     {"mac", "02:00:00:00:00:01"},
                                                     {"mtu", 1400},
                                                     {"up", true},
@@ -147,6 +148,39 @@ TEST_F(HostJson, WhatAReloadDropsIsTakenFromTheKernelAgain) {
   EXPECT_EQ(
       host()["interfaces"][0]["addresses"],
       json::array({address("192.0.2.11/32", true, true), address("192.0.2.10/32", true, false)}));
+}
+
+TEST_F(HostJson, OfAVlanThatAReloadTakesAwayOnlyItsAddressesAreListed) {
+  config.ports[0].host = HostPort::tap;
+  config.ports[0].configure = true;
+  config.ports[0].vlans[VlanId(20)].addresses = {{test::ip4("198.51.100.2"), 24}};
+  config.ports[0].vlans[VlanId(30)].addresses = {{test::ip4("198.51.101.2"), 24}};
+  config::Group group = test::lan_group();
+  group.name = "vlan";
+  group.vlan = VlanId(20);
+  group.vhid = Vhid(9);
+  group.addresses = {test::ip4("198.51.100.1")};
+  group.assign = Assign::always;
+  config.groups.push_back(group);
+  const json before = host();
+  const config::Config full = config;
+  config.ports[0].vlans.erase(VlanId(20));
+  config.groups.pop_back();
+  note_dropped(before, snapshot);
+  json interfaces = host()["interfaces"];
+  ASSERT_EQ(interfaces.size(), 3U);
+  EXPECT_EQ(interfaces[0], before["interfaces"][0]);  // what stays is as it was
+  EXPECT_EQ(interfaces[2], before["interfaces"][2]);
+  EXPECT_EQ(interfaces[1]["name"], "koi-lan.20");
+  EXPECT_EQ(interfaces[1]["gone"], true);
+  EXPECT_EQ(interfaces[1]["link_local"], false);
+  EXPECT_EQ(interfaces[1]["addresses"], json::array({address("198.51.100.1/32", true, false),
+                                                     address("198.51.100.2/24", false, false)}));
+  // Another reload does not make it forgotten, nor does it matter when the VLAN is back.
+  note_dropped(host(), snapshot);
+  EXPECT_EQ(host()["interfaces"][1], interfaces[1]);
+  config = full;
+  EXPECT_EQ(host()["interfaces"], before["interfaces"]);
 }
 
 }  // namespace

@@ -90,6 +90,13 @@ TEST_F(HostPlan, EachSettingThatDiffers) {
   all.up = false;
   all.carrier.reset();
   EXPECT_EQ(plan(wanted, is), all);
+  // And of one that koid has no more, all but what the agent has put there.
+  wanted.gone = true;
+  for (HostAddress& address : wanted.addresses) address.wanted = false;
+  is.addresses = {{ip("192.0.2.77"), 24}, {ip("192.0.2.2"), 24}};
+  HostChanges one;
+  one.remove = {is.addresses[1]};
+  EXPECT_EQ(plan(wanted, is), one);
 }
 
 TEST_F(HostPlan, TheCarrierFollowsTheNicAndTheInterfaceStaysUp) {
@@ -295,6 +302,12 @@ TEST_F(HostKeeperTest, WhatIsNotThereIsQuietAndAVlanIsMissedOnce) {
     EXPECT_EQ(std::count(log.begin(), log.end(),
                          "there is no interface koi-lan.20 for the addresses of VLAN 20"),
               1);
+    host.interfaces[1].name = "koi-lan.30";
+    host.interfaces[1].vlan = 30;
+    host.interfaces[1].gone = true;  // nobody needs it
+    const std::size_t said = log.size();
+    keeper.host_is(host);
+    EXPECT_EQ(log.size(), said);
   });
 }
 
