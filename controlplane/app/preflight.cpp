@@ -17,7 +17,6 @@ namespace koi::app {
 namespace {
 
 namespace fs = std::filesystem;
-using Verdict = Finding::Verdict;
 
 std::optional<std::string> first_line(const std::string& path) {
   std::ifstream file(path);
@@ -65,19 +64,10 @@ class Inspection {
       for (const std::string& member : port.members) device("port " + port.name, member);
       host(port);
     }
-    return std::move(found_);
+    return found_.take();
   }
 
  private:
-  void ok(std::string what, std::string detail) {
-    found_.push_back({Verdict::ok, std::move(what), std::move(detail), {}});
-  }
-  void warn(std::string what, std::string detail, std::string mend) {
-    found_.push_back({Verdict::warn, std::move(what), std::move(detail), std::move(mend)});
-  }
-  void fail(std::string what, std::string detail, std::string mend) {
-    found_.push_back({Verdict::fail, std::move(what), std::move(detail), std::move(mend)});
-  }
   std::optional<std::string> line(const std::string& path) const {
     return first_line(root_ + path);
   }
@@ -109,7 +99,7 @@ class Inspection {
   const config::Config& config_;
   const std::size_t memory_mib_;
   const std::string root_;
-  std::vector<Finding> found_;
+  Findings found_;
 };
 
 /// Leases are counted by the TSC: it has to go on evenly, and alike on all cores.
@@ -126,14 +116,16 @@ void Inspection::clock() {
   const std::string source =
       line("/sys/devices/system/clocksource/clocksource0/current_clocksource").value_or("unknown");
   if (!constant || !nonstop) {
-    warn("clock", "the processor does not promise an even TSC (constant_tsc, nonstop_tsc)",
-         "do not let the machine sleep or change its clock rate: processor.max_cstate=1 on the "
-         "kernel's command line");
+    found_.warn(
+        "clock", "the processor does not promise an even TSC (constant_tsc, nonstop_tsc)",
+        "do not let the machine sleep or change its clock rate: processor.max_cstate=1 on the "
+        "kernel's command line");
   } else if (source != "tsc") {
-    warn("clock", fmt::format("the kernel does not trust the TSC and takes {}", source),
-         "dmesg | grep -i tsc says why; tsc=reliable on the kernel's command line if it is wrong");
+    found_.warn(
+        "clock", fmt::format("the kernel does not trust the TSC and takes {}", source),
+        "dmesg | grep -i tsc says why; tsc=reliable on the kernel's command line if it is wrong");
   } else {
-    ok("clock", "TSC, constant and nonstop");
+    found_.ok("clock", "TSC, constant and nonstop");
   }
 }
 
@@ -147,10 +139,10 @@ void Inspection::cores() {
   for (const unsigned core : wanted) {
     const std::string what = fmt::format("core {}", core);
     if (!online.contains(core)) {
-      fail(what, fmt::format("is not online; there are {}", fmt::join(online, ", ")),
-           "mend dataplane.control-core or dataplane.worker-cores");
+      found_.fail(what, fmt::format("is not online; there are {}", fmt::join(online, ", ")),
+                  "mend dataplane.control-core or dataplane.worker-cores");
     } else if (core == config_.dataplane.control_core) {
-      ok(what, "control");
+      found_.ok(what, "control");
     } else {
       worker_core(core, isolated, tickless);
     }
@@ -164,9 +156,9 @@ void Inspection::cores() {
       if (std::binary_search(wanted.begin(), wanted.end(), sibling)) ours.insert(sibling);
     }
     if (ours.size() < 2 || !told.insert(ours).second) continue;
-    warn(fmt::format("cores {}", fmt::join(ours, ", ")),
-         "are threads of one core: they take time from each other",
-         "take cores of their own; lscpu -e lists which thread is on which");
+    found_.warn(fmt::format("cores {}", fmt::join(ours, ", ")),
+                "are threads of one core: they take time from each other",
+                "take cores of their own; lscpu -e lists which thread is on which");
   }
 }
 
@@ -174,22 +166,23 @@ void Inspection::worker_core(unsigned core, const std::set<unsigned>& isolated,
                              const std::set<unsigned>& tickless) {
   const std::string what = fmt::format("core {}", core);
   if (isolated.contains(core) && tickless.contains(core)) {
-    ok(what, "a worker's own");
+    found_.ok(what, "a worker's own");
     return;
   }
   const std::string all = fmt::format("{}", fmt::join(config_.dataplane.worker_cores, ","));
-  warn(what,
-       isolated.contains(core)
-           ? "a worker's, but the kernel's tick interrupts it"
-           : "a worker's, but the kernel runs other work there: whatever keeps the worker away for "
-             "a millisecond costs answers",
-       fmt::format("on the kernel's command line: isolcpus={0} nohz_full={0} rcu_nocbs={0}", all));
+  found_.warn(
+      what,
+      isolated.contains(core)
+          ? "a worker's, but the kernel's tick interrupts it"
+          : "a worker's, but the kernel runs other work there: whatever keeps the worker away for "
+            "a millisecond costs answers",
+      fmt::format("on the kernel's command line: isolcpus={0} nohz_full={0} rcu_nocbs={0}", all));
 }
 
 void Inspection::memory() {
   if (!config_.dataplane.hugepages) {
-    warn("memory", fmt::format("{} MiB without hugepages", memory_mib_),
-         "dataplane.hugepages: true, but in a lab");
+    found_.warn("memory", fmt::format("{} MiB without hugepages", memory_mib_),
+                "dataplane.hugepages: true, but in a lab");
     return;
   }
   std::uint64_t free_kib = 0;
@@ -205,9 +198,9 @@ void Inspection::memory() {
   const std::string detail =
       fmt::format("{} MiB of hugepages are free, {} MiB needed", free_kib / 1024, memory_mib_);
   if (free_kib / 1024 >= memory_mib_) {
-    ok("memory", detail);
+    found_.ok("memory", detail);
   } else {
-    fail("memory", detail, fmt::format("sysctl vm.nr_hugepages={}", memory_mib_ / 2 + 1));
+    found_.fail("memory", detail, fmt::format("sysctl vm.nr_hugepages={}", memory_mib_ / 2 + 1));
   }
 }
 
@@ -221,13 +214,15 @@ void Inspection::iommu() {
   std::error_code ignored;
   const fs::directory_iterator units(root_ + "/sys/class/iommu", ignored);
   if (!ignored && units != fs::directory_iterator()) {
-    ok("IOMMU", "on");
+    found_.ok("IOMMU", "on");
   } else if (line("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode") == "Y") {
-    warn("IOMMU", "off: a NIC may write anywhere in memory",
-         "switch it on in the firmware, and intel_iommu=on iommu=pt on the kernel's command line");
+    found_.warn(
+        "IOMMU", "off: a NIC may write anywhere in memory",
+        "switch it on in the firmware, and intel_iommu=on iommu=pt on the kernel's command line");
   } else {
-    fail("IOMMU", "off: vfio-pci refuses the NICs",
-         "switch it on in the firmware, and intel_iommu=on iommu=pt on the kernel's command line");
+    found_.fail(
+        "IOMMU", "off: vfio-pci refuses the NICs",
+        "switch it on in the firmware, and intel_iommu=on iommu=pt on the kernel's command line");
   }
 }
 
@@ -242,17 +237,18 @@ void Inspection::device(const std::string& what, const std::string& device) {
 void Inspection::pci(const std::string& what, const std::string& address) {
   const std::string folder = "/sys/bus/pci/devices/" + address;
   if (!there(folder)) {
-    fail(what, fmt::format("there is no PCI device {}", address), "lspci -D lists what there is");
+    found_.fail(what, fmt::format("there is no PCI device {}", address),
+                "lspci -D lists what there is");
     return;
   }
   const std::string driver = link_name(folder + "/driver");
   if (is_dpdk_driver(driver)) {
-    ok(what, fmt::format("{} is bound to {}", address, driver));
+    found_.ok(what, fmt::format("{} is bound to {}", address, driver));
   } else {
-    fail(what,
-         fmt::format("{} is bound to {}", address,
-                     driver.empty() ? "no driver" : "the kernel's " + driver),
-         "tools/bind " + address);
+    found_.fail(what,
+                fmt::format("{} is bound to {}", address,
+                            driver.empty() ? "no driver" : "the kernel's " + driver),
+                "tools/bind " + address);
   }
   numa(what, address);
 }
@@ -267,34 +263,35 @@ void Inspection::numa(const std::string& what, const std::string& address) {
     if (!near.contains(core)) far.push_back(core);
   }
   if (far.empty()) return;
-  warn(what,
-       fmt::format("{} is at NUMA node {}, the worker of core {} is not", address, *node,
-                   fmt::join(far, ", ")),
-       fmt::format("take worker-cores of node {}: {}", *node, fmt::join(near, ", ")));
+  found_.warn(what,
+              fmt::format("{} is at NUMA node {}, the worker of core {} is not", address, *node,
+                          fmt::join(far, ", ")),
+              fmt::format("take worker-cores of node {}: {}", *node, fmt::join(near, ", ")));
 }
 
 /// What sits on an interface of the kernel's, or on nothing.
 void Inspection::interface(const std::string& what, const std::string& device) {
   const bool on_kernel = device.starts_with("net_af_packet") || device.starts_with("net_af_xdp");
   if (!on_kernel) {
-    ok(what, device);
+    found_.ok(what, device);
     return;
   }
   const std::string name = kernel_interface(device);
   if (name.empty()) {
-    fail(what, fmt::format("{} names no network interface", device), "add ,iface= and its name");
+    found_.fail(what, fmt::format("{} names no network interface", device),
+                "add ,iface= and its name");
     return;
   }
   const std::string folder = "/sys/class/net/" + name;
   if (name.find('/') != std::string::npos || !there(folder)) {
-    fail(what, fmt::format("there is no network interface {}", name),
-         "ip link lists what there is");
+    found_.fail(what, fmt::format("there is no network interface {}", name),
+                "ip link lists what there is");
     return;
   }
   if (line(folder + "/carrier") != "1") {
-    warn(what, fmt::format("{} has no link", name), fmt::format("ip link set {} up", name));
+    found_.warn(what, fmt::format("{} has no link", name), fmt::format("ip link set {} up", name));
   } else {
-    ok(what, fmt::format("{}, by the kernel", name));
+    found_.ok(what, fmt::format("{}, by the kernel", name));
   }
 }
 
@@ -302,16 +299,16 @@ void Inspection::host(const config::Port& port) {
   const std::string what = fmt::format("port {}, host", port.name);
   if (port.host == config::HostPort::tap || port.host == config::HostPort::virtio_user) {
     if (there("/dev/net/tun")) {
-      ok(what, "/dev/net/tun");
+      found_.ok(what, "/dev/net/tun");
     } else {
-      fail(what, "there is no /dev/net/tun", "modprobe tun");
+      found_.fail(what, "there is no /dev/net/tun", "modprobe tun");
     }
   }
   if (port.host != config::HostPort::virtio_user) return;
   if (there("/dev/vhost-net")) {
-    ok(what, "/dev/vhost-net");
+    found_.ok(what, "/dev/vhost-net");
   } else {
-    fail(what, "there is no /dev/vhost-net", "modprobe vhost_net, or host: tap");
+    found_.fail(what, "there is no /dev/vhost-net", "modprobe vhost_net, or host: tap");
   }
 }
 
@@ -328,8 +325,8 @@ std::string preflight_text(const std::vector<Finding>& findings) {
   std::size_t warnings = 0;
   std::size_t failures = 0;
   for (const Finding& finding : findings) {
-    warnings += finding.verdict == Verdict::warn;
-    failures += finding.verdict == Verdict::fail;
+    warnings += finding.verdict == Finding::Verdict::warn;
+    failures += finding.verdict == Finding::Verdict::fail;
     text += fmt::format("{:4}  {}: {}\n", kVerdicts[static_cast<std::size_t>(finding.verdict)],
                         finding.what, finding.detail);
     if (!finding.mend.empty()) text += fmt::format("      -> {}\n", finding.mend);
@@ -340,7 +337,7 @@ std::string preflight_text(const std::vector<Finding>& findings) {
 
 bool passes(const std::vector<Finding>& findings) {
   return std::none_of(findings.begin(), findings.end(),
-                      [](const Finding& f) { return f.verdict == Verdict::fail; });
+                      [](const Finding& f) { return f.verdict == Finding::Verdict::fail; });
 }
 
 }  // namespace koi::app
