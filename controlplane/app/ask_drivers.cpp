@@ -7,8 +7,10 @@
 #include "controlplane/app/confine.h"
 #include "controlplane/app/control_socket.h"
 #include "controlplane/app/driver_facts.h"
+#include "controlplane/app/kernel_files.h"
 #include "controlplane/app/ports.h"
 #include "controlplane/app/preflight.h"
+#include "controlplane/app/preflight_nics.h"
 #include "controlplane/app/process.h"
 #include "dataplane/driver_offer.h"
 #include "dataplane/eal.h"
@@ -71,6 +73,7 @@ void ask_drivers(const config::Config& config, std::vector<Finding>& found) {
     const std::vector<std::string> one{port.device};
     for (const std::string& device : port.members.empty() ? one : port.members) {
       const std::string whose = port.members.empty() ? what : what + ", " + device_name(device);
+      needs.trust = trust_command(device, KernelFiles({}));
       add(driver_facts(ask(whose, device, static_cast<std::uint16_t>(workers)), needs));
     }
   }

@@ -111,7 +111,8 @@ void addresses(const DriverAnswer& a, const PortNeeds& needs, Findings& found) {
   const Trait trait = trait_of(a.driver);
   const std::string what = a.what + ", addresses";
   const std::string macs = fmt::format("{} virtual MAC(s)", needs.virtual_macs);
-  switch (trait.lets) {
+  const bool trusted = trait.lets == Lets::all && !needs.trust.empty();
+  switch (trusted ? Lets::trusted : trait.lets) {
     case Lets::all:
       found.ok(what, fmt::format("promiscuous: {} and all groups come in; its {} MAC filter(s) are "
                                  "not used",
