@@ -68,8 +68,8 @@ class Folders {
     user_ = user.value_or(User{fmt::format("{}", asker), asker, static_cast<gid_t>(-1)});
   }
 
-  /// made: koid makes it where it may.
-  void folder(const std::string& what, const std::string& path, bool made) {
+  /// koid makes it where it may.
+  void folder(const std::string& what, const std::string& path) {
     const std::string install =
         fmt::format("install -d -o {0} -g {0} -m 0750 {1}", user_.name, path);
     // systemd makes these two as it starts the unit, and for whom.
@@ -84,10 +84,11 @@ class Folders {
       wrong(what, fmt::format("{} is not writable for {}", path, user_.name), install);
     } else if (units) {
       found_.ok(what, fmt::format("{}, made by koid.service", path));
-    } else if (made && writable) {
+    } else if (writable) {
       found_.ok(what, fmt::format("{}, made at a start", path));
     } else {
-      found_.fail(what, fmt::format("there is no folder {}", path), install);
+      wrong(what, fmt::format("there is no folder {}, and {} may not make it", path, user_.name),
+            install);
     }
   }
 
@@ -124,9 +125,9 @@ std::string parent(const std::string& path) {
 void check_folders(const config::Config& config, const KernelFiles& files, uid_t asker,
                    Findings& found) {
   Folders folders(files, asker, found);
-  folders.folder("state file", parent(config.state_file), false);
+  folders.folder("state file", parent(config.state_file));
   folders.file("state file", config.state_file);
-  folders.folder("control socket", parent(config.control.socket), true);
+  folders.folder("control socket", parent(config.control.socket));
 }
 
 }  // namespace koi::app

@@ -214,18 +214,24 @@ TEST_F(Preflight, FoldersThatUserKoiCannotUse) {
 }
 
 TEST_F(Preflight, FoldersThatAreNotThere) {
-  config.control.socket = "/srv/run/more/koid.sock";  // koid makes that one
+  config.state_file = "/srv/state/more/koi";  // koid makes them
+  config.control.socket = "/srv/run/even/more/koid.sock";
   EXPECT_EQ(folders_wrong().what, "");
   mode("/srv/run", 0755);
-  EXPECT_EQ(folders_wrong().verdict, Verdict::fail);
+  EXPECT_EQ(folders_wrong().verdict, Verdict::warn);
+  EXPECT_EQ(folders_wrong().detail,
+            "there is no folder /srv/run/even/more, and koi may not make it");
+  Findings found;
+  check_folders(config, KernelFiles(folder / "."), 4242425, found);
+  EXPECT_EQ(found.take()[1].verdict, Verdict::fail);
   mode("/srv/run", 0777);
-  config.state_file = "/srv/state/more/koi";
-  EXPECT_EQ(folders_wrong().detail, "there is no folder /srv/state/more");
-  config.state_file = "/var/lib/koi/state";  // the unit makes these
+  mode("/var/lib", 0755);  // where the unit makes them
+  mode("/run", 0755);
+  config.state_file = "/var/lib/koi/state";
   config.control.socket = "/run/koi/koid.sock";
   EXPECT_EQ(folders_wrong().what, "");
-  write("/etc/passwd", "root:x:0:0::/:/bin/sh");  // no unit without its user; root makes sockets'
-  EXPECT_EQ(folders_wrong().detail, "there is no folder /var/lib/koi");
+  config.control.socket = "/run/other/koid.sock";
+  EXPECT_EQ(folders_wrong().what, "control socket");
 }
 
 TEST_F(Preflight, WhoIsNotRootAsksForHimself) {
