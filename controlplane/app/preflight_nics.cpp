@@ -207,7 +207,8 @@ std::string trust_command(const std::string& device, const KernelFiles& files) {
   const std::vector<std::string> interfaces = files.names_in(parent + "/net");
   if (interfaces.empty()) return {};
   for (const std::string& name : files.names_in(parent)) {
-    if (!name.starts_with("virtfn") || files.link_name(parent + "/" + name) != address) continue;
+    if (!name.starts_with("virtfn")) continue;
+    if (files.link_name(fmt::format("{}/{}", parent, name)) != address) continue;
     const std::string driver = files.link_name(parent + "/driver");
     return fmt::format(
         "ip link set {} vf {} trust on spoofchk off{}", interfaces[0], name.substr(6),
