@@ -1,6 +1,5 @@
 #include "dataplane/port.h"
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <numeric>
@@ -11,6 +10,7 @@
 #include <rte_flow.h>
 
 #include "common/net/device.h"
+#include "dataplane/driver_offer.h"
 #include "dataplane/eal.h"
 #include "dataplane/mempool.h"
 #include "dataplane/rx_interrupts.h"
@@ -20,16 +20,6 @@ namespace {
 
 constexpr std::uint16_t kNone = 0xffff;
 constexpr std::uint32_t kSetAside = 32;  // frames that i40e and ixgbe may have taken out before
-
-/// Whether all of them are.
-bool fill_queues(const std::vector<std::string>& devices) {
-  return std::all_of(devices.begin(), devices.end(), [](const std::string& device) {
-    std::uint16_t id = kNone;
-    rte_eth_dev_info info{};
-    return rte_eth_dev_get_port_by_name(device_name(device).c_str(), &id) == 0 &&
-           rte_eth_dev_info_get(id, &info) == 0 && fills_queues(info.driver_name);
-  });
-}
 
 /// A rule for each version of IP, as the plan wants it. Returns false, and there is none, iff the
 /// driver refuses one. REQUIRES: the device runs.
@@ -91,13 +81,9 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
   port.workers_ = pools.size();
   port.kernel_interface_ = koi::kernel_interface(device);
 
-  std::uint16_t id = kNone;
-  if (rte_eth_dev_get_port_by_name(device_name(device).c_str(), &id) != 0) {
-    return Error{
-        fmt::format("port {}: DPDK has no driver for device {}, or its arguments are wrong; "
-                    "DPDK says: {}",
-                    name, device, Eal::last_log_lines())};
-  }
+  const auto found = device_id(device);
+  if (!found) return Error{fmt::format("port {}: {}", name, found.error().message)};
+  const std::uint16_t id = found.value();
   if (!members.empty()) {  // before it tells what it can do, which is what its members can
     const rte_eth_conf plain{};
     if (const int rc = rte_eth_dev_configure(id, 1, 1, &plain); rc != 0) {
@@ -113,12 +99,7 @@ Result<Port> Port::start(PortIndex index, const std::string& name, const std::st
   if (const int rc = rte_eth_dev_info_get(id, &info); rc != 0)
     return port.failed("no device info", rc);
   port.driver_ = info.driver_name;
-  const QueueOffer offer{
-      .pairs = std::min(info.max_rx_queues, info.max_tx_queues),
-      .rss_types = info.flow_type_rss_offloads,
-      .reta = info.reta_size,
-      .fills = members.empty() ? fills_queues(port.driver_) : fill_queues(members),
-      .rss_by_rules = rss_by_rules(port.driver_)};
+  const QueueOffer offer = queue_offer(info, members);
   if (offer.pairs == 0) return port.failed("the driver offers no queue pair", -ENODEV);
   if (finishes) port.offloads_ = Offloads::of_nic(info);
   const QueuePlan plan = plan_queues(offer, static_cast<std::uint16_t>(pools.size()));

@@ -3,6 +3,7 @@
 
 #include "config/load.h"
 #include "config/secret.h"
+#include "controlplane/app/ask_drivers.h"
 #include "controlplane/app/daemon.h"
 #include "controlplane/app/options.h"
 #include "controlplane/app/ports.h"
@@ -34,7 +35,8 @@ int main(int argc, char** argv) {
     return app::kExitDone;
   }
   if (options.mode == app::Mode::preflight) {
-    const auto findings = app::preflight(loaded.config, app::memory_mib(loaded.config));
+    auto findings = app::preflight(loaded.config, app::memory_mib(loaded.config));
+    app::ask_drivers(loaded.config, findings);
     std::fputs(app::preflight_text(findings).c_str(), stdout);
     return app::passes(findings) ? app::kExitDone : app::kExitFailed;
   }

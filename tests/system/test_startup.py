@@ -9,7 +9,7 @@ import pytest
 
 from boxes import SHARED
 from frames import Asker, arp_request, expected_arp_reply
-from lab import until
+from lab import netns, until
 from lab.wire import mac_bytes, virtual_mac
 
 FLOOD_SECONDS = float(os.environ.get("KOI_FLOOD_SECONDS", "5"))
@@ -78,6 +78,71 @@ def test_preflight_starts_nothing_and_knows_what_a_start_would_meet(box):
     code, out, _ = _run(box, "--preflight", "-c", box.config)
     assert code == 1 and "FAIL  memory: 0 MiB of hugepages are free" in out
     assert _run(box, "-c", box.config)[0] == 1
+
+
+def _left(box):
+    """What a preflight could leave behind; the log is the lab's own."""
+    with netns.inside(box.namespace):
+        names = {name for _, name in socket.if_nameindex()}
+    return (names, set(os.listdir(box.path(""))) - {"log"}, _free_hugepages(),
+            {f for folder in ("/dev/hugepages", "/dev/shm", "/run/dpdk", "/run/koi")
+             if os.path.isdir(folder) for f in os.listdir(folder)})
+
+
+@pytest.mark.parametrize("hugepages", [False, True], ids=["memory", "hugepages"])
+@pytest.mark.parametrize("device, driver, says", [
+    ("net_af_packet0,iface=lan", "net_af_packet",
+     ["OK    port lan, addresses: promiscuous: 1 virtual MAC(s)",
+      "OK    port lan, link: the kernel tells of lan's"]),
+    ("net_null0", "net_null", ["OK    port lan, addresses: net_null filters nothing",
+                               "WARN  port lan, link: net_null calls it up"]),
+    ("net_tap0,iface=probe", "net_tap", ["OK    port lan, addresses: promiscuous",
+                                         "OK    port lan, link: the kernel tells of probe's"])],
+    ids=["af_packet", "null", "tap"])
+def test_preflight_asks_the_drivers_and_changes_nothing(box, device, driver, says, hugepages):
+    """Not even for a moment: the kernel, which tells of every change of an interface, tells none
+    of the box's. A started port would be promiscuous."""
+    box.device = device
+    box.write_config()
+    _changed(box, hugepages=hugepages)
+    before = _left(box)
+    if hugepages and before[2] < 64:
+        pytest.skip("fewer than 64 free hugepages: koid would not start with them")
+    with netns.inside(box.namespace):
+        kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    with kernel:
+        kernel.bind((0, 1))  # RTMGRP_LINK
+        code, out, err = _run(box, "--preflight", "-c", box.config)
+        kernel.setblocking(False)
+        told = []
+        try:
+            while True:
+                told.append(kernel.recv(65536))
+        except BlockingIOError:
+            pass
+    assert code == 0, out + err
+    assert f"OK    port lan, queues: {driver} has " in out
+    for line in says:
+        assert f"\n{line}" in out, out
+    assert _left(box) == before
+    assert not any(b"lan\0" in message for message in told)
+    assert (driver == "net_tap") == any(b"probe\0" in message for message in told)
+
+
+def test_preflight_of_a_box_that_runs(box):
+    """Its devices are not asked for, and it goes on."""
+    box.start()
+    code, out, _ = _run(box, "--preflight", "-c", box.config)
+    assert code == 0 and "WARN  drivers: not asked: koid runs" in out
+    assert box.running() and box.status()["ok"]
+
+
+def test_preflight_of_a_device_that_dpdk_refuses(box):
+    box.device = "net_absent0"
+    box.write_config()
+    for arguments, why in ((["--preflight"], "FAIL  "), ([], "net_absent0")):
+        code, out, err = _run(box, *arguments, "-c", box.config)
+        assert code == 1 and why in out + err, out + err
 
 
 @pytest.mark.parametrize("check", [[], ["--check"]])
