@@ -224,9 +224,12 @@ class QuickLook {
     if (entry.is_balanced()) return decide_balanced(frame, at, entry);
     if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, place, entry.slot);
     const Reply reply = reply_of(static_cast<std::uint32_t>(target), entry);
-    reply_ = reply;
-    answered_ = target;
-    judgement_ = lease_.judgement();
+    if (target == asked_) {
+      reply_ = reply;
+      answered_ = target;
+      judgement_ = lease_.judgement();
+    }
+    asked_ = target;
     return answer(frame, at, reply);
   }
   /// The first one for this slot since the lease was judged.
@@ -250,7 +253,9 @@ class QuickLook {
   const std::uint64_t place_;  // the port's part of a key
   const Fate unknown_;         // what becomes of a request for an address that nobody here has
   const bool large_;
-  // The last ARP reply: most clients ask for the same address, their gateway.
+  std::uint64_t asked_ = kNoKey;  // the last address that was looked up
+  // The last reply for one that was asked for twice in a row: most clients ask for the same one,
+  // their gateway.
   Reply reply_;
   std::uint64_t answered_ = kNoKey;  // the address's key
   std::uint64_t judgement_ = 0;      // the lease allowed it in this one

@@ -61,19 +61,21 @@ TEST_F(Burst, EachAskerItsOwnReply) {
 }
 
 TEST_F(Burst, AnotherVlanIsAnotherAddress) {
+  for (int twice = 0; twice < 2; ++twice) {
+    expect_reply(arp(kTaggedArp, {.tag = 20}),
+                 reply("00005e000107", "8100 0014", "c6336401", "525400123456", "c633644d"));
+  }
   Bytes untagged = arp(kTaggedArp);
-  expect_reply(arp(kTaggedArp, {.tag = 20}),
-               reply("00005e000107", "8100 0014", "c6336401", "525400123456", "c633644d"));
   EXPECT_EQ(next(untagged), "arp_not_ours");
 }
 
 // L1: what the lease allows holds for the burst, but not beyond a claim that was in it.
 TEST_F(Burst, AfterAClaimTheLeaseIsAskedAgain) {
-  Bytes before = arp({});
-  EXPECT_EQ(next(before), "answer");
-  world.board->slot(kLan).term.store(0);
-  Bytes meanwhile = arp({});
-  EXPECT_EQ(next(meanwhile), "answer");
+  for (int thrice = 0; thrice < 3; ++thrice) {
+    Bytes before = arp({});
+    EXPECT_EQ(next(before), "answer");
+    world.board->slot(kLan).term.store(0);  // nobody looks until the next poll, or a claim
+  }
   world.lease.stamp_heard(kLan);
   Bytes after = arp({});
   EXPECT_EQ(next(after), "no_lease");
