@@ -19,16 +19,15 @@ std::vector<IpAddress> groups_to_join(Family family, std::span<const Ipv6Address
 
 /// Tells snooping switches which groups one interface wants, in one family (protocol.md §15): when
 /// the link comes up and again 1 s later, on every query, and every 60 s; or which it wants no more
-/// (leaving()). Speaks IGMPv3 or MLDv2;
-/// for 400 s after a query of an older version IGMPv2 or MLDv1 (RFC 3376 §7.2.1, RFC 3810 §8.2.1,
-/// with the timeout of the default timers).
+/// (leaving()). Speaks IGMPv3 or MLDv2; for 400 s after a query of an older version IGMPv2 or MLDv1
+/// (RFC 3376 §7.2.1, RFC 3810 §8.2.1, with the timeout of the default timers).
 ///
 /// Pure: time and chance come in, frames go out. Control thread.
 class Membership {
  public:
-  static constexpr Duration kRepeat = 1s;    // RFC 3376 §8.11: of the report on a change
+  static constexpr Duration kRepeat = 1s;       // RFC 3376 §8.11: of the report on a change
   static constexpr unsigned kChangeRounds = 2;  // RFC 3376 §8.1: the robustness variable
-  static constexpr Duration kRefresh = 60s;  // without being asked
+  static constexpr Duration kRefresh = 60s;     // without being asked
   static constexpr Duration kOlderVersionPresent = 400s;
   static constexpr Duration kLongestDelay = 10s;  // of an answer, whatever the query allows
   static constexpr Duration kFrameLasts = 1s;     // not-after of a report

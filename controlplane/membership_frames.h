@@ -8,9 +8,9 @@
 #include "common/wire/igmp.h"
 #include "controlplane/interface.h"
 
-/// Reports that the interface is a member of groups (protocol.md §15) or is one no more, with a router alert and TTL
-/// or hop limit 1, from its real MAC and own address. Each fills kind (own), family, port, length
-/// and bytes. Control thread.
+/// Reports that the interface is a member of groups (protocol.md §15) or is one no more, with a
+/// router alert and TTL or hop limit 1, from its real MAC and own address. Each fills kind (own),
+/// family, port, length and bytes. Control thread.
 namespace koi::controlplane {
 
 /// IGMPv3 (RFC 3376 §4.2), to 224.0.0.22.

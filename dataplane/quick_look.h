@@ -253,7 +253,7 @@ class QuickLook {
   const std::uint64_t place_;  // the port's part of a key
   const Fate unknown_;         // what becomes of a request for an address that nobody here has
   const bool large_;
-  std::uint64_t asked_ = kNoKey;  // the last address that was looked up
+  std::uint64_t asked_ = kNoKey;  // the last address that was answered for by a look-up
   // The last reply for one that was asked for twice in a row: most clients ask for the same one,
   // their gateway.
   Reply reply_;

@@ -2,6 +2,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "common/net/device.h"
 #include "controlplane/app/confine.h"
@@ -55,6 +58,16 @@ void ask_drivers(const config::Config& config, std::vector<Finding>& found) {
     not_asked.warn("drivers", "not asked: koid would not start",
                    "what FAIL says, and koid --preflight again");
     return add(not_asked.take());
+  }
+  for (const config::Port& port : config.ports) {
+    const std::vector<std::string> one{port.device};
+    for (const std::string& device : port.members.empty() ? one : port.members) {
+      const std::string why = why_not_asked(device, KernelFiles({}));
+      if (why.empty()) continue;
+      not_asked.warn("drivers", fmt::format("not asked, for {}: {}", device_name(device), why),
+                     "nothing; koid itself asks them at its start");
+      return add(not_asked.take());
+    }
   }
   keep_tap_without_signals();
   lift_memory_limit();

@@ -78,13 +78,22 @@ void refused(const DriverAnswer& a, Findings& found) {
   }
 }
 
+/// The device with that argument, in the place of the one that it may have.
+std::string with_argument(std::string device, const std::string& name, std::size_t value) {
+  const std::size_t at = device.find(fmt::format(",{}=", name));
+  if (at != std::string::npos) {
+    device.erase(at, std::min(device.find(',', at + 1), device.size()) - at);
+  }
+  return fmt::format("{},{}={}", device, name, value);
+}
+
 /// How such a device gets more queue pairs.
 std::string more_pairs(const DriverAnswer& a, std::size_t workers) {
-  if (a.driver == "net_af_packet") return fmt::format("device: {},qpairs={}", a.device, workers);
-  if (a.driver == "net_af_xdp") return fmt::format("device: {},queue_count={}", a.device, workers);
-  if (a.driver == "net_vhost" || a.driver == "net_virtio_user") {
-    return fmt::format("device: {},queues={}", a.device, workers);
-  }
+  const char* argument = a.driver == "net_af_packet"                                ? "qpairs"
+                         : a.driver == "net_af_xdp"                                 ? "queue_count"
+                         : a.driver == "net_vhost" || a.driver == "net_virtio_user" ? "queues"
+                                                                                    : nullptr;
+  if (argument != nullptr) return "device: " + with_argument(a.device, argument, workers);
   if (a.driver == "net_virtio") {
     return fmt::format("in the hypervisor: virtio-net-pci,mq=on,vectors={}", 2 * workers + 2);
   }

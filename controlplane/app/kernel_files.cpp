@@ -9,7 +9,7 @@ namespace koi::app {
 
 namespace fs = std::filesystem;
 
-std::optional<unsigned> number_in(std::string_view text) {
+std::optional<unsigned> number_at_start(std::string_view text) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end == text.data()) return std::nullopt;
@@ -37,8 +37,8 @@ std::set<unsigned> KernelFiles::list(const std::string& path) const {
     const std::string part = text.substr(at, comma - at);
     at = comma + 1;
     const std::size_t dash = part.find('-');
-    const auto from = number_in(part);
-    const auto to = dash == std::string::npos ? from : number_in(part.substr(dash + 1));
+    const auto from = number_at_start(part);
+    const auto to = dash == std::string::npos ? from : number_at_start(part.substr(dash + 1));
     if (!from || !to || *to - *from > 65536) continue;
     for (unsigned n = *from; n <= *to; ++n) all.insert(n);
   }

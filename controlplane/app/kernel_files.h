@@ -9,7 +9,7 @@
 namespace koi::app {
 
 /// The number that the text begins with; nothing: there is none.
-std::optional<unsigned> number_in(std::string_view text);
+std::optional<unsigned> number_at_start(std::string_view text);
 
 /// What the kernel shows in files, below a folder that is a machine's root. Errors are as if there
 /// was no such file.

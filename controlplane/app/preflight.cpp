@@ -131,10 +131,10 @@ void Inspection::memory() {
   std::uint64_t free_kib = 0;
   const std::string folder = "/sys/kernel/mm/hugepages";
   for (const std::string& name : files_.names_in(folder)) {  // hugepages-2048kB
-    const auto pages =
-        number_in(files_.line(fmt::format("{}/{}/free_hugepages", folder, name)).value_or(""));
+    const auto pages = number_at_start(
+        files_.line(fmt::format("{}/{}/free_hugepages", folder, name)).value_or(""));
     const auto kib =
-        number_in(std::string_view(name).substr(std::min<std::size_t>(name.size(), 10)));
+        number_at_start(std::string_view(name).substr(std::min<std::size_t>(name.size(), 10)));
     if (pages && kib) free_kib += std::uint64_t{*pages} * *kib;
   }
   const std::string detail =

@@ -34,8 +34,8 @@ std::optional<User> find_user(const KernelFiles& files, Wanted wanted) {
       field = line.substr(at, end - at);
       at = std::min(end + 1, line.size());
     }
-    const auto uid = number_in(fields[2]);
-    const auto gid = number_in(fields[3]);
+    const auto uid = number_at_start(fields[2]);
+    const auto gid = number_at_start(fields[3]);
     if (!uid || !gid) continue;
     const User user{fields[0], *uid, *gid};
     if (wanted(user)) return user;

@@ -136,7 +136,7 @@ void Nics::group(const std::string& what, const std::string& address) {
 }
 
 void Nics::numa(const std::string& what, const std::string& address) {
-  const auto node = number_in(files_.line(folder_of(address) + "/numa_node").value_or(""));
+  const auto node = number_at_start(files_.line(folder_of(address) + "/numa_node").value_or(""));
   if (!node) return;  // -1: the machine has one
   const std::set<unsigned> near =
       files_.list(fmt::format("/sys/devices/system/node/node{}/cpulist", *node));
@@ -198,6 +198,20 @@ void Nics::host(const config::Port& port) {
 
 void check_nics(const config::Config& config, const KernelFiles& files, Findings& found) {
   Nics(config, files, found).run();
+}
+
+std::string why_not_asked(const std::string& device, const KernelFiles& files) {
+  if (device.starts_with("net_af_xdp"))
+    return "net_af_xdp would take an XDP program off the interface";
+  if (is_pci_address(device) &&
+      is_uio(files.link_name(folder_of(device_name(device)) + "/driver"))) {
+    return "a NIC under uio would be reset, though a program has it";
+  }
+  const std::string interface = kernel_interface(device);
+  if (device.starts_with("net_tap") && files.there("/sys/class/net/" + interface)) {
+    return interface + " is there, and its MAC would change";
+  }
+  return {};
 }
 
 std::string trust_command(const std::string& device, const KernelFiles& files) {

@@ -16,4 +16,8 @@ void check_nics(const config::Config& config, const KernelFiles& files, Findings
 /// device, as configured, is none, or its NIC is on another machine.
 std::string trust_command(const std::string& device, const KernelFiles& files);
 
+/// Why DPDK must not look at such a device while something may be using it, for its driver would
+/// disturb that; empty: it may.
+std::string why_not_asked(const std::string& device, const KernelFiles& files);
+
 }  // namespace koi::app

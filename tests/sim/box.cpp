@@ -231,6 +231,10 @@ void Box::covers(std::size_t slot, Term term, Moment from, Moment to) {
   world_.oracle().covers(index_, slot, term, from, to);
 }
 
+void Box::queued(const Packet& advertisement) {
+  world_.oracle().queued(index_, advertisement.slot.value(), advertisement.arrival);
+}
+
 void Box::answer(Packet& packet) {
   packet.advertisement = false;
   const auto arp = wire::parse_arp(packet.frame().subspan(wire::kEthernetLength));

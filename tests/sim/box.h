@@ -58,6 +58,7 @@ class Box {
   void learns(const UpMessage& message);
   void reports(const controlplane::Report& report);
   void covers(std::size_t slot, Term term, Moment from, Moment to);
+  void queued(const Packet& advertisement);
   void answer(Packet& packet);
   void transmit(const TransmitFrame& frame);
 

@@ -144,7 +144,13 @@ bool Oracle::is_better(std::size_t box, std::uint8_t demoted, std::size_t other,
 
 void Oracle::arrives(std::size_t from, std::size_t box, std::size_t slot, Moment arrival) {
   Slot& s = at(box, slot);
-  s.arrived[s.arrivals++ % s.arrived.size()] = {arrival, from};
+  s.arrived[s.arrivals++ % s.arrived.size()] = {.at = arrival, .from = from};
+}
+
+void Oracle::queued(std::size_t box, std::size_t slot, Moment arrival) {
+  for (Arrival& one : at(box, slot).arrived) {
+    if (one.at == arrival) one.queued = std::min(one.queued, now_);
+  }
 }
 
 void Oracle::overtaken(std::size_t from, std::size_t box, std::size_t slot, Moment arrival) {
@@ -372,10 +378,13 @@ void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane:
     case Cause::master_down:
     case Cause::deaf:
       lawful = silence >= least;
-      // L9: what came before the timer fell due has been heard, however late control looks.
-      for (const auto& [arrived, from] : s.arrived) {
+      // L9: what came before the timer fell due has been heard, however late control looks; L6: so
+      // has what was waiting for it.
+      for (const auto& [arrived, from, queued] : s.arrived) {
         const Moment due = std::min(decided, std::max(s.ordinary, s.backup_since) + least);
-        const bool waited = arrived < due - kCoverTolerance && arrived > s.backup_since;
+        const bool waited =
+            (arrived < due - kCoverTolerance || queued < decided - kCoverTolerance) &&
+            arrived > s.backup_since;
         if (!waited || decided - arrived >= least) continue;
         fail("I4: box " + std::to_string(box) + " became MASTER by " +
              std::string(to_string(change.cause)) + " over an advertisement that came " +

@@ -61,6 +61,8 @@ class Oracle {
   void arrives(std::size_t from, std::size_t box, std::size_t slot, Moment arrival);
   /// unless a later one of the same sender is there before it.
   void overtaken(std::size_t from, std::size_t box, std::size_t slot, Moment arrival);
+  /// It is in the up ring.
+  void queued(std::size_t box, std::size_t slot, Moment arrival);
   void lost(std::size_t from, std::size_t to);
   void sent(std::size_t box, const TransmitFrame& frame);
   void answered(std::size_t box, std::size_t slot);
@@ -102,7 +104,8 @@ class Oracle {
  private:
   struct Arrival {
     Moment at{};
-    std::size_t from = 0;  // box
+    std::size_t from = 0;           // box
+    Moment queued = Moment::max();  // for control, by a worker
   };
   struct Slot {  // of a box
     election::Role role = election::Role::init;

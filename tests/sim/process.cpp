@@ -301,6 +301,10 @@ void Process::covers(std::size_t slot, Term term, Moment from, Moment to) {
   if (!dead_) box_.covers(slot, term, from, to);
 }
 
+void Process::queued(const Packet& advertisement) {
+  if (!dead_) box_.queued(advertisement);
+}
+
 void Process::answer(Packet& packet) {
   if (!dead_) box_.answer(packet);
 }

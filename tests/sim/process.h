@@ -45,6 +45,7 @@ class Process {
 
   // What workers do.
   void covers(std::size_t slot, Term term, Moment from, Moment to);
+  void queued(const Packet& advertisement);
   void answer(Packet& packet);
   void transmit(const TransmitFrame& frame);
   bool nic_refuses() const { return nic_refuses_; }

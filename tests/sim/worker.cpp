@@ -120,6 +120,8 @@ void Worker::poll() {
   }
   flushed_ = adverts_->flush();
   if (flushed_) {
+    for (const Packet& advert : heard_) process_.queued(advert);
+    heard_.clear();
     lease_.end_poll(drain_.drained());
     report_gap();
   }
@@ -166,6 +168,8 @@ std::uint32_t Worker::take_frames(std::vector<Packet>& answers) {
     Packet& packet = queue_[i];
     const auto room = [&packet] { return Packet::kMaxBytes - packet.length; };
     const dataplane::Fate fate = dataplane::decide(quick, packet.frame(), room, *adverts_);
+    if (fate.kind() == dataplane::Fate::Kind::taken && packet.advertisement)
+      heard_.push_back(packet);
     if (fate.kind() != dataplane::Fate::Kind::answer) continue;
     packet.length = fate.length();
     answers.push_back(packet);

@@ -77,6 +77,7 @@ class Worker {
   const View* view_ = nullptr;
   std::vector<Packet> coming_;  // by arrival, the next one last
   std::vector<Packet> queue_;   // the NIC's
+  std::vector<Packet> heard_;   // advertisements that control may not see yet
   std::uint32_t taken_ = 0;     // since it was empty
   bool missed_ = false;         // the queue was full since the last gap
   bool worked_ = true;          // the last round found something: the next one is looked at, too

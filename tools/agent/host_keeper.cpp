@@ -64,6 +64,11 @@ HostKeeper::HostKeeper(Koid& koid) : koid_(koid) {
 
 void HostKeeper::host_is(const HostSpec& host) {
   wanted_ = host.interfaces;
+  std::erase_if(left_, [this](const std::string& name) {
+    return std::none_of(wanted_.begin(), wanted_.end(), [&](const HostInterface& wanted) {
+      return wanted.name == name && wanted.gone;
+    });
+  });
   put_right();
 }
 
@@ -104,6 +109,8 @@ void HostKeeper::put_right() {
   }
   std::set<std::string> ports;  // whose own interface is there
   for (const HostInterface& wanted : wanted_) {
+    // Once: what is put there afterwards is somebody else's.
+    if (wanted.gone && !left_.insert(wanted.name).second) continue;
     const auto is = std::find_if(interfaces.value().begin(), interfaces.value().end(),
                                  [&](const KernelInterface& i) { return i.name == wanted.name; });
     if (is != interfaces.value().end()) {

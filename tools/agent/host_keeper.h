@@ -49,6 +49,7 @@ class HostKeeper final : public Part {
   std::optional<Netlink> netlink_;
   std::optional<KernelWatch> watch_;
   std::vector<HostInterface> wanted_;
+  std::set<std::string> left_;      // names of those that are gone, seen to
   std::set<unsigned> known_;        // numbers of the interfaces, at the last look
   std::set<Problem> problems_;      // of the last look, told
   std::set<Problem> new_problems_;  // of this one

@@ -48,12 +48,23 @@ void plan_addresses(const HostInterface& wanted, const KernelInterface& is, Host
   }
 }
 
+/// Only what the agent has put there, to the prefix.
+void plan_farewell(const HostInterface& wanted, const KernelInterface& is, HostChanges& changes) {
+  for (const HostAddress& listed : wanted.addresses) {
+    for (const KernelAddress& found : is.addresses) {
+      if (found.address == listed.address && found.prefix == listed.prefix) {
+        changes.remove.push_back(found);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 HostChanges plan(const HostInterface& wanted, const KernelInterface& is) {
   HostChanges changes;
   if (wanted.gone) {
-    plan_addresses(wanted, is, changes);
+    plan_farewell(wanted, is, changes);
     return changes;
   }
   if (is.arp_ignore && *is.arp_ignore != kArpIgnore) changes.arp_ignore = kArpIgnore;

@@ -34,6 +34,7 @@ for folder in etc/systemd/system run var/log; do
 done
 mount -t tmpfs tmpfs "$root/tmp"
 
+: >"${top%/top}/began" # what fails from here on is koi's
 cd "$root"
 pivot_root . mnt
 umount -l /mnt

@@ -82,10 +82,10 @@ def remove(lines):
 
 def _remove_group(path, deadline):
     """With all that runs in it or below it."""
-    with contextlib.suppress(OSError), \
-            open(os.path.join(path, "cgroup.kill"), "w", encoding="ascii") as f:
-        f.write("1")
     while os.path.exists(path) and time.monotonic() < deadline:
+        with contextlib.suppress(OSError), \
+                open(os.path.join(path, "cgroup.kill"), "w", encoding="ascii") as f:
+            f.write("1")  # again and again: something may have been about to join it
         for folder, *_ in os.walk(path, topdown=False):
             with contextlib.suppress(OSError):  # something in it is about to end
                 os.rmdir(folder)

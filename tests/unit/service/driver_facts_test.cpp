@@ -53,6 +53,8 @@ TEST(DriverFacts, FewerQueuesThanWorkers) {
   answer.offered = answer.used = 1;
   EXPECT_EQ(about("queues", answer).verdict, Verdict::warn);
   EXPECT_EQ(about("queues", answer).mend, "device: net_af_packet0,iface=eth1,qpairs=2");
+  answer.device = "net_af_packet0,qpairs=1,iface=eth1";
+  EXPECT_EQ(about("queues", answer).mend, "device: net_af_packet0,iface=eth1,qpairs=2");
   answer.driver = "net_ixgbe";
   EXPECT_THAT(about("queues", answer).mend, HasSubstr("dataplane.worker-cores"));
   answer.driver = "net_virtio";

@@ -194,6 +194,19 @@ TEST_F(Preflight, WhatTheHostOfAVirtualFunctionIsTold) {
   EXPECT_EQ(trust_command("net_null0", files), "");
 }
 
+TEST_F(Preflight, WhomDpdkIsNotToAsk) {
+  const KernelFiles files(folder / ".");
+  bind("vfio-pci");
+  EXPECT_EQ(why_not_asked("0000:3b:00.0", files), "");
+  bind("igb_uio");
+  EXPECT_THAT(why_not_asked("0000:3b:00.0,some=argument", files), HasSubstr("reset"));
+  EXPECT_EQ(why_not_asked("net_tap0,iface=lan", files), "");
+  write("/sys/class/net/lan/carrier", "1");
+  EXPECT_EQ(why_not_asked("net_tap0,iface=lan", files), "lan is there, and its MAC would change");
+  EXPECT_EQ(why_not_asked("net_af_packet0,iface=lan", files), "");
+  EXPECT_THAT(why_not_asked("net_af_xdp0,iface=lan", files), HasSubstr("XDP"));
+}
+
 TEST_F(Preflight, FoldersThatUserKoiCannotUse) {
   EXPECT_EQ(folders_wrong().what, "");
   mode("/srv/state", 0755);
