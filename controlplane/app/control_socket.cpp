@@ -83,7 +83,7 @@ Result<ControlSocket> ControlSocket::open(const std::string& path, OnRequest on_
     return failed();
   }
   epoll_event event{.events = EPOLLIN, .data = {.fd = server.listener_}};
-  if (listen(server.listener_, 16) != 0 ||
+  if (listen(server.listener_, kMaxClients) != 0 ||
       epoll_ctl(server.epoll_, EPOLL_CTL_ADD, server.listener_, &event) != 0) {
     return failed();
   }
