@@ -16,7 +16,7 @@ pytestmark = pytest.mark.alone
 
 CONNECTIONS = 10_000
 ATTACK_S = 1.5
-ATTEMPTS = 4  # the machine itself makes a thread late now and then; an attack would each time
+ATTEMPTS = 4  # what the machine does comes and goes; an attack would make threads late each time
 # Beside the worker, not on control's core: the kernel's work for so many connections of its own
 # makes any thread there late, as a real attacker's, who is elsewhere, does not.
 ATTACKERS_CORE = 1
@@ -84,8 +84,11 @@ def size(process):
 def test_ten_thousand_connections(box, exporter):
     before = size(exporter)
     roles = box.counters()["slots"][0]["transitions"]
-    lateness = []
+    lateness = []  # (without an attack, under it): the machine itself makes a thread late
     for _ in range(ATTEMPTS):
+        was = late(box)
+        time.sleep(ATTACK_S)
+        quiet = late(box) - was
         attacker = box.spawn(["taskset", "-c", str(ATTACKERS_CORE), sys.executable, "-c", ATTACKER,
                               str(CONNECTIONS), str(PORT)], stdout=subprocess.PIPE)
         assert attacker.stdout.readline() == b"connected\n"
@@ -94,19 +97,19 @@ def test_ten_thousand_connections(box, exporter):
         while time.monotonic() < until_s:
             largest = tuple(map(max, largest, size(exporter)))
             time.sleep(0.05)
-        lateness.append(late(box) - was)
+        lateness.append((quiet, late(box) - was))
         attacker.kill()
         attacker.wait()
         ended = time.monotonic()
         assert get(box, within=5)[0] == 200
-        print(f"{lateness[-1]} late turns; exporter {before} -> {largest} (KiB, threads, files);"
+        print(f"late turns before and amid: {lateness[-1]}; exporter {before} -> {largest} (KiB, threads, files);"
               f" scraped {time.monotonic() - ended:.3f} s after the end")
         assert largest[0] < before[0] + 8 * 1024, "KiB"
         assert largest[1] == before[1], "threads"
         assert largest[2] < 100, "open files"
-        if lateness[-1] == 0:
+        if lateness[-1][1] <= quiet:
             break
-    assert 0 in lateness
+    assert any(attacked <= quiet for quiet, attacked in lateness), lateness
     assert box.counters()["slots"][0]["transitions"] == roles
 
 
