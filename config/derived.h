@@ -15,6 +15,11 @@ inline bool has_kernel_interface(const Port& port) {
 /// Its name: at most 15 characters, as the kernel wants.
 inline std::string kernel_interface(const Port& port) { return "koi-" + port.name; }
 
+/// Those that the port is made of, as configured: its members, or the one that it is.
+inline std::vector<std::string> devices_of(const Port& port) {
+  return port.members.empty() ? std::vector{port.device} : port.members;
+}
+
 /// The families in which the group has shared addresses, and so advertises.
 FamilySet families_of(const Group& group);
 

@@ -143,15 +143,20 @@ Fate QuickLook::decide_neighbor(std::span<std::byte> frame, std::size_t ethertyp
   if (is_refused(entry.slot)) return Fate::undecided();  // L1
 
   // As answer_solicitation() does: the target stays where it is and becomes the source.
-  const Macs macs(entry);
-  const std::uint64_t option = kTargetOption | macs.told << 16;
+  // The MACs are the low 48 bits; above them is what lies behind them in the entry.
+  static_assert(offsetof(Entry, told) + sizeof(std::uint64_t) <= sizeof entry);
+  static_assert(offsetof(Entry, sends_from) + sizeof(std::uint64_t) <= sizeof entry);
+  const auto* const says = reinterpret_cast<const std::byte*>(&entry);
+  const std::uint64_t told = load64(says + offsetof(Entry, told));
+  const std::uint64_t from = load64(says + offsetof(Entry, sends_from));
+  const std::uint64_t option = kTargetOption | told << 16;
   sum.add_native(target.high);
   sum.add_native(target.low);
   sum.add_native(kAdvertisement | kFlags);
   sum.add_native(option);
   const std::uint16_t checksum = __builtin_bswap16(sum.checksum());
-  store(frame.data(), asker | macs.from << 48);
-  store(frame.data() + 8, static_cast<std::uint32_t>(macs.from >> 16));
+  store(frame.data(), asker | from << 48);
+  store(frame.data() + 8, static_cast<std::uint32_t>(from >> 16));
   store(at + 2, kVersion6);
   store(at + kIp6Source, target.high);
   store(at + kIp6Source + 8, target.low);

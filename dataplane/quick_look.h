@@ -79,7 +79,8 @@ class QuickLook {
   static constexpr std::size_t kOption = 66;
   static constexpr std::size_t kNeighborEnd = 74;
 
-  static constexpr std::uint64_t kNoKey = ~std::uint64_t{0};  // no port has such a number
+  static constexpr std::uint64_t kAllOnes = ~std::uint64_t{0};
+  static constexpr std::uint64_t kNoKey = kAllOnes;  // no port has such a number
   static constexpr std::uint64_t kMacMask = 0xffff'ffff'ffff;
   static constexpr std::uint64_t kMulticast = 1;
   static constexpr std::uint64_t kVirtualPrefix = 0x01'005e'0000;     // 00:00:5e:00:01
@@ -105,7 +106,7 @@ class QuickLook {
   static __m128i load128(const void* from) {
     return _mm_loadu_si128(static_cast<const __m128i*>(from));
   }
-  /// For a shuffle: where each byte comes from, 0xff for none.
+  /// For a shuffle, where each byte comes from, 0xff for none; for a mask, what stays.
   static __m128i bytes(std::uint64_t low, std::uint64_t high) {
     return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
   }
@@ -128,24 +129,6 @@ class QuickLook {
     __m128i first;  // of the frame's first twelve bytes the last six: where it is from
     __m128i arp;    // from the protocol's type to the sender's address
     __m128i end;    // the last six of these
-  };
-  /// The MACs of a slot or an entry in the low 48 bits; above them is what lies behind them there.
-  struct Macs {
-    template <class Says>
-    explicit Macs(const Says& says)
-        : from(load64(bytes_of(says) + offsetof(Says, sends_from))),
-          told(load64(bytes_of(says) + offsetof(Says, told))) {
-      static_assert(offsetof(Says, sends_from) + sizeof from <= sizeof says);
-      static_assert(offsetof(Says, told) + sizeof told <= sizeof says);
-    }
-    std::uint64_t from;
-    std::uint64_t told;
-
-   private:
-    template <class Says>
-    static const std::byte* bytes_of(const Says& says) {
-      return reinterpret_cast<const std::byte*>(&says);
-    }
   };
 
   // Of a word whose low 48 bits are a MAC: shifts drop the rest, and cost less than masks.
@@ -198,8 +181,8 @@ class QuickLook {
   static Fate answer(std::byte* frame, std::size_t at, const Reply& reply) {
     std::byte* const arp = frame + at + kProtocolType;
     const __m128i asked = load128(arp);  // to the sender's MAC and address, the last ten bytes
-    const __m128i asker = _mm_shuffle_epi8(asked, bytes(0xffff'0b0a'0908'0706, kNoKey));
-    const __m128i sender = _mm_and_si128(asked, bytes(~kMacMask, kNoKey));
+    const __m128i asker = _mm_shuffle_epi8(asked, bytes(0xffff'0b0a'0908'0706, kAllOnes));
+    const __m128i sender = _mm_and_si128(asked, bytes(~kMacMask, kAllOnes));
     const __m128i first = _mm_or_si128(asker, reply.first);
     store(frame, _mm_cvtsi128_si64(first));
     store(frame + 8, _mm_extract_epi32(first, 2));

@@ -46,7 +46,8 @@ class FlatTable {
   /// The table as a few words by value, for who looks up a burst. Valid as long as the table.
   class Reader {
    public:
-    /// Brings what find() needs of that key from memory. hash: of the key, as below.
+    // hash: of the key.
+    /// Brings what find() needs of it from memory.
     void fetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash >> shift_]); }
     bool may_have(std::uint64_t hash) const {
       return (filter_[bit(hash) / 64] >> (bit(hash) % 64) & 1) != 0;

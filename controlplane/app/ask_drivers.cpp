@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/net/device.h"
+#include "config/derived.h"
 #include "controlplane/app/confine.h"
 #include "controlplane/app/control_socket.h"
 #include "controlplane/app/driver_facts.h"
@@ -60,8 +61,7 @@ void ask_drivers(const config::Config& config, std::vector<Finding>& found) {
     return add(not_asked.take());
   }
   for (const config::Port& port : config.ports) {
-    const std::vector<std::string> one{port.device};
-    for (const std::string& device : port.members.empty() ? one : port.members) {
+    for (const std::string& device : config::devices_of(port)) {
       const std::string why = why_not_asked(device, KernelFiles({}));
       if (why.empty()) continue;
       not_asked.warn("drivers", fmt::format("not asked, for {}: {}", device_name(device), why),
@@ -83,8 +83,7 @@ void ask_drivers(const config::Config& config, std::vector<Finding>& found) {
     needs.workers = workers;
     needs.virtual_macs = virtual_macs(config, PortIndex(static_cast<std::uint8_t>(p)));
     const std::string what = "port " + port.name;
-    const std::vector<std::string> one{port.device};
-    for (const std::string& device : port.members.empty() ? one : port.members) {
+    for (const std::string& device : config::devices_of(port)) {
       const std::string whose = port.members.empty() ? what : what + ", " + device_name(device);
       needs.trust = trust_command(device, KernelFiles({}));
       add(driver_facts(ask(whose, device, static_cast<std::uint16_t>(workers)), needs));

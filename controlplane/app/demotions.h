@@ -55,7 +55,8 @@ class Demotions {
                     bool on);
 
   /// What control is to be told with another configuration, by the new position of a group: a group
-  /// that begins has it from its first moment, with its own sync-wait.
+  /// that begins has it from its first moment, with its own sync-wait; but not yet what health says
+  /// of it, which config_changed() looks up.
   std::vector<std::uint8_t> with(const config::Config& next, const Regrouping& groups,
                                  Instant now) const;
   /// The configuration has become another one, in place. What concerned only groups that have gone

@@ -1,10 +1,10 @@
 #include "controlplane/app/preflight_folders.h"
 
-#include <algorithm>
-#include <array>
+#include <cstdio>
 #include <filesystem>
-#include <fstream>
+#include <memory>
 #include <optional>
+#include <pwd.h>
 #include <string>
 #include <sys/stat.h>
 #include <utility>
@@ -22,22 +22,14 @@ struct User {
   gid_t gid = 0;
 };
 
-/// From the machine's own list: name:password:uid:gid:…
+/// From the machine's own list.
 template <class Wanted>
 std::optional<User> find_user(const KernelFiles& files, Wanted wanted) {
-  std::ifstream list(files.root() + "/etc/passwd");
-  for (std::string line; std::getline(list, line);) {
-    std::array<std::string, 4> fields;
-    std::size_t at = 0;
-    for (std::string& field : fields) {
-      const std::size_t end = std::min(line.find(':', at), line.size());
-      field = line.substr(at, end - at);
-      at = std::min(end + 1, line.size());
-    }
-    const auto uid = number_at_start(fields[2]);
-    const auto gid = number_at_start(fields[3]);
-    if (!uid || !gid) continue;
-    const User user{fields[0], *uid, *gid};
+  const std::unique_ptr<FILE, int (*)(FILE*)> list(
+      std::fopen((files.root() + "/etc/passwd").c_str(), "re"),
+      [](FILE* file) { return file == nullptr ? 0 : std::fclose(file); });
+  while (const passwd* entry = list ? fgetpwent(list.get()) : nullptr) {
+    const User user{entry->pw_name, entry->pw_uid, entry->pw_gid};
     if (wanted(user)) return user;
   }
   return std::nullopt;

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "common/net/device.h"
+#include "config/derived.h"
 
 namespace koi::app {
 namespace {
@@ -39,9 +40,6 @@ class Nics {
   }
 
  private:
-  static std::vector<std::string> devices_of(const config::Port& port) {
-    return port.members.empty() ? std::vector{port.device} : port.members;
-  }
   std::string driver_of(const std::string& address) const {
     return files_.link_name(folder_of(address) + "/driver");
   }

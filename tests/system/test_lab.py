@@ -12,6 +12,7 @@ from scapy.all import (Ether, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr,
                        ICMPv6NDOptSrcLLAddr, IPv6)
 
 from lab import Answer, Frame, Tap, carp, netns, overlap_ms, until, wire6
+from lab.firewalls import without_last_burst
 from lab.keeper import start_time
 from lab.station import IFACE
 from lab.wire import BROADCAST, mac_bytes
@@ -47,6 +48,20 @@ def test_overlap():
     assert overlap_ms(_answers("a" * 100 + "ba" * 10 + "b" * 100)) == 19
     assert overlap_ms(_answers("a" * 100 + "b" + "a" * 100)) == 1
     assert overlap_ms(_answers("a" * 100 + "b" * 100 + "a" * 100)) == 0
+
+
+def test_one_late_burst():
+    """Of the box that gave way, and no more than a worker takes at once."""
+    def overlap(used):
+        return overlap_ms(without_last_burst(used, "a"))
+    assert overlap(_answers("a" * 100 + "b" * 16 + "a" + "b" * 100)) == 0
+    assert overlap(_answers("a" * 100 + "ba" * 10 + "b" * 100)) == 17
+    assert overlap(_answers("a" * 100 + "b" * 5 + "a" + "b" * 5 + "a" + "b" * 100)) == 5
+    late = _answers("a" * 100 + "b" * 116)
+    for count, expected in ((64, 0), (65, 16)):
+        burst = [Answer(late[116].time_ns - i, "a", "arp") for i in range(count, 0, -1)]
+        assert round(overlap(late[:116] + burst + late[116:])) == expected
+    assert overlap(_answers("b" * 100)) == 0
 
 
 def test_the_kernel_of_a_box_is_silent_and_its_taps_hear(bare_lab):

@@ -93,9 +93,9 @@ TEST_F(HostPlan, EachSettingThatDiffers) {
   // And of one that koid has no more, all but what the agent has put there.
   wanted.gone = true;
   for (HostAddress& address : wanted.addresses) address.wanted = false;
-  is.addresses = {{ip("192.0.2.77"), 24}, {ip("192.0.2.2"), 24}};
+  is.addresses = {{ip("192.0.2.77"), 24}, {ip("192.0.2.2"), 16}, {ip("192.0.2.2"), 24}};
   HostChanges one;
-  one.remove = {is.addresses[1]};
+  one.remove = {is.addresses[2]};
   EXPECT_EQ(plan(wanted, is), one);
 }
 
