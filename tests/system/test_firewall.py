@@ -57,7 +57,7 @@ class Trial:
 
     def speak(self):
         for address, said in self.flows.speak().items():
-            assert None not in said.values(), f"{address}: no answer: {said}"
+            assert None not in said.values(), f"{address}: no answer: {said}\n{self.f.tables()}"
 
     def change(self, kind, act, heir, most_ms, stale=False):
         """stale: the heir's driver may hold frames of long ago."""

@@ -95,6 +95,14 @@ class FirewallBox(KoiBox):
                     f"export CONNTRACKD_CONFIG='{self.path('conntrackd.conf')}'\n"
                     f"exec '{_TOOLS}/koi-sync'\n")
 
+    def told(self):
+        """The connections that the other box has told it of, a line each."""
+        return self.run("conntrackd", "-C", self.path("conntrackd.conf"), "-e", "ct")
+
+    def knows(self, count):
+        """Whether those are so many established TCP connections at least."""
+        return self.told().count(" ESTABLISHED ") >= count
+
     def host_received(self, side):
         """How many frames koid has given to the kernel's interface of that side."""
         text = netns.run("ip", "-n", self.namespace, "-s", "-json", "link", "show", f"koi-{side}")

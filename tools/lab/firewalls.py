@@ -38,6 +38,7 @@ table inet watch {
 """
 
 BURST, BURST_MS = 64, 1  # frames, and how long the kernel takes for them
+ESTABLISHED = 4          # TCP connections of Flows: to each address the transfer and the idle one
 
 
 @dataclasses.dataclass
@@ -99,7 +100,7 @@ class Firewalls:
             box.start_programs()
         for box in self.boxes:
             box.start()
-        self.owned_by(self.a)
+        self._settled()
         return self
 
     def restore(self):
@@ -109,8 +110,16 @@ class Firewalls:
         for side in SHARED:
             self.a.plug(True, side)
         self.a.ctl("undemote")  # refused iff it is not demoted
-        self.owned_by(self.a)
+        self._settled()
         return self
+
+    def _settled(self, within=15):
+        """Waits until `a` owns both sides and knows the connections, and so does `b`: while one does
+        not it is demoted for it, and a box that an administrator demotes is better than it."""
+        self.owned_by(self.a)
+        until("both boxes to know the connections", lambda: not any(
+            group["slots"][0]["demotion"] for box in self.boxes for group in box.status()["groups"]),
+            within, every=0.02)
 
     def other(self, box):
         return self.b if box is self.a else self.a
@@ -136,9 +145,17 @@ class Firewalls:
                           "watch", "resets") for s in (self.lab.client, self.server)]
         return sum(int(text.split("packets ")[1].split()[0]) for text in said)
 
+    def tables(self):
+        """What either box's kernel knows of connections, and what the other box has told it."""
+        return "\n".join(f"{box.name}, {whose}:\n{text}" for box in self.boxes for whose, text in (
+            ("its kernel", box.run("conntrack", "-L")), ("told", box.told())))
+
     def change(self, kind, act, heir, flows, patience=10):
-        """act() makes the heir the owner. Waits until all flows go on, at most that many seconds.
-        Returns the Change."""
+        """act() makes the heir the owner, once it knows the connections: conntrackd tells them anew
+        after each change, and without an answer to when. Waits until all flows go on, at most that
+        many seconds. Returns the Change."""
+        until(f"{heir.name} to know the connections", lambda: heir.knows(ESTABLISHED), within=5,
+              every=0.02)
         for observer in self.observers.values():
             observer.clear()
         time.sleep(0.02)  # some frames of the old box, for the figure's near end
