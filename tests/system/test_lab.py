@@ -14,6 +14,7 @@ from scapy.all import (Ether, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr,
 from lab import Answer, Frame, Tap, carp, netns, overlap_ms, until, wire6
 from lab.firewalls import without_last_burst
 from lab.keeper import start_time
+from lab.probe import unanswered
 from lab.station import IFACE
 from lab.wire import BROADCAST, mac_bytes
 
@@ -48,6 +49,15 @@ def test_overlap():
     assert overlap_ms(_answers("a" * 100 + "ba" * 10 + "b" * 100)) == 19
     assert overlap_ms(_answers("a" * 100 + "b" + "a" * 100)) == 1
     assert overlap_ms(_answers("a" * 100 + "b" * 100 + "a" * 100)) == 0
+
+
+def test_unanswered_requests():
+    """Replies are all alike: each is for the latest request that has none."""
+    assert not unanswered([10, 20, 30], [11, 21, 31])
+    assert unanswered([10, 20, 30], [11, 31]) == [20]
+    assert unanswered([10, 20, 30, 40], [11, 39, 39, 41]) == []
+    assert unanswered([10, 20, 30, 40], [11, 39, 41]) == [20]
+    assert unanswered([10, 20], []) == [10, 20]
 
 
 def test_one_late_burst():

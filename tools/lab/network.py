@@ -15,6 +15,19 @@ from .ucarpbox import UcarpBox
 
 CLIENT_ADDRESS, CLIENT_ADDRESS6 = "192.0.2.100", "2001:db8::100"
 
+_MEMORY, _ROOM = "/dev/shm", 1 << 30  # bytes
+
+
+def _place():
+    """Where labs have their folders: in memory, for while a virtual machine's disk is served its
+    processors may stand still, for a millisecond and more. None: the usual place; there is not
+    enough of it, or what lies there cannot be run, or somebody said where."""
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return None
+    there = os.statvfs(_MEMORY)
+    room = there.f_bavail * there.f_frsize >= _ROOM
+    return _MEMORY if room and not there.f_flag & os.ST_NOEXEC else None
+
 
 class Lab:
     """Boxes are added by koi(), ucarp(), keepalived() or station(); closing removes everything.
@@ -25,7 +38,7 @@ class Lab:
     def __init__(self, build=None, snooping=None):
         """snooping: a switch that keeps multicast from ports that asked for none; see Snooping."""
         self.build = build or os.environ.get("KOI_BUILD") or _repository("build")
-        self.folder = tempfile.mkdtemp(prefix="koi-lab-")
+        self.folder = tempfile.mkdtemp(prefix="koi-lab-", dir=_place())
         self.tag = f"koi{os.getpid()}{secrets.token_hex(2)}"
         self.switch = f"{self.tag}-switch"
         self.keeper = Keeper(self.folder)

@@ -40,6 +40,18 @@ class ProbeResult:
         return max(0.0, (end - start - PERIOD_NS) / 1e6)
 
 
+def unanswered(sent, replies):
+    """When requests were sent that got no reply, as near as replies that are all alike can say: each
+    counts for the latest request before it that has none yet."""
+    waiting, events = [], sorted([(t, False) for t in sent] + [(t, True) for t in replies])
+    for moment, reply in events:
+        if not reply:
+            waiting.append(moment)
+        elif waiting:
+            waiting.pop()
+    return waiting
+
+
 def largest_gap(times, since_ns, until_ns):
     """(start, end) of the largest gap between ascending times that touches [since, until].
 

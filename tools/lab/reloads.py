@@ -4,7 +4,13 @@ answer or a role?"""
 import dataclasses
 import random
 
+from .probe import unanswered
+from .pulse import Pulse
+
 ON_THEIR_WAY = 5   # requests whose answer had not come when the probe ended
+WORKERS_CORE = 1   # see KoiBox.settings()
+PULSE_NS, LATE_NS = 200_000, 700_000  # so that a pause of a worker's 1 ms (L8) is seen
+AFTERWARDS_NS = 5_000_000             # until control has acknowledged it, and for what came meanwhile
 BESIDES = {"vhid": 77, "addresses": ["192.0.2.9"]}  # of a group that comes and goes
 
 
@@ -14,13 +20,16 @@ class Result:
     wrong: int = 0     # files that are refused
     asked: int = 0     # ARP requests for the address that no reload touches
     lost: int = 0      # of them without an answer
-    paused: int = 0    # so many koid left unanswered since the machine had paused a worker
+    paused: int = 0    # so many koid left unanswered since a worker had been paused
+    unseen: int = 0    # of the lost, when nothing beside koid saw the machine stand still
+    stops: int = 0     # how often that was seen
     changed: list = dataclasses.field(default_factory=list)  # boxes whose reign is another one
 
     def __str__(self):
         return (f"{self.applied} reloads, {self.wrong} wrong files; {self.asked} requests, {self.lost}"
-                f" without an answer, {self.paused} left out after pauses of a worker; changes of"
-                f" role: {len(self.changed)}")
+                f" without an answer, {self.unseen} of them not about when the machine stood still"
+                f" ({self.stops} times); {self.paused} left out after pauses of a worker; changes"
+                f" of role: {len(self.changed)}")
 
 
 def paused(boxes):
@@ -61,6 +70,7 @@ def at_random(boxes, count, seed):
     lab = boxes[0].lab
     before = {box.name: _reign(box) for box in boxes}
     paused_before = paused(boxes)
+    pulse = lab.keep_open(Pulse(WORKERS_CORE, PULSE_NS, LATE_NS))
     with lab.probe("192.0.2.1") as probe:
         for _ in range(count):
             box, wrong = random_.choice(boxes), random_.random() < 0.2
@@ -70,7 +80,12 @@ def at_random(boxes, count, seed):
             result.wrong += wrong
             result.applied += not wrong
         seen = probe.stop()
-    result.asked, result.lost = len(seen.sent), len(seen.sent) - len(seen.arp)
+    lost, stood_still = unanswered(seen.sent, seen.arp), pulse.read()
+    result.asked, result.lost, result.stops = len(seen.sent), len(lost), len(stood_still)
+    result.unseen = sum(
+        not any(woke - late - AFTERWARDS_NS <= when <= woke + AFTERWARDS_NS
+                for woke, late in stood_still)
+        for when in lost if when < seen.sent[-ON_THEIR_WAY])
     result.paused = paused(boxes) - paused_before
     result.changed = [box.name for box in boxes if _reign(box) != before[box.name]]
     return result
