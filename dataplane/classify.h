@@ -22,6 +22,7 @@ Fate decide(QuickLook& quick, std::span<std::byte> frame, const Room& room,
             AdvertReceiver& adverts) {
   const Fate fate = quick.decide(frame);
   if (fate.kind() != Fate::Kind::undecided) return fate;
+  quick.forget();
   return classify(frame, room(), quick.burst(), adverts);
 }
 

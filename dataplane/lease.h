@@ -59,9 +59,6 @@ class WorkerLease {
     return allowed_[slot.value() % allowed_.size()] == (judged_ << 16 | slot.value());
   }
 
-  /// What has_allowed() said holds as long as this is the same.
-  std::uint64_t judgement() const { return judged_; }
-
   /// L1: true iff what refusal() allowed in this poll may still be handed to the driver. now: read
   /// just before. The limit is 1 ms after the earliest moment since which a better master may be
   /// claiming the slot unknown to us: the moment as of which the queues were last drained, the

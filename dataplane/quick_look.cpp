@@ -41,7 +41,7 @@ QuickLook::QuickLook(const BurstContext& burst)
       addresses6_(burst.topology().addresses6.reader()),
       slots_(burst.topology().slots.data()),
       balancers_(burst.topology().balancers.data()),
-      port_mac_(burst.port_mac().word()),
+      port_mac_(burst.port_mac().word() << 16),
       place_(std::uint64_t{burst.port.value()} << 48),
       unknown_(burst.port_view().host ? Fate::undecided() : Fate::drop(DropReason::kArpNotOurs)),
       large_(burst.topology().addresses.is_large() || burst.topology().addresses6.is_large()) {}
@@ -112,8 +112,7 @@ Fate QuickLook::decide_neighbor(std::span<std::byte> frame, std::size_t ethertyp
   }
   const std::uint64_t to = load64(frame.data());
   if ((to & kMulticast) == 0 && !is_for_us(to)) return Fate::undecided();
-  const std::uint64_t asker = asked_option >> 16;
-  if (!is_known(asker)) return Fate::undecided();
+  if (!is_known(load64(frame.data() + kSource))) return Fate::undecided();
   const Ipv6Key target = target_of(at, place);
   const Entry& entry = addresses6_.find(target, Addresses6::hash(target));
   if (entry.kind != EntryKind::shared || entry.is_balanced()) return Fate::undecided();
@@ -155,7 +154,7 @@ Fate QuickLook::decide_neighbor(std::span<std::byte> frame, std::size_t ethertyp
   sum.add_native(kAdvertisement | kFlags);
   sum.add_native(option);
   const std::uint16_t checksum = __builtin_bswap16(sum.checksum());
-  store(frame.data(), asker | from << 48);
+  store(frame.data(), asked_option >> 16 | from << 48);
   store(frame.data() + 8, static_cast<std::uint32_t>(from >> 16));
   store(at + 2, kVersion6);
   store(at + kIp6Source, target.high);

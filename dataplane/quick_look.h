@@ -38,7 +38,7 @@ class QuickLook {
   }
 
   /// A request or solicitation becomes its answer where the lease allows it (L1). undecided:
-  /// classify() is to decide, and the frame is as it was.
+  /// classify() is to decide, and the frame is as it was; forget() then.
   Fate decide(std::span<std::byte> frame) {
     if (frame.size() < kLeast) return Fate::undecided();
     std::byte* const at = frame.data();
@@ -49,11 +49,14 @@ class QuickLook {
     if ((kind & kNeighborMask) == kNeighbor) return decide_neighbor(frame, kEtherType, place_);
     const std::uint64_t to = load64(at);
     if ((to & kMulticast) != 0 || is_for_us(to) || ethertype == kStackedVlan ||
-        !is_known(load64(at + kSource) & kMacMask)) {
+        !is_known(load64(at + kSource))) {
       return Fate::undecided();
     }
     return Fate::drop(DropReason::kNotOurMac);
   }
+
+  /// What the lease allowed may be over: a frame may have been a claim.
+  void forget() { answered_ = kNoKey; }
 
   const BurstContext& burst() const { return burst_; }
 
@@ -134,14 +137,13 @@ class QuickLook {
   // Of a word whose low 48 bits are a MAC: shifts drop the rest, and cost less than masks.
   static bool is_broadcast(std::uint64_t word) { return word << 16 == ~std::uint64_t{0} << 16; }
   static bool is_virtual(std::uint64_t word) { return word << 24 == kVirtualPrefix << 24; }
-  bool is_for_us(std::uint64_t word) const {
-    return (word & kMacMask) == port_mac_ || is_virtual(word);
-  }
+  bool is_for_us(std::uint64_t word) const { return word << 16 == port_mac_ || is_virtual(word); }
 
   /// A source that needs no second look: a station's, and none of our own. Virtual MACs, and none
-  /// at all, begin with two zeros, and hardly any station's does.
-  bool is_known(std::uint64_t mac) const {
-    return (mac & kMulticast) == 0 && static_cast<std::uint16_t>(mac) != 0 && mac != port_mac_;
+  /// at all, begin with two zeros, and hardly any station's does. Its low 48 bits are the MAC.
+  bool is_known(std::uint64_t word) const {
+    return (word & kMulticast) == 0 && static_cast<std::uint16_t>(word) != 0 &&
+           word << 16 != port_mac_;
   }
 
   /// An ARP request whose sender is the Ethernet source, as it is everywhere but behind a proxy.
@@ -153,13 +155,12 @@ class QuickLook {
     }
     const std::uint64_t to = load64(frame);
     if (!is_broadcast(to) && !is_for_us(to)) return Fate::undecided();
-    if (!is_known(operation_and_sender >> 16)) return Fate::undecided();
-    if (addresses_.may_have(Addresses::hash(place | load32(frame + at + kSenderAddress)))) {
+    if (!is_known(load64(frame + kSource))) return Fate::undecided();
+    if (addresses_.may_have(place | load32(frame + at + kSenderAddress))) {
       return decide_doubtful(frame, at, place);
     }
     const std::uint64_t target = place | load32(frame + at + kTargetAddress);
-    if (target == answered_ && lease_.judgement() == judgement_) return answer(frame, at, reply_);
-    return decide_other(frame, at, place);
+    return target == answered_ ? answer(frame, at, reply_) : decide_other(frame, at, place);
   }
 
   /// target: the address as it lies in the frame. says: the entry or slot that has it.
@@ -208,9 +209,10 @@ class QuickLook {
     if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, place, entry.slot);
     const Reply reply = reply_of(static_cast<std::uint32_t>(target), entry);
     if (target == asked_) {
-      reply_ = reply;
+      reply_.first = reply.first;  // one by one, for the compiler's copy of the whole is slow
+      reply_.arp = reply.arp;
+      reply_.end = reply.end;
       answered_ = target;
-      judgement_ = lease_.judgement();
     }
     asked_ = target;
     return answer(frame, at, reply);
@@ -232,16 +234,15 @@ class QuickLook {
   const Addresses6::Reader addresses6_;
   const SlotView* const slots_;
   const balance::Balancer* const balancers_;
-  const std::uint64_t port_mac_;
+  const std::uint64_t port_mac_;  // in the high 48 bits
   const std::uint64_t place_;  // the port's part of a key
   const Fate unknown_;         // what becomes of a request for an address that nobody here has
   const bool large_;
   std::uint64_t asked_ = kNoKey;  // the last address that was answered for by a look-up
-  // The last reply for one that was asked for twice in a row: most clients ask for the same one,
-  // their gateway.
+  // The last reply for one that was asked for twice in a row, while the lease allows it: most
+  // clients ask for the same one, their gateway.
   Reply reply_;
   std::uint64_t answered_ = kNoKey;  // the address's key
-  std::uint64_t judgement_ = 0;      // the lease allowed it in this one
 };
 
 }  // namespace koi::dataplane

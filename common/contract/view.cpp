@@ -10,10 +10,11 @@ FlatTable<Key, Value>::FlatTable(std::span<const Item> items) {
   shift_ = static_cast<unsigned>(64 - std::countr_zero(size));
   mask_ = size - 1;
   cells_.resize(size);
-  filter_shift_ = std::min(shift_ - kFilterBits, kLeastFilterShift);
-  filter_.assign((std::size_t{1} << (64 - filter_shift_)) / 64, 0);
+  // 2^26 addresses would be more than there is memory for.
+  filter_shift_ = std::min(shift_ - 32 - kFilterBits, kLeastFilterShift);
+  filter_.assign((std::size_t{1} << (32 - filter_shift_)) / 64, 0);
   for (const Item& item : items) {
-    const std::uint64_t bit = hash(item.key) >> filter_shift_;
+    const std::uint32_t bit = mark(item.key) >> filter_shift_;
     filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
     std::size_t at = hash(item.key) >> shift_;
     while (cells_[at].value && !(cells_[at].key == item.key)) at = (at + 1) & mask_;

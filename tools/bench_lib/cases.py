@@ -24,6 +24,7 @@ class Case:
     own: str = "10.0.0.1/8"
     vlans: int = 0                # 1, 2, ... so many, each with a network of its own
     workers: int = 1
+    least: int | None = None      # for so many addresses the least loop answers, in koid's place
 
 
 def _text(address):
@@ -68,6 +69,12 @@ def arp(name, addresses, beside=(), count=MANY, **more):
     plural = "es at random" if addresses > 1 else ""
     return Case(name, f"ARP, {addresses:,} address{plural}", asked, _groups_of(shared),
                 beside=beside, **more)
+
+
+def _least(name, addresses, beside, count):
+    """What answering costs at least on this machine, so that a goal can be judged by it."""
+    case = arp(name, addresses, beside, count, least=addresses)
+    return dataclasses.replace(case, what=f"{case.what}, by the least loop")
 
 
 def _solicitations(name, addresses, beside, count):
@@ -117,6 +124,8 @@ def all_cases():
     listed = [
         arp("arp", 1, ("icmpecho", "io"), FEW),
         arp("arp-4096", 4096, ("icmpecho",)),
+        _least("least", 1, ("icmpecho", "io", "arp"), FEW),
+        _least("least-4096", 4096, ("icmpecho", "arp-4096"), MANY),
         _balanced("openbsd", "hash: openbsd"),
         _balanced("freebsd", "hash: freebsd"),
         _balanced("siphash-mac", "hash: siphash, by: mac"),

@@ -1,4 +1,4 @@
-"""koid and testpmd as they run, and what they count."""
+"""koid, testpmd and the least loop as they run, and what they count."""
 
 import contextlib
 import dataclasses
@@ -128,40 +128,65 @@ groups:
         return port["packets"]["rx"], port["answers"][kind]
 
 
-class Testpmd(Contestant):
-    def __init__(self, folder, options, mode, case):
-        pcap = folder / "frames.pcap"
-        frames.write(pcap, case.frames)
-        memory = testpmd.IN_MEMORY if options.hugepages else testpmd.NO_HUGEPAGES
-        self.out = folder / "testpmd.log"
+class _Asked(Contestant):
+    """Asked by a line on its standard input, answers by its figures on its standard output."""
+
+    question, figures, ready = "", "", ""
+
+    def __init__(self, folder, command):
+        self.out = folder / "out"
         self.seen = 0
         with open(self.out, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(
-                testpmd.command("koi-bench", options.core,
-                                [f"net_pcap0,rx_pcap={pcap},infinite_rx=1"], "-i", "-a",
-                                f"--forward-mode={mode}", "--port-topology=loop",
-                                "--total-num-mbufs=8192", memory=memory),
-                stdin=subprocess.PIPE, stdout=log, stderr=log, text=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log,
+                                            text=True)
+
+    @staticmethod
+    def device(folder, case):
+        pcap = folder / "frames.pcap"
+        frames.write(pcap, case.frames)
+        return f"net_pcap0,rx_pcap={pcap},infinite_rx=1"
 
     def settle(self):
-        wait_for("testpmd's prompt", lambda: "testpmd>" in self.out.read_text())
-        wait_for("testpmd forwarding", lambda: self.counted()[0] > 0)
+        wait_for(f"{self.process.args[0]} to begin", lambda: self.ready in self.out.read_text())
+        wait_for(f"{self.process.args[0]} forwarding", lambda: self.counted()[0] > 0)
 
     def counted(self):
-        self.process.stdin.write("show port stats 0\n")
+        self.process.stdin.write(f"{self.question}\n")
         self.process.stdin.flush()
 
         def printed():
-            found = re.findall(r"RX-packets: (\d+).*?TX-packets: (\d+).*?Tx-pps", self.out.read_text(),
-                               re.S)
+            found = re.findall(self.figures, self.out.read_text(), re.S)
             return found if len(found) > self.seen else None
         end = time.monotonic() + SETTLE_SECONDS
         while not (found := printed()):
             if time.monotonic() > end or self.process.poll() is not None:
-                raise RuntimeError(f"testpmd's figures: {self.out.read_text()[-600:]}")
+                raise RuntimeError(f"no figures: {self.out.read_text()[-600:]}")
             time.sleep(0.002)
         self.seen = len(found)
         return tuple(int(count) for count in found[-1])
+
+
+class Testpmd(_Asked):
+    question, ready = "show port stats 0", "testpmd>"
+    figures = r"RX-packets: (\d+).*?TX-packets: (\d+).*?Tx-pps"
+
+    def __init__(self, folder, options, mode, case):
+        super().__init__(folder, testpmd.command(
+            "koi-bench", options.core, [self.device(folder, case)], "-i", "-a",
+            f"--forward-mode={mode}", "--port-topology=loop", "--total-num-mbufs=8192",
+            memory=testpmd.memory(options.hugepages)))
+
+
+class Least(_Asked):
+    """tests/bench/least_loop.cpp."""
+
+    figures = r"RX-packets: (\d+) TX-packets: (\d+)"
+
+    def __init__(self, folder, options, build, case):
+        super().__init__(folder, [
+            build / "tests/bench/bench-least",
+            *testpmd.eal("koi-bench", options.core, [self.device(folder, case)],
+                         testpmd.memory(options.hugepages)), "--", str(case.least)])
 
 
 def best(counts, counts_handled, expected):

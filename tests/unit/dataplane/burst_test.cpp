@@ -76,7 +76,8 @@ TEST_F(Burst, AfterAClaimTheLeaseIsAskedAgain) {
     EXPECT_EQ(next(before), "answer");
     world.board->slot(kLan).term.store(0);  // nobody looks until the next poll, or a claim
   }
-  world.lease.stamp_heard(kLan);
+  Bytes claim = frame(Advert{});
+  EXPECT_EQ(next(claim), "taken");
   Bytes after = arp({});
   EXPECT_EQ(next(after), "no_lease");
 }
