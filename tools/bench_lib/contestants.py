@@ -129,16 +129,17 @@ groups:
 
 
 class _Asked(Contestant):
-    """Asked by a line on its standard input, answers by its figures on its standard output."""
+    """Asked by a line on its standard input, answers by its figures on its standard output. under:
+    a command that runs it."""
 
     question, figures, ready = "", "", ""
 
-    def __init__(self, folder, command):
+    def __init__(self, folder, under, command):
         self.out = folder / "out"
         self.seen = 0
         with open(self.out, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log,
-                                            text=True)
+            self.process = subprocess.Popen([*under, *command], stdin=subprocess.PIPE, stdout=log,
+                                            stderr=log, text=True)
 
     @staticmethod
     def device(folder, case):
@@ -170,8 +171,8 @@ class Testpmd(_Asked):
     question, ready = "show port stats 0", "testpmd>"
     figures = r"RX-packets: (\d+).*?TX-packets: (\d+).*?Tx-pps"
 
-    def __init__(self, folder, options, mode, case):
-        super().__init__(folder, testpmd.command(
+    def __init__(self, folder, options, mode, case, under=()):
+        super().__init__(folder, under, testpmd.command(
             "koi-bench", options.core, [self.device(folder, case)], "-i", "-a",
             f"--forward-mode={mode}", "--port-topology=loop", "--total-num-mbufs=8192",
             memory=testpmd.memory(options.hugepages)))
@@ -182,11 +183,23 @@ class Least(_Asked):
 
     figures = r"RX-packets: (\d+) TX-packets: (\d+)"
 
-    def __init__(self, folder, options, build, case):
-        super().__init__(folder, [
+    def __init__(self, folder, options, build, case, under=()):
+        super().__init__(folder, under, [
             build / "tests/bench/bench-least",
             *testpmd.eal("koi-bench", options.core, [self.device(folder, case)],
                          testpmd.memory(options.hugepages)), "--", str(case.least)])
+
+
+class Alone(_Asked):
+    """koi's worker without the rest of koid: tests/bench/worker_loop.cpp."""
+
+    figures = Least.figures
+
+    def __init__(self, folder, options, case, arguments, under=()):
+        super().__init__(folder, under, [
+            options.build / "tests/bench/bench-worker",
+            *testpmd.eal("koi-bench", options.core, [self.device(folder, case)],
+                         testpmd.memory(options.hugepages)), "--", *arguments])
 
 
 def best(counts, counts_handled, expected):

@@ -1,0 +1,118 @@
+/// The real worker alone: its whole loop, with the driver, and no control. Its clock goes slowly,
+/// so that neither the machine nor valgrind makes gaps, and leases last. For tools/bench
+/// --instructions, under which koid itself could not hold a lease.
+///
+///   bench-worker EAL-ARGUMENTS -- ADDRESSES [openbsd|freebsd]
+///
+/// MASTER on port 0 for so many addresses from 10.1.0.0 on (tools/bench_lib/frames.py), or for one
+/// that is balanced over 8 members. As bench-least: each line on standard
+/// input is answered by "RX-packets: N TX-packets: N"; its end ends it.
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+
+#include "dataplane/channel.h"
+#include "dataplane/mempool.h"
+#include "dataplane/worker.h"
+#include "tests/support/balanced.h"
+
+namespace {
+
+using namespace koi;        // NOLINT: a program
+using namespace koi::test;  // NOLINT: of the tests' topologies
+
+constexpr Duration kReign = 600s;  // a Stamp bears 13 minutes
+constexpr Term kTerm(1);
+constexpr std::uint16_t kDepth = 1024;
+constexpr std::uint64_t kSlow = std::uint64_t{1} << 40;  // ticks that it takes for 50 ms and more
+
+std::shared_ptr<const Topology> topology(unsigned count, std::string_view hash) {
+  Group group;
+  group.addresses.clear();
+  for (unsigned n = 0; n < count; ++n) {
+    group.addresses.push_back(Ipv4Address::from_u32(0x0a01'0000 + n));
+  }
+  TopologyBuilder made;
+  made.port(kPortMac).own(PortIndex(0), VlanId(0), Ipv4Address::from_u32(0x0a00'0001));
+  if (hash.empty()) return made.group(group).build();
+  return made
+      .balanced(group, {1, 2, 3, 4, 5, 6, 7, 8},
+                hash == "openbsd" ? openbsd_balancer(8) : balance::Balancer::freebsd(8))
+      .build();
+}
+
+bool start_port(rte_mempool* pool) {
+  const rte_eth_conf conf{};
+  return rte_eth_dev_configure(0, 1, 1, &conf) == 0 &&
+         rte_eth_rx_queue_setup(0, 0, kDepth, SOCKET_ID_ANY, nullptr, pool) == 0 &&
+         rte_eth_tx_queue_setup(0, 0, kDepth, SOCKET_ID_ANY, nullptr) == 0 &&
+         rte_eth_dev_start(0) == 0;
+}
+
+dataplane::TscClock slow_clock() {
+  dataplane::TscClock::Mark mark = dataplane::TscClock::mark();
+  mark.ticks -= kSlow;
+  return dataplane::TscClock(mark);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int taken = rte_eal_init(argc, argv);
+  if (taken < 0 || argc - taken < 2) {
+    std::fputs("bench-worker EAL-ARGUMENTS -- ADDRESSES [openbsd|freebsd], with one port\n",
+               stderr);
+    return 2;
+  }
+  const auto data = dataplane::make_pool("data", 8191);
+  const auto control = dataplane::make_pool("control", 127);
+  if (!data || !control || !start_port(data.value())) {
+    std::fputs("bench-worker: no memory, or no port\n", stderr);
+    return 1;
+  }
+  const dataplane::TscClock clock = slow_clock();
+  const auto board = std::make_unique<SlotBoard>();
+  const auto counters = std::make_unique<WorkerCounters>();
+  View view{.number = ViewNumber(1),
+            .topology = topology(static_cast<unsigned>(std::atoi(argv[taken + 1])),
+                                 argc - taken > 2 ? argv[taken + 2] : ""),
+            .terms = {}};
+  view.terms.assign(view.topology->slots.size(), kTerm);
+  for (std::uint16_t s = 0; s < view.terms.size(); ++s) {
+    board->slot(SlotIndex(s)).term.store(kTerm.value());
+    board->slot(SlotIndex(s)).deadline[0].store(Stamp(kTerm.value(), clock.read() + kReign).word());
+  }
+  const auto up = dataplane::Channel<UpMessage>::create("up", 256);
+  const auto down = dataplane::Channel<DownMessage>::create("down", 128);
+  dataplane::Worker worker({.index = WorkerIndex(0),
+                            .clock = clock,
+                            .board = board.get(),
+                            .counters = counters.get(),
+                            .up = up.get(),
+                            .down = down.get(),
+                            .first_view = &view,
+                            .control_pool = control.value(),
+                            .queues = {{.port = PortIndex(0), .depth = kDepth, .room = kDepth}},
+                            .sleeps = false});
+  rte_eal_remote_launch(
+      [](void* it) {
+        static_cast<dataplane::Worker*>(it)->run();
+        return 0;
+      },
+      &worker, rte_get_next_lcore(-1, 1, 0));
+  const PortCounters& port = counters->ports[0];
+  for (int got = std::getchar(); got != EOF; got = std::getchar()) {
+    if (got != '\n') continue;
+    std::printf("RX-packets: %lu TX-packets: %lu\n", port.received.get(), port.transmitted.get());
+    std::fflush(stdout);
+  }
+  worker.stop();
+  rte_eal_mp_wait_lcore();
+  return 0;
+}

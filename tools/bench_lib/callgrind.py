@@ -1,0 +1,76 @@
+"""Instructions a frame, of whole loops with their driver: what a noisy machine cannot hide."""
+
+import glob
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+
+from bench_lib.contestants import Alone, Least, Testpmd
+
+SECONDS = 6  # of counting
+ALONE = {"arp": ("1",), "arp-4096": ("4096",), "balanced-openbsd": ("1", "openbsd"),
+         "balanced-freebsd": ("1", "freebsd")}
+
+
+def valgrind(folder):
+    """Before a command. Without fair scheduling one thread has all the time."""
+    return ["valgrind", "--tool=callgrind", "--trace-children=yes", "--separate-threads=yes",
+            "--fair-sched=yes", f"--callgrind-out-file={folder}/instructions"]
+
+
+def _dump(process):
+    """And counts from zero again."""
+    subprocess.run(["callgrind_control", "-d", str(process.pid)], capture_output=True, check=True)
+
+
+def _second_part(folder):
+    """Of all threads."""
+    total = 0
+    for path in glob.glob(f"{folder}/instructions*"):
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        if re.search(r"^part: 2$", text, re.M):
+            total += int(re.search(r"^totals: (\d+)", text, re.M)[1])
+    return total
+
+
+def per_frame(make):
+    """(instructions, share of the frames that were answered)."""
+    with tempfile.TemporaryDirectory(prefix="koi-bench-") as folder:
+        contestant = make(pathlib.Path(folder), valgrind(folder))
+        try:
+            contestant.settle()
+            before = contestant.counted()
+            _dump(contestant.process)
+            time.sleep(SECONDS)
+            after = contestant.counted()
+            _dump(contestant.process)
+        finally:
+            contestant.stop()
+        handled, answered = (now - then for now, then in zip(after, before))
+        return _second_part(folder) / handled, answered / handled
+
+
+def _loops(options, named):
+    """(case, by whom, what makes it)."""
+    for name, arguments in ALONE.items():
+        yield name, "koi's worker", lambda folder, under, case=named[name], more=arguments: Alone(
+            folder, options, case, more, under)
+    for name in ("least", "least-4096"):
+        yield name.replace("least", "arp"), "least loop", lambda folder, under, case=named[name]: Least(
+            folder, options, options.build, case, under)
+    for mode in ("io", "icmpecho"):
+        yield "arp", f"testpmd {mode}", lambda folder, under, mode=mode: Testpmd(
+            folder, options, mode, named["arp"], under)
+
+
+def measure(options, named):
+    """(case, by whom, instructions, share answered) of each."""
+    return [(case, who, *per_frame(make)) for case, who, make in _loops(options, named)]
+
+
+def table(rows):
+    lines = [f"{'case':20}{'by':18}{'instructions':>13}{'answered':>10}"]
+    lines += [f"{case:20}{who:18}{count:13.1f}{share:10.0%}" for case, who, count, share in rows]
+    return "\n".join(lines)
