@@ -235,8 +235,8 @@ class QuickLook {
   const SlotView* const slots_;
   const balance::Balancer* const balancers_;
   const std::uint64_t port_mac_;  // in the high 48 bits
-  const std::uint64_t place_;  // the port's part of a key
-  const Fate unknown_;         // what becomes of a request for an address that nobody here has
+  const std::uint64_t place_;     // the port's part of a key
+  const Fate unknown_;            // what becomes of a request for an address that nobody here has
   const bool large_;
   std::uint64_t asked_ = kNoKey;  // the last address that was answered for by a look-up
   // The last reply for one that was asked for twice in a row, while the lease allows it: most

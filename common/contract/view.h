@@ -94,7 +94,8 @@ class FlatTable {
   }
 
   /// What the filter goes by, the high bits of it: less than hash(), and less to compute. Of an
-  /// address the last bytes lie highest, and these tell stations apart; where it is does not matter.
+  /// address the last bytes lie highest, and these tell stations apart; where it is does not
+  /// matter.
   static std::uint32_t mark(std::uint64_t key) {
     return static_cast<std::uint32_t>(key) * 0x9e3779b1U;
   }
