@@ -1,6 +1,7 @@
 """tools/bench: its arithmetic and goals from given samples, its frames as Scapy reads them, its picture."""
 
 import json
+import os
 import pathlib
 import runpy
 import struct
@@ -9,8 +10,8 @@ import xml.etree.ElementTree
 import pytest
 from scapy.all import ARP, Dot1Q, Ether, ICMPv6ND_NS, IP, UDP, rdpcap, raw
 
-from bench_lib import cases, frames, plot, report
-from bench_lib.contestants import Counts, best
+from bench_lib import callgrind, cases, frames, plot, report
+from bench_lib.contestants import Counts, best, wait_for
 
 HZ = 2.5e9
 TOOLS = pathlib.Path(__file__).resolve().parent.parent.parent / "tools"
@@ -18,6 +19,11 @@ TOOLS = pathlib.Path(__file__).resolve().parent.parent.parent / "tools"
 
 def _duel(case, beside, *pairs):
     return report.Duel(case, "", beside, [(a * 1e6, b * 1e6) for a, b in pairs], 1.0)
+
+
+class Options:
+    build = pathlib.Path(os.environ.get("KOI_BUILD") or TOOLS.parent / "build")
+    core, hugepages = 1, False
 
 
 def _sweep(**rates):
@@ -152,3 +158,20 @@ def test_instructions_file(instructions, tmp_path):
     instructions["write"](tmp_path / "file", {"arp/1": 274.44, "view/plan": 4087898.0})
     assert instructions["read"](tmp_path / "file") == {"arp/1": 274.4, "view/plan": 4087898.0}
     assert instructions["read"](instructions["COMMITTED"])["arp/1"] > 50
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("case, who, make", callgrind.loops(Options, cases.all_cases()),
+                         ids=lambda value: value if isinstance(value, str) else "")
+def test_loops_answer_all_or_send_it_back(tmp_path, case, who, make):
+    """What tools/bench --instructions counts answers what it is given."""
+    contestant = make(tmp_path, [])
+    try:
+        contestant.settle()
+        handled, answered = contestant.counted()
+        wait_for("more frames", lambda: contestant.counted()[0] > handled + 10_000)
+        assert contestant.process.poll() is None
+        now, then = contestant.counted(), (handled, answered)
+        assert now[1] - then[1] >= 0.99 * (now[0] - then[0])
+    finally:
+        contestant.stop()

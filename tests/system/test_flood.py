@@ -75,6 +75,7 @@ class Second:
     def __init__(self, victim, other, master, backup):
         boxes = (victim, other)
         changes = [forgeries.transitions(box) for box in boxes]
+        self._settled = (master.role(), backup.role()) == ("MASTER", "BACKUP")
         sent, accepted = _advertisements(master, backup)
         refused, began = victim.drops()["carp_digest"], time.monotonic()
         time.sleep(1)
@@ -86,8 +87,9 @@ class Second:
                             for box, then in zip(boxes, changes)), start=collections.Counter())
 
     def stood_still(self):
-        """L8: the victim's worker did for more than 1 ms, in which its queue ran over."""
-        return any(cause == "frames lost" for *_, cause in self.changes)
+        """L8: the victim's worker did for more than 1 ms, in which its queue ran over; or just
+        before, and the roles are on their way back."""
+        return not self._settled or any(cause == "frames lost" for *_, cause in self.changes)
 
 
 @pytest.mark.parametrize("role", ["BACKUP", "MASTER"])

@@ -52,7 +52,7 @@ def per_frame(make):
         return _second_part(folder) / handled, answered / handled
 
 
-def _loops(options, named):
+def loops(options, named):
     """(case, by whom, what makes it)."""
     for name, arguments in ALONE.items():
         yield name, "koi's worker", lambda folder, under, case=named[name], more=arguments: Alone(
@@ -67,7 +67,7 @@ def _loops(options, named):
 
 def measure(options, named):
     """(case, by whom, instructions, share answered) of each."""
-    return [(case, who, *per_frame(make)) for case, who, make in _loops(options, named)]
+    return [(case, who, *per_frame(make)) for case, who, make in loops(options, named)]
 
 
 def table(rows):
