@@ -2,10 +2,10 @@
 /// so that neither the machine nor valgrind makes gaps, and leases last. For tools/bench
 /// --instructions, under which koid itself could not hold a lease.
 ///
-///   bench-worker EAL-ARGUMENTS -- ADDRESSES [openbsd|freebsd]
+///   bench-worker EAL-ARGUMENTS -- COUNT [openbsd|freebsd|groups]
 ///
-/// MASTER on port 0 for so many addresses from 10.1.0.0 on (tools/bench_lib/frames.py), or for one
-/// that is balanced over 8 members. As bench-least: each line on standard
+/// MASTER on port 0 for so many addresses from 10.1.0.0 on (tools/bench_lib/frames.py), balanced
+/// over 8 members or not, or for as many groups on VLANs. As bench-least: each line on standard
 /// input is answered by "RX-packets: N TX-packets: N"; its end ends it.
 
 #include <cstdio>
@@ -32,7 +32,29 @@ constexpr Term kTerm(1);
 constexpr std::uint16_t kDepth = 1024;
 constexpr std::uint64_t kSlow = std::uint64_t{1} << 40;  // ticks that it takes for 50 ms and more
 
-std::shared_ptr<const Topology> topology(unsigned count, std::string_view hash) {
+Ipv4Address in_vlan(unsigned vlan, unsigned n) {
+  return Ipv4Address::from_u32(0x0a00'0100 + (100 + vlan) * 0x1'0000 + n);
+}
+
+/// One address in each of so many groups, 255 of them on a VLAN, as tools/bench_lib/cases.py has
+/// it.
+std::shared_ptr<const Topology> groups(unsigned count) {
+  TopologyBuilder made;
+  made.port(kPortMac);
+  for (unsigned n = 0; n < count; ++n) {
+    const unsigned vlan = 1 + n / 255;
+    const unsigned vhid = 1 + n % 255;
+    const VlanId id(static_cast<std::uint16_t>(vlan));
+    if (vhid == 1) made.own(PortIndex(0), id, in_vlan(vlan, 0));
+    made.group({.vlan = id,
+                .vhid = Vhid(static_cast<std::uint8_t>(vhid)),
+                .addresses = {in_vlan(vlan, vhid)}});
+  }
+  return made.build();
+}
+
+std::shared_ptr<const Topology> topology(unsigned count, std::string_view how) {
+  if (how == "groups") return groups(count);
   Group group;
   group.addresses.clear();
   for (unsigned n = 0; n < count; ++n) {
@@ -40,10 +62,10 @@ std::shared_ptr<const Topology> topology(unsigned count, std::string_view hash) 
   }
   TopologyBuilder made;
   made.port(kPortMac).own(PortIndex(0), VlanId(0), Ipv4Address::from_u32(0x0a00'0001));
-  if (hash.empty()) return made.group(group).build();
+  if (how.empty()) return made.group(group).build();
   return made
       .balanced(group, {1, 2, 3, 4, 5, 6, 7, 8},
-                hash == "openbsd" ? openbsd_balancer(8) : balance::Balancer::freebsd(8))
+                how == "openbsd" ? openbsd_balancer(8) : balance::Balancer::freebsd(8))
       .build();
 }
 
@@ -66,7 +88,7 @@ dataplane::TscClock slow_clock() {
 int main(int argc, char** argv) {
   const int taken = rte_eal_init(argc, argv);
   if (taken < 0 || argc - taken < 2) {
-    std::fputs("bench-worker EAL-ARGUMENTS -- ADDRESSES [openbsd|freebsd], with one port\n",
+    std::fputs("bench-worker EAL-ARGUMENTS -- COUNT [openbsd|freebsd|groups], with one port\n",
                stderr);
     return 2;
   }

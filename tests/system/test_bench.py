@@ -36,6 +36,7 @@ def test_ratio_is_of_the_medians_and_pairs_are_kept():
     assert duel.medians == (50e6, 50e6)
     assert duel.ratio == 1.0
     assert duel.ratios == [0.8, 1.5, 0.5]
+    assert duel.of_best == 0.6
 
 
 def test_best_sample():

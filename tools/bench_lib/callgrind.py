@@ -7,11 +7,14 @@ import subprocess
 import tempfile
 import time
 
+from bench_lib import cases
 from bench_lib.contestants import Alone, Least, Testpmd
 
 SECONDS = 6  # of counting
-ALONE = {"arp": ("1",), "arp-4096": ("4096",), "balanced-openbsd": ("1", "openbsd"),
-         "balanced-freebsd": ("1", "freebsd")}
+ALONE = {"arp": ("1",), "arp-4096": ("4096",),
+         "balanced-openbsd": ("1", "openbsd"), "balanced-freebsd": ("1", "freebsd"),
+         "groups-1": ("1", "groups"), "groups-255": ("255", "groups"),
+         "groups-4080": ("4080", "groups")}
 
 
 def valgrind(folder):
@@ -54,8 +57,9 @@ def per_frame(make):
 
 def loops(options, named):
     """(case, by whom, what makes it)."""
+    swept = {f"groups-{n}": cases.in_vlans(f"groups-{n}", n) for n in (1, 255, 4080)}
     for name, arguments in ALONE.items():
-        yield name, "koi's worker", lambda folder, under, case=named[name], more=arguments: Alone(
+        yield name, "koi's worker", lambda folder, under, case=(named | swept)[name], more=arguments: Alone(
             folder, options, case, more, under)
     for name in ("least", "least-4096"):
         yield name.replace("least", "arp"), "least loop", lambda folder, under, case=named[name]: Least(
