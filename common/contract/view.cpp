@@ -10,7 +10,6 @@ FlatTable<Key, Value>::FlatTable(std::span<const Item> items) {
   shift_ = static_cast<unsigned>(64 - std::countr_zero(size));
   mask_ = size - 1;
   cells_.resize(size);
-  // 2^26 addresses would be more than there is memory for.
   filter_shift_ = std::min(shift_ - 32 - kFilterBits, kLeastFilterShift);
   filter_.assign((std::size_t{1} << (32 - filter_shift_)) / 64, 0);
   for (const Item& item : items) {

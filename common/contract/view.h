@@ -40,7 +40,7 @@ class FlatTable {
   };
 
   FlatTable() : cells_(2), filter_(8) {}
-  /// A later item with an equal key is ignored. REQUIRES: all values are true.
+  /// A later item with an equal key is ignored. REQUIRES: all values are true; fewer than 2^28.
   explicit FlatTable(std::span<const Item> items);
 
   /// The table as a few words by value, for who looks up a burst. Valid as long as the table.
@@ -49,9 +49,10 @@ class FlatTable {
     // hash: of the key.
     /// Brings what find() needs of it from memory.
     void fetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash >> shift_]); }
-    /// False: the table surely has no such key. True for at most one in sixteen of those that it
-    /// has not. For keys that are nearly always absent: find() costs a misprediction in every other
-    /// packet then.
+    /// False: the table surely has no such key. True for at most one in sixteen random ones that
+    /// it has not; of a network like the table's own it may be true for all, which costs a find().
+    /// For keys that are nearly always absent: find() costs a misprediction in every other packet
+    /// then.
     bool may_have(const Key& key) const {
       const std::uint32_t bit = mark(key) >> filter_shift_;
       return (filter_[bit / 64] >> (bit % 64) & 1) != 0;

@@ -5,8 +5,8 @@
 ///
 ///   bench-least EAL-ARGUMENTS -- ADDRESSES
 ///
-/// Answers on port 0 for so many addresses from 10.1.0.0 on (tools/bench_lib/frames.py). Each line
-/// on standard input is answered by "RX-packets: N TX-packets: N"; its end ends it.
+/// Answers on port 0 for so many addresses from 10.1.0.0 on (tools/bench_lib/frames.py). Asked
+/// as asked.h says.
 
 #include <array>
 #include <atomic>
@@ -24,6 +24,8 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_prefetch.h>
+
+#include "tests/bench/asked.h"
 
 namespace {
 
@@ -122,33 +124,27 @@ int run(void* argument) {
   return 0;
 }
 
-bool start_port() {
-  rte_mempool* pool =
-      rte_pktmbuf_pool_create("frames", 8191, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-  const rte_eth_conf conf{};
-  return pool != nullptr && rte_eth_dev_configure(0, 1, 1, &conf) == 0 &&
-         rte_eth_rx_queue_setup(0, 0, 1024, SOCKET_ID_ANY, nullptr, pool) == 0 &&
-         rte_eth_tx_queue_setup(0, 0, 1024, SOCKET_ID_ANY, nullptr) == 0 &&
-         rte_eth_dev_start(0) == 0;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const int taken = rte_eal_init(argc, argv);
-  if (taken < 0 || argc - taken != 2 || !start_port()) {
+  const int count = taken < 0 || argc - taken != 2 ? 0 : std::atoi(argv[taken + 1]);
+  if (count < 1) {
     std::fputs("bench-least EAL-ARGUMENTS -- ADDRESSES, with one port\n", stderr);
     return 2;
   }
-  Work work{.table = Table(static_cast<std::uint32_t>(std::atoi(argv[taken + 1])))};
+  rte_mempool* pool =
+      rte_pktmbuf_pool_create("frames", 8191, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  if (pool == nullptr || !koi::bench::start_port(pool, 1024)) {
+    std::fputs("bench-least: no memory, or no port\n", stderr);
+    return 1;
+  }
+  Work work{.table = Table(static_cast<std::uint32_t>(count))};
   work.slot.master = true;
   work.slot.deadline = UINT64_MAX;
   rte_eal_remote_launch(run, &work, rte_get_next_lcore(-1, 1, 0));
-  for (int got = std::getchar(); got != EOF; got = std::getchar()) {
-    if (got != '\n') continue;
-    std::printf("RX-packets: %lu TX-packets: %lu\n", work.received.load(), work.answered.load());
-    std::fflush(stdout);
-  }
+  koi::bench::answer_questions([&work] { return work.received.load(); },
+                               [&work] { return work.answered.load(); });
   work.stop = true;
   rte_eal_mp_wait_lcore();
   return rte_eal_cleanup() == 0 ? 0 : 1;

@@ -5,21 +5,21 @@
 ///   bench-worker EAL-ARGUMENTS -- COUNT [openbsd|freebsd|groups]
 ///
 /// MASTER on port 0 for so many addresses from 10.1.0.0 on (tools/bench_lib/frames.py), balanced
-/// over 8 members or not, or for as many groups on VLANs. As bench-least: each line on standard
-/// input is answered by "RX-packets: N TX-packets: N"; its end ends it.
+/// over 8 members or not, or for as many groups on VLANs. Asked as asked.h says.
 
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string_view>
 
-#include <rte_ethdev.h>
+#include <rte_eal.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
 #include "dataplane/channel.h"
 #include "dataplane/mempool.h"
 #include "dataplane/worker.h"
+#include "tests/bench/asked.h"
 #include "tests/support/balanced.h"
 
 namespace {
@@ -69,14 +69,6 @@ std::shared_ptr<const Topology> topology(unsigned count, std::string_view how) {
       .build();
 }
 
-bool start_port(rte_mempool* pool) {
-  const rte_eth_conf conf{};
-  return rte_eth_dev_configure(0, 1, 1, &conf) == 0 &&
-         rte_eth_rx_queue_setup(0, 0, kDepth, SOCKET_ID_ANY, nullptr, pool) == 0 &&
-         rte_eth_tx_queue_setup(0, 0, kDepth, SOCKET_ID_ANY, nullptr) == 0 &&
-         rte_eth_dev_start(0) == 0;
-}
-
 dataplane::TscClock slow_clock() {
   dataplane::TscClock::Mark mark = dataplane::TscClock::mark();
   mark.ticks -= kSlow;
@@ -87,14 +79,17 @@ dataplane::TscClock slow_clock() {
 
 int main(int argc, char** argv) {
   const int taken = rte_eal_init(argc, argv);
-  if (taken < 0 || argc - taken < 2) {
+  const int arguments = taken < 0 ? 0 : argc - taken;
+  const int count = arguments < 2 ? 0 : std::atoi(argv[taken + 1]);
+  const std::string_view how = arguments < 3 ? "" : argv[taken + 2];
+  if (count < 1 || !(how.empty() || how == "openbsd" || how == "freebsd" || how == "groups")) {
     std::fputs("bench-worker EAL-ARGUMENTS -- COUNT [openbsd|freebsd|groups], with one port\n",
                stderr);
     return 2;
   }
   const auto data = dataplane::make_pool("data", 8191);
   const auto control = dataplane::make_pool("control", 127);
-  if (!data || !control || !start_port(data.value())) {
+  if (!data || !control || !bench::start_port(data.value(), kDepth)) {
     std::fputs("bench-worker: no memory, or no port\n", stderr);
     return 1;
   }
@@ -102,8 +97,7 @@ int main(int argc, char** argv) {
   const auto board = std::make_unique<SlotBoard>();
   const auto counters = std::make_unique<WorkerCounters>();
   View view{.number = ViewNumber(1),
-            .topology = topology(static_cast<unsigned>(std::atoi(argv[taken + 1])),
-                                 argc - taken > 2 ? argv[taken + 2] : ""),
+            .topology = topology(static_cast<unsigned>(count), how),
             .terms = {}};
   view.terms.assign(view.topology->slots.size(), kTerm);
   for (std::uint16_t s = 0; s < view.terms.size(); ++s) {
@@ -129,12 +123,9 @@ int main(int argc, char** argv) {
       },
       &worker, rte_get_next_lcore(-1, 1, 0));
   const PortCounters& port = counters->ports[0];
-  for (int got = std::getchar(); got != EOF; got = std::getchar()) {
-    if (got != '\n') continue;
-    std::printf("RX-packets: %lu TX-packets: %lu\n", port.received.get(), port.transmitted.get());
-    std::fflush(stdout);
-  }
+  bench::answer_questions([&port] { return port.received.get(); },
+                          [&port] { return port.transmitted.get(); });
   worker.stop();
   rte_eal_mp_wait_lcore();
-  return 0;
+  return rte_eal_cleanup() == 0 ? 0 : 1;
 }

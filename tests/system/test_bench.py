@@ -166,7 +166,7 @@ def test_instructions_file(instructions, tmp_path):
                          ids=lambda value: value if isinstance(value, str) else "")
 def test_loops_answer_all_or_send_it_back(tmp_path, case, who, make):
     """What tools/bench --instructions counts answers what it is given."""
-    contestant = make(tmp_path, [])
+    contestant = make(tmp_path)
     try:
         contestant.settle()
         handled, answered = contestant.counted()

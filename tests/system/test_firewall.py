@@ -122,27 +122,31 @@ def test_planned_hand_over(firewalls):
             trial.change("undemote", f.a.undemote, f.a, PLANNED_MS)
 
 
+def _fates(box, reasons):
+    """How many frames were dropped for these, and how many the kernel got."""
+    return sum(n for r, n in box.drops().items() if r in reasons), box.host_received("lan")
+
+
 def test_a_backup_gives_its_kernel_nothing_of_the_virtual_mac(firewalls):
     """A flood of what is the MASTER's to forward: its own kernel gets all of it, but for what came
     while the machine held it beyond its lease, the BACKUP's none, and the counters say so."""
     f = firewalls
     frame = bytes(Ether(src=f.lab.client.mac, dst=virtual_mac(1))
                   / IP(src="192.0.2.100", dst="203.0.113.77") / UDP(sport=4000, dport=9))
+    beyond = "not_master", "no_lease"
     for box, count, passes in ((f.a, FLOOD // 50, True), (f.b, FLOOD, False)):
         tap = f.lab.keep_open(Tap(f.lab.switch, box.name))
+        reasons = beyond if passes else beyond[:1]
+        before = _fates(box, reasons)
 
-        def seen(b=box, reasons=("not_master", "no_lease")[:1 + passes]):
-            return (sum(n for r, n in b.drops().items() if r in reasons), b.host_received("lan"))
-        before = seen()
-
-        def more(s=seen, before=before):
-            return [now - then for now, then in zip(s(), before)]
+        def fates(b=box, r=reasons, before=before):
+            return [now - then for now, then in zip(_fates(b, r), before)]
 
         for _ in range(count):
             tap.send(frame)
-        until(lambda m=more, n=count: f"{n} frames to be dropped or its kernel's, which are {m()}",
-              lambda m=more, n=count, p=passes: (sum(m()) if p else m()[0]) >= n, within=2)
-        dropped, passed = more()
+        until(lambda s=fates, n=count: f"{n} frames to be dropped or its kernel's, which are {s()}",
+              lambda s=fates, n=count, p=passes: (sum(s()) if p else s()[0]) >= n, within=2)
+        dropped, passed = fates()
         if passes:
             assert passed > dropped
         else:

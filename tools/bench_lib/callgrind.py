@@ -1,5 +1,6 @@
 """Instructions a frame, of whole loops with their driver: what a noisy machine cannot hide."""
 
+import functools
 import glob
 import pathlib
 import re
@@ -41,7 +42,7 @@ def _second_part(folder):
 def per_frame(make):
     """(instructions, share of the frames that were answered)."""
     with tempfile.TemporaryDirectory(prefix="koi-bench-") as folder:
-        contestant = make(pathlib.Path(folder), valgrind(folder))
+        contestant = make(pathlib.Path(folder), under=valgrind(folder))
         try:
             contestant.settle()
             before = contestant.counted()
@@ -59,14 +60,14 @@ def loops(options, named):
     """(case, by whom, what makes it)."""
     swept = {f"groups-{n}": cases.in_vlans(f"groups-{n}", n) for n in (1, 255, 4080)}
     for name, arguments in ALONE.items():
-        yield name, "koi's worker", lambda folder, under, case=(named | swept)[name], more=arguments: Alone(
-            folder, options, case, more, under)
+        yield name, "koi's worker", functools.partial(
+            Alone, options=options, case=(named | swept)[name], arguments=arguments)
     for name in ("least", "least-4096"):
-        yield name.replace("least", "arp"), "least loop", lambda folder, under, case=named[name]: Least(
-            folder, options, options.build, case, under)
+        yield name.replace("least", "arp"), "least loop", functools.partial(
+            Least, options=options, build=options.build, case=named[name])
     for mode in ("io", "icmpecho"):
-        yield "arp", f"testpmd {mode}", lambda folder, under, mode=mode: Testpmd(
-            folder, options, mode, named["arp"], under)
+        yield "arp", f"testpmd {mode}", functools.partial(
+            Testpmd, options=options, mode=mode, case=named["arp"])
 
 
 def measure(options, named):

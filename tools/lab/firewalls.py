@@ -152,7 +152,7 @@ class Firewalls:
 
     def change(self, kind, act, heir, flows, patience=10):
         """act() makes the heir the owner, once it knows the connections: conntrackd tells them anew
-        after each change, and without an answer to when. Waits until all flows go on, at most that
+        after each change, and says not when it is done. Waits until all flows go on, at most that
         many seconds. Returns the Change."""
         until(f"{heir.name} to know the connections", lambda: heir.knows(ESTABLISHED), within=5,
               every=0.02)

@@ -1,6 +1,7 @@
 """Reloads of running boxes at random moments, under a client's requests: does one of them cost an
 answer or a role?"""
 
+import contextlib
 import dataclasses
 import random
 
@@ -70,8 +71,8 @@ def at_random(boxes, count, seed):
     lab = boxes[0].lab
     before = {box.name: _reign(box) for box in boxes}
     paused_before = paused(boxes)
-    pulse = lab.keep_open(Pulse(WORKERS_CORE, PULSE_NS, LATE_NS))
-    with lab.probe("192.0.2.1") as probe:
+    with contextlib.closing(Pulse(WORKERS_CORE, PULSE_NS, LATE_NS)) as pulse, \
+            lab.probe("192.0.2.1") as probe:
         for _ in range(count):
             box, wrong = random_.choice(boxes), random_.random() < 0.2
             box.write_config(_settings(box, random_, wrong))
@@ -80,7 +81,8 @@ def at_random(boxes, count, seed):
             result.wrong += wrong
             result.applied += not wrong
         seen = probe.stop()
-    lost, stood_still = unanswered(seen.sent, seen.arp), pulse.read()
+        stood_still = pulse.read()
+    lost = unanswered(seen.sent, seen.arp)
     result.asked, result.lost, result.stops = len(seen.sent), len(lost), len(stood_still)
     result.unseen = sum(
         not any(woke - late - AFTERWARDS_NS <= when <= woke + AFTERWARDS_NS
