@@ -120,7 +120,7 @@ Instant ControlLoop::deadline_of(const Slot& slot, Instant now) const {
 void ControlLoop::expire_leases() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (glances_[i].master && deadline_of(slots_[i], turn_started_) < turn_started_) {
-      feed(slots_[i], election::LeaseExpired{}, setup_.clock->now());
+      feed(slots_[i], election::LeaseExpired{lease_earned(slots_[i])}, setup_.clock->now());
     }
   }
 }

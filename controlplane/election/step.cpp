@@ -27,6 +27,7 @@ class Machine {
     if (is_duplicate(ad)) return raise(Notice::duplicate_advertisement);
     note_oddities(ad);
     s_.last_heard = now_;
+    s_.unearned = 0;
     s_.probe_until = kNever;
     if (s_.role == Role::master) {
       master_hears(ad);
@@ -94,8 +95,15 @@ class Machine {
     actions_.add(SendBowOut{});
   }
 
-  void on(const LeaseExpired&) {
-    if (s_.role == Role::master) become_backup(Cause::lease_expired);
+  void on(const LeaseExpired& lease) {
+    if (s_.role != Role::master) return;
+    const Cause promoted = s_.cause;
+    become_backup(Cause::lease_expired);
+    if (lease.earned) {
+      s_.unearned = 0;
+    } else {
+      try_again(promoted);
+    }
   }
 
   void on(const FramesLost&) {
@@ -238,6 +246,19 @@ class Machine {
     announce();
   }
 
+  // C7.11: nobody was heard and nobody answered since there was reason to rise, so there is still.
+  void try_again(Cause cause) {
+    const Duration wait = std::min(retry_after(s_.unearned), p_.master_down());
+    if (cause == Cause::master_down || cause == Cause::deaf) {
+      arm_master_down(wait);
+    } else if (cause == Cause::bow_out) {
+      s_.arm(Timer::takeover, now_ + wait);
+    } else {
+      return;  // a live master's next advertisement is to be heard
+    }
+    if (s_.unearned < UINT8_MAX) ++s_.unearned;
+  }
+
   void become_backup(Cause cause) {
     disarm_all();
     arm_master_down();
@@ -303,10 +324,13 @@ class Machine {
 
   void arm_master_down() {
     s_.arm(Timer::listen, now_ + p_.ask_after());
+    arm_master_down(p_.master_down());
+  }
+  void arm_master_down(Duration wait) {
     for (const Family f : kFamilies) {
       if (!p_.has(f)) continue;
-      s_.silent_at[index_of(f)] = now_ + p_.master_down();
-      s_.arm(master_down_timer(f), now_ + p_.master_down());
+      s_.silent_at[index_of(f)] = now_ + wait;
+      s_.arm(master_down_timer(f), now_ + wait);
     }
   }
 

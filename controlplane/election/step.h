@@ -30,8 +30,10 @@ struct StepDown {
   Cause cause;
 };                        // on purpose: L10
 struct WorkersSilent {};  // L10: no worker can answer any more
-struct LeaseExpired {};   // L6
-struct FramesLost {};     // L8
+struct LeaseExpired {     // L6
+  bool earned = true;     // false: no advertisement of this term left in time (L4)
+};
+struct FramesLost {};  // L8
 struct ConflictSeen {
   ConflictKind kind;
 };  // somebody else uses what is ours

@@ -23,6 +23,11 @@ constexpr Duration master_down_interval(unsigned advbase, unsigned advskew, unsi
   return dead_ratio * std::chrono::seconds(advbase) + skew(advskew);
 }
 
+/// How long a box waits whose promotion earned no lease, after so many of these in a row (C7.11).
+constexpr Duration retry_after(unsigned unearned) {
+  return Duration(1ms) * (1 << (unearned < 20 ? unearned : 20));
+}
+
 /// CARP.md, Deaf box: how long a BACKUP that hears nothing at all waits for an answer.
 constexpr Duration probe_time(unsigned advbase, unsigned advskew) {
   const Duration interval = send_interval(advbase, advskew);

@@ -124,6 +124,7 @@ struct State {
   Instant last_heard{};                     // last advertisement of anybody; 0: none yet
   std::uint8_t smallest_advbase = 255;      // of any peer (L5); 255: none heard
   std::uint8_t sent_since_promotion = 0;    // counts to 3 and stays
+  std::uint8_t unearned = 0;                // promotions in a row that earned no lease (C7.11)
   bool reannounced = false;                 // one of the two that follow a worse master is out
   Instant probe_until = kNever;             // deaf BACKUP: when the probe is over; kNever: none
   Instant next_defence{};                   // not before: an announcement against a conflict

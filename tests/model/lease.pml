@@ -407,6 +407,11 @@ inline lease_left(v, b) {
 #else
 #define lease_over(b) dl_over(b,0)
 #endif
+#if FAMILIES > 1
+#define unearned(b) (dlt[(b)*FAMILIES] != myt[b] || dlt[(b)*FAMILIES+1] != myt[b])
+#else
+#define unearned(b) (dlt[b] != myt[b])
+#endif
 #define expired(b) (role[b] == MASTER && lease_over(b) && !M_L6_EXPIRY)
 #if WORKERS > 1
 #define all_listened(b) (em[(b)*WORKERS] && em[(b)*WORKERS+1])
@@ -488,7 +493,9 @@ inline c_acknowledge(b) {        /* L7: what follows from the decision has happe
 /* ==== control's steps, in the order of controlplane/loop.cpp, turn() ==== */
 inline c_begin(b) {              /* L6; L9 looks before the rings are read */
 	cage[b] = 0; ctop[b] = 0;
-	if :: expired(b) -> to_backup(b); m = 0 :: else fi;
+	if :: expired(b) ->          /* C7.11: one that earned no lease tries again, here always after a tick */
+		m = unearned(b); to_backup(b); if :: m -> mdt[b] = 1 :: else fi; m = 0
+	   :: else fi;
 	if :: role[b] == BACKUP -> decn[b] = TOLERANCE+1 :: else fi;    /* L6: a promotion is dated now */
 	due[b] = promotion_due(b);
 	if :: m && M_L10 -> pf[b] = BOW_OUT; pff[b] = 0; pft[b] = myt[b]; pfn[b] = TOLERANCE+1

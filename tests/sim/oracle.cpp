@@ -352,6 +352,7 @@ void Oracle::role(std::size_t box, const controlplane::RoleChange& change, Momen
     check_promotion(box, s, change, decided);
     s.promoted = now_;
     s.promoted_in = change.term;
+    s.promoted_after_bow_out = s.bow_out;
     s.first_advertised = Moment::max();
     s.left = Moment::max();
   } else if (change.from == Role::master) {
@@ -362,8 +363,13 @@ void Oracle::role(std::size_t box, const controlplane::RoleChange& change, Momen
     s.left = now_;
   }
   s.role = change.to;
-  s.bow_out = s.peer_demoted = s.worse = s.frames_lost = false;
-  if (change.to == Role::backup) s.backup_since = decided;  // its timers count from there
+  // C7.11: of a promotion that never let it answer, the reason remains; its timers still count.
+  const bool came_to_nothing = change.from == Role::master &&
+                               change.cause == Cause::lease_expired &&
+                               !(s.reigned && s.term == change.term);
+  s.bow_out = came_to_nothing && s.promoted_after_bow_out;
+  s.peer_demoted = s.worse = s.frames_lost = false;
+  if (change.to == Role::backup && !came_to_nothing) s.backup_since = decided;
 }
 
 void Oracle::check_promotion(std::size_t box, const Slot& s, const controlplane::RoleChange& change,

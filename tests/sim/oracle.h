@@ -123,6 +123,7 @@ class Oracle {
     bool bow_out = false;
     Moment promoted = Moment::min();
     Moment advertised = Moment::min();
+    bool promoted_after_bow_out = false;
     Term promoted_in;                                        // of the last promotion
     Moment first_advertised = Moment::max();                 // in that reign
     std::array<std::array<std::uint64_t, 16>, 2> highest{};  // counters, by family and node

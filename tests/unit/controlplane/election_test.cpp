@@ -265,6 +265,68 @@ TEST(Election, L6ExpiredLeaseWaitsAFullMasterDown) {
   EXPECT_FALSE(rig.s.stepping_down);  // no bow-out: it was no decision of ours
 }
 
+/// 1, 2, 4 ... ms, and no more than a master-down time: a NIC that takes nothing is not asked for
+/// ever.
+// C7.11 kept
+TEST(Election, L4APromotionThatEarnedNoLeaseIsTriedAgainSoon) {
+  SlotRig rig;
+  rig.become_master();
+  Duration expected = 1ms;
+  for (int i = 0; i < 20; ++i) {
+    rig.now += 1ms;
+    EXPECT_EQ(rig.feed(LeaseExpired{.earned = false}), "B");
+    EXPECT_EQ(rig.left(Timer::master_down_ipv4), std::min(expected, rig.p.master_down()));
+    EXPECT_FALSE(rig.s.stepping_down);
+    EXPECT_EQ(rig.due(Timer::master_down_ipv4), "Mag");
+    expected *= 2;
+  }
+  rig.now += 10s;
+  EXPECT_EQ(rig.feed(LeaseExpired{.earned = true}), "B");
+  EXPECT_EQ(rig.left(Timer::master_down_ipv4), rig.p.master_down());
+  rig.due(Timer::master_down_ipv4);
+  rig.feed(LeaseExpired{.earned = false});
+  EXPECT_EQ(rig.left(Timer::master_down_ipv4), 1ms);
+}
+
+// C7.11 kept
+TEST(Election, L4AfterAnAdvertisementTheMasterDownTimeCountsAgain) {
+  SlotRig rig;
+  rig.become_master();
+  rig.feed(LeaseExpired{.earned = false});
+  EXPECT_EQ(rig.hear(1, 200), "");
+  EXPECT_EQ(rig.left(Timer::master_down_ipv4), rig.p.master_down());
+  rig.due(Timer::master_down_ipv4);
+  rig.feed(LeaseExpired{.earned = false});
+  EXPECT_EQ(rig.left(Timer::master_down_ipv4), 1ms);  // from the start
+}
+
+// C7.11 kept
+TEST(Election, L4ABowOutStillCountsWhenThePromotionEarnedNoLease) {
+  SlotRig rig;
+  rig.become_backup();
+  rig.hear(1, 0);
+  rig.hear(255, 255);
+  EXPECT_EQ(rig.due(Timer::takeover), "Mag");
+  EXPECT_EQ(rig.s.cause, Cause::bow_out);
+  EXPECT_EQ(rig.feed(LeaseExpired{.earned = false}), "B");
+  EXPECT_EQ(rig.left(Timer::takeover), 1ms);
+  EXPECT_EQ(rig.left(Timer::master_down_ipv4), rig.p.master_down());
+  EXPECT_EQ(rig.due(Timer::takeover), "Mag");
+  EXPECT_EQ(rig.s.cause, Cause::bow_out);
+}
+
+// C7.7 kept
+TEST(Election, L4APreemptThatEarnedNoLeaseWaitsForTheMaster) {
+  SlotRig rig;
+  rig.p.preempt = true;
+  rig.become_backup();
+  EXPECT_EQ(rig.hear(1, 200), "Mag");
+  EXPECT_EQ(rig.s.cause, Cause::preempt);
+  EXPECT_EQ(rig.feed(LeaseExpired{.earned = false}), "B");
+  EXPECT_EQ(rig.left(Timer::master_down_ipv4), rig.p.master_down());
+  EXPECT_FALSE(rig.armed(Timer::takeover));
+}
+
 TEST(Election, L8FramesLostSendsAMasterToBackup) {
   SlotRig rig;
   rig.become_master();
