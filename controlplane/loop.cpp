@@ -92,8 +92,8 @@ Instant ControlLoop::next_due() const {
   const bool busy =
       ending || next_ != nullptr || took_ || !inputs_drained_ || !to_acknowledge_.empty();
   if (busy || outbox_.announcements() != 0 || !views_.is_with_all()) return Instant{};
-  Instant due = std::min(
-      {segments_.next_due(), trailers_.next_due(), hellos_.next_due(), self_watch_.next_end()});
+  Instant due = std::min({segments_.next_due(), trailers_.next_due(), hellos_.next_due(),
+                          self_watch_.next_end(), outbox_.next_release()});
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (glances_[i].stepping_down || glances_[i].report_due) return Instant{};
     due = std::min(due, glances_[i].next_timer);
@@ -229,6 +229,12 @@ void ControlLoop::on(const TransmitRefused& refused, WorkerIndex) {
     report(SelfNoticed{SelfCause::send_errors, refused.slot.value(), slot.send_errors.demotes()});
   }
   feed(slot, refused, setup_.clock->now());
+}
+
+void ControlLoop::on(const AnnouncementRefused& refused, WorkerIndex) {
+  if (slots_[refused.slot.value()].term != refused.term) return;
+  outbox_.add_again({refused.slot, refused.term, refused.address, refused.tries},
+                    setup_.clock->now());
 }
 
 void ControlLoop::on(const NeighborHeard& heard, WorkerIndex) {

@@ -103,6 +103,7 @@ class ControlLoop {
   void on(const PollGap& gap, WorkerIndex worker);
   void on(const UpRingOverflow& overflow, WorkerIndex worker);
   void on(const TransmitRefused& refused, WorkerIndex worker);
+  void on(const AnnouncementRefused& refused, WorkerIndex worker);
   void on(const NeighborHeard& neighbor, WorkerIndex worker);
   void on(const QueryHeard& query, WorkerIndex worker);
   void on(const Conflict& conflict, WorkerIndex worker);

@@ -151,7 +151,8 @@ void ControlLoop::add_own(const TransmitFrame& frame) {
 void ControlLoop::carry_out(Slot& slot, const election::Announce&, Instant) {
   if (!slot.plan.announces) return;
   for (std::size_t i = 0; i < slot.plan.frames.addresses().size(); ++i) {
-    outbox_.add(PendingAnnouncement{index_of(slot), slot.term, static_cast<std::uint16_t>(i)});
+    outbox_.add(
+        {.slot = index_of(slot), .term = slot.term, .address = static_cast<std::uint16_t>(i)});
   }
 }
 
@@ -225,6 +226,7 @@ bool ControlLoop::lease_earned(const Slot& slot) const {
 }
 
 void ControlLoop::push_announcements() {
+  outbox_.release(turn_started_);
   // All that rise first: in the rings an announcement would be ahead of an advertisement.
   if (outbox_.announcements() == 0 || timers_left_) return;
   const Instant now = setup_.clock->now();
@@ -236,6 +238,8 @@ void ControlLoop::push_announcements() {
     TransmitFrame frame = slot.plan.frames.announcement(pending.address);
     frame.slot = pending.slot;
     frame.term = pending.term;
+    frame.address = pending.address;
+    frame.tries = pending.tries;
     // The worker sends it only under a lease (L11).
     frame.not_after = std::max(deadline_of(slot, now), slot.decided + kDecisionLasts);
     return std::pair{slot.plan.transmitter, frame};

@@ -18,6 +18,7 @@ struct PendingAnnouncement {
   SlotIndex slot;
   Term term;
   std::uint16_t address = 0;  // position in the slot's FrameMaker
+  std::uint8_t tries = 0;     // refused so often
 };
 
 /// What control sends: the frames of this turn, behind the view they are judged by, and the
@@ -30,6 +31,16 @@ class Outbox {
 
   void add(WorkerIndex to, const TransmitFrame& frame) { frames_.push_back({to, frame}); }
   void add(const PendingAnnouncement& announcement) { announcements_.push_back(announcement); }
+  /// One that a worker refused: in a moment, unless that has gone on for long.
+  void add_again(PendingAnnouncement announcement, Instant now) {
+    if (++announcement.tries <= kMostTries) again_.emplace_back(now + kAgainAfter, announcement);
+  }
+  /// Those whose moment has come wait behind the others.
+  void release(Instant now) {
+    for (; next_release() <= now; again_.pop_front()) add(again_.front().second);
+  }
+  /// When release() has something to do; Instant::max() when never.
+  Instant next_release() const { return again_.empty() ? Instant::max() : again_.front().first; }
   /// True iff no frame of this turn waits; announcements may.
   bool empty() const { return frames_.empty(); }
   std::size_t announcements() const { return announcements_.size(); }
@@ -76,6 +87,11 @@ class Outbox {
   /// 18 ms with that (bench-takeover).
   static constexpr std::size_t kMostAnnounced = 24;
 
+  /// A worker that has fallen behind, or has more before it than it can handle in time (L1), is
+  /// well again in that time; not so one that hangs.
+  static constexpr Duration kAgainAfter = 1ms;
+  static constexpr std::uint8_t kMostTries = 100;
+
   bool send(WorkerIndex to, const TransmitFrame& frame) {
     return views_.is_with(to) && down_[to.value()]->try_send(frame);
   }
@@ -85,6 +101,7 @@ class Outbox {
   Counter& dropped_;
   std::vector<std::pair<WorkerIndex, TransmitFrame>> frames_;
   std::deque<PendingAnnouncement> announcements_;
+  std::deque<std::pair<Instant, PendingAnnouncement>> again_;  // and when; the earliest first
 };
 
 }  // namespace koi::controlplane

@@ -43,8 +43,10 @@ void Worker::claim_core() const {
 void Worker::run() {
   lease_.adopted(*view_);
   missed_before_ = missed_frames();
+  bool busy = false;
   while (!stop_.load(std::memory_order_relaxed)) {
     const Instant now = setup_.clock.read();
+    limit_.begin_turn(now, busy);
     lease_.begin_poll(now);
     drain_.begin_poll(now);
     reporter_.begin_poll(now);
@@ -58,7 +60,8 @@ void Worker::run() {
     if (burst_.count == 0) work += poll_hosts(now);
     work += receive_down();
     if (now - polled_transmit_ >= kTransmitPoll) poll_transmit(now);
-    rest(work != 0, now);
+    busy = work != 0;
+    rest(busy, now);
   }
   // What control sent last, bow-outs above all, leaves before the port closes.
   while (receive_down() != 0 || burst_.count != 0) {
@@ -70,7 +73,7 @@ void Worker::run() {
 /// (virtio), or out of what they had set aside before (i40e, ixgbe).
 std::uint16_t Worker::take(std::size_t q, rte_mbuf** frames) {
   const Queue& queue = setup_.queues[q];
-  const std::uint16_t burst = queue.host ? kHostBurst : kBurst;
+  const std::uint16_t burst = queue.host ? std::min(kHostBurst, limit_.most()) : limit_.most();
   std::uint16_t count = 0;
   bool emptied = false;
   while (!emptied && count < burst) {

@@ -19,6 +19,7 @@
 #include "dataplane/lease.h"
 #include "dataplane/offload.h"
 #include "dataplane/tsc_clock.h"
+#include "dataplane/turn_limit.h"
 
 namespace koi::dataplane {
 
@@ -72,20 +73,19 @@ class Worker {
   void stop() { stop_.store(true, std::memory_order_relaxed); }
 
  private:
-  static constexpr std::uint16_t kBurst = 64;
   /// Of a port with a host, both ways. Its driver may cost a system call for each frame, in which
   /// the kernel forwards the packet there and then (TAP: 5 to 10 µs), and L1 and L8 allow two turns
   /// 1 ms.
   static constexpr std::uint16_t kHostBurst = 16;
   /// Drivers that work with vectors give nothing to who asks for less.
   static constexpr std::uint16_t kLeastAsked = 8;
-  static constexpr std::uint16_t kMostTaken = kBurst + kLeastAsked - 1;  // in one poll of a queue
+  static constexpr std::uint16_t kMostTaken =
+      TurnLimit::kMost + kLeastAsked - 1;  // in one poll of a queue
   static constexpr std::uint32_t kHeldBack =
       kMostTaken + 32;  // descriptors a driver may not have filled
   /// A host that had nothing is not asked again before, for net_tap asks the kernel (0.3 µs each
   /// time), and other ports are to notice nothing of it.
   static constexpr Duration kHostRest = 5us;
-  static constexpr unsigned kDownPerTurn = 64;  // so that announcements do not starve reception
   /// A driver that has no room for a frame of control's is asked again for so long, and the host
   /// waits meanwhile: traffic that fills the wire must not cost a MASTER its lease.
   static constexpr Duration kPatience = 1ms;
@@ -139,9 +139,10 @@ class Worker {
   std::array<std::uint32_t, kMaxPorts> taken_{};  // from each queue since it was empty
   std::array<Instant, kMaxPorts> ask_host_{};     // not before, of each queue
   Idle idle_;
+  TurnLimit limit_;
   Instant polled_transmit_{};
   // Of control: its messages, and the frames of them that leave next, all through one port.
-  std::array<DownMessage, kDownPerTurn> down_;
+  std::array<DownMessage, TurnLimit::kMost> down_;
   unsigned down_count_ = 0;
   unsigned down_next_ = 0;  // those before are done, or in the burst
   struct Burst {
@@ -149,8 +150,8 @@ class Worker {
     unsigned count = 0;
     bool announces = false;  // announcements all, or none
     bool again = false;      // the driver had no room for them before
-    std::array<rte_mbuf*, kDownPerTurn> mbufs;
-    std::array<std::uint8_t, kDownPerTurn> at;  // of each, in down_
+    std::array<rte_mbuf*, TurnLimit::kMost> mbufs;
+    std::array<std::uint8_t, TurnLimit::kMost> at;  // of each, in down_
   };
   Burst burst_;
   std::array<std::optional<Instant>, kMaxPorts> full_since_{};  // nothing: took the last one

@@ -14,7 +14,7 @@ unsigned Worker::receive_down() {
   if (!send_burst()) return 1;
   if (down_next_ == down_count_) {
     down_next_ = down_count_ = 0;
-    while (down_count_ < kDownPerTurn && setup_.down->try_receive(down_[down_count_])) {
+    while (down_count_ < limit_.most() && setup_.down->try_receive(down_[down_count_])) {
       ++down_count_;
     }
   }
@@ -82,14 +82,15 @@ bool Worker::send_burst() {
   return true;
 }
 
-/// L3, L4, L11. Of one that waited for room control is told.
+/// L3, L4, L11. Control is told of what waited for room, and of announcements, which may leave
+/// later.
 void Worker::keep_those_that_may_leave(Instant now) {
   unsigned kept = 0;
   for (unsigned i = 0; i < burst_.count; ++i) {
     const TransmitFrame& frame = frame_at(burst_.at[i]);
     if (const auto reason = lease_.refusal(*view_, frame, now)) {
       rte_pktmbuf_free(burst_.mbufs[i]);
-      if (burst_.again) {
+      if (burst_.again || frame.kind == FrameKind::announcement) {
         refused(frame, *reason);
       } else {
         counters_.drop(frame.port, *reason);
@@ -120,8 +121,11 @@ bool Worker::may_have_room_soon(PortIndex port, Instant now) {
 
 void Worker::refused(const TransmitFrame& frame, DropReason reason) {
   counters_.drop(frame.port, reason);
-  if (frame.kind != FrameKind::advertisement) return;
-  setup_.up->try_send(TransmitRefused{frame.slot, frame.family, frame.term});
+  if (frame.kind == FrameKind::advertisement) {
+    setup_.up->try_send(TransmitRefused{frame.slot, frame.family, frame.term});
+  } else if (frame.kind == FrameKind::announcement) {
+    setup_.up->try_send(AnnouncementRefused{frame.slot, frame.term, frame.address, frame.tries});
+  }
 }
 
 const Queue* Worker::queue_of(PortIndex port) const {

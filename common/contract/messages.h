@@ -54,6 +54,14 @@ struct TransmitRefused {
   Term term;
 };
 
+/// An announcement stayed here, but may leave a moment later: there was no lease yet, or no room.
+struct AnnouncementRefused {
+  SlotIndex slot;
+  Term term;
+  std::uint16_t address = 0;  // as in its frame
+  std::uint8_t tries = 0;
+};
+
 /// A unicast peer's MAC, from its ARP reply or Neighbor Advertisement (EntryKind::peer).
 struct NeighborHeard {
   PortIndex port;
@@ -109,8 +117,9 @@ struct Conflict {
   MacAddress mac{};    // who: hardware address
 };
 
-using UpMessage = std::variant<VerifiedAdvert, PollGap, UpRingOverflow, TransmitRefused,
-                               NeighborHeard, QueryHeard, Conflict, HelloHeard>;
+using UpMessage =
+    std::variant<VerifiedAdvert, PollGap, UpRingOverflow, TransmitRefused, AnnouncementRefused,
+                 NeighborHeard, QueryHeard, Conflict, HelloHeard>;
 
 // ---- down: control -> worker -------------------------------------------------------------------
 
@@ -129,7 +138,9 @@ struct TransmitFrame {
   Family family = Family::ipv4;
   PortIndex port;
   SlotIndex slot;
-  std::uint16_t length = 0;  // bytes; 0: nothing to send, counts as sent (L3: MAC not resolved)
+  std::uint16_t address = 0;  // of an announcement: which of its slot's
+  std::uint8_t tries = 0;     // of an announcement: how often it was refused
+  std::uint16_t length = 0;   // bytes; 0: nothing to send, counts as sent (L3: MAC not resolved)
   Term term;
   Instant not_after{};
   Duration lease{};                        // of an advertisement: length of the lease it earns (L5)

@@ -226,17 +226,28 @@ void Worker::transmit(const TransmitFrame& frame) {
   const bool unchecked =
       mutated(Mutant::kFramesUnchecked) ||
       (mutated(Mutant::kAnnouncesUnchecked) && frame.kind == FrameKind::announcement);
-  if (!unchecked && lease_.refusal(*view_, frame, now)) return;
+  if (!unchecked) {
+    if (lease_.refusal(*view_, frame, now)) {
+      if (frame.kind == FrameKind::announcement) refused(frame);
+      return;
+    }
+  }
   if (process_.nic_refuses()) {
     if (mutated(Mutant::kRefusedCounts)) lease_.sent(frame, now);
-    if (frame.kind != FrameKind::advertisement) return;
-    up.try_send(TransmitRefused{frame.slot, frame.family, frame.term});
-    return;
+    return refused(frame);
   }
   process_.transmit(frame);
   TransmitFrame counted = frame;
   if (mutated(Mutant::kLongLease)) counted.lease += counted.lease / 4;
   lease_.sent(counted, now);
+}
+
+void Worker::refused(const TransmitFrame& frame) {
+  if (frame.kind == FrameKind::advertisement) {
+    up.try_send(TransmitRefused{frame.slot, frame.family, frame.term});
+  } else if (frame.kind == FrameKind::announcement) {
+    up.try_send(AnnouncementRefused{frame.slot, frame.term, frame.address, frame.tries});
+  }
 }
 
 }  // namespace koi::sim

@@ -54,6 +54,7 @@ class Worker {
   void report_gap();
   void receive_down();
   void transmit(const TransmitFrame& frame);
+  void refused(const TransmitFrame& frame);
   void arrive();
   void judge(std::array<bool, 32>& able);
   void cover(std::size_t slot, bool able);

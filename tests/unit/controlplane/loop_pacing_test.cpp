@@ -139,6 +139,54 @@ TEST(LoopPacing, ATurnThatTakesLongEndsSoonerAndTheNextOneGoesOn) {
   EXPECT_GT(turns, 2U);
 }
 
+/// As a worker says that had more before it than it could handle in time.
+// C10.9 kept
+TEST(LoopPacing, OneThatFoundNoLeaseGoesAgainAMillisecondLaterButNotForEver) {
+  LoopRig rig(big_box(1, 2));
+  promote(rig);
+  rig.grant_all(2850ms);
+  auto announced = of_kind(FrameKind::announcement, rig.adopt(0));
+  ASSERT_EQ(announced.size(), 2U);
+  unsigned again = 0;
+  for (; again < 200; ++again) {
+    const TransmitFrame& second = announced.back();
+    rig.up[0].try_send(AnnouncementRefused{second.slot, second.term, second.address, second.tries});
+    rig.turn();
+    const Instant refused = rig.clock.time;
+    rig.turn_after(999us);
+    EXPECT_TRUE(of_kind(FrameKind::announcement, rig.adopt(0)).empty());
+    if (again == 100) break;
+    EXPECT_EQ(rig.loop->next_due(), refused + 1ms);
+    rig.turn_after(1us);
+    rig.grant_all(2850ms);
+    announced = of_kind(FrameKind::announcement, rig.adopt(0));
+    ASSERT_EQ(announced.size(), 1U);
+    EXPECT_EQ(test::arp_target(announced[0]), IpAddress(Ipv4Address::from_u32(0x0a010002U)));
+    EXPECT_GT(announced[0].not_after, rig.clock.time);
+  }
+  rig.turn_after(10ms);
+  EXPECT_TRUE(of_kind(FrameKind::announcement, rig.adopt(0)).empty());
+}
+
+// C10.2 refused
+TEST(LoopPacing, OneThatFoundNoLeaseDoesNotOutliveItsReign) {
+  LoopRig rig(big_box(1, 1));
+  promote(rig);
+  rig.grant_all(2850ms);
+  const auto announced = of_kind(FrameKind::announcement, rig.adopt(0));
+  ASSERT_EQ(announced.size(), 1U);
+  const AnnouncementRefused refused{announced[0].slot, announced[0].term, 0, 0};
+  rig.up[0].try_send(refused);
+  rig.turn();
+  rig.command(SetLink{PortIndex(0), false});
+  rig.turn_after(2ms);
+  EXPECT_TRUE(of_kind(FrameKind::announcement, rig.adopt(0)).empty());
+  rig.up[0].try_send(refused);
+  rig.turn();
+  rig.turn_after(2ms);
+  EXPECT_TRUE(of_kind(FrameKind::announcement, rig.adopt(0)).empty());
+}
+
 // C10.2 refused
 TEST(LoopPacing, AnnouncementsOfAReignThatEndedAreNotSent) {
   LoopRig rig(big_box(64));
