@@ -40,7 +40,10 @@ Answer Service::handle(const std::string& line, uid_t uid) {
   receive_reports();
   const auto name = request["command"].get<std::string>();
   if (name == "status") return status_json(setup_.snapshot).dump();
-  if (name == "counters") return counters_json(setup_.snapshot).dump();
+  if (name == "counters") {  // {"of": "ports"}
+    const bool ports = request.value("of", json()) == "ports";
+    return (ports ? ports_json(setup_.snapshot) : counters_json(setup_.snapshot)).dump();
+  }
   if (name == "explain") return explain_json(setup_.snapshot, request).dump();
   if (name == "checks") return json{{"ok", true}, {"checks", demotions_->checks()}}.dump();
   if (name == "events") return answer_events(journal_.recorder(), request);

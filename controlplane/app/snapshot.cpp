@@ -248,10 +248,14 @@ json status_json(const Snapshot& s) {
           {"groups", groups}};
 }
 
-json counters_json(const Snapshot& s) {
-  const Instant now = s.clock->now();
+json ports_json(const Snapshot& s) {
   json ports = json::array();
   for (std::size_t p = 0; p < s.config->ports.size(); ++p) ports.push_back(port_json(s, p));
+  return {{"ok", true}, {"node", s.config->node}, {"ports", std::move(ports)}};
+}
+
+json counters_json(const Snapshot& s) {
+  const Instant now = s.clock->now();
   json slots = json::array();
   for (std::size_t i = 0; i < s.plan->slots.size(); ++i) {
     if (s.plan->slots[i].gone) continue;
@@ -265,19 +269,18 @@ json counters_json(const Snapshot& s) {
                        {"heartbeat_age_seconds", seconds(age)},
                        {"received", received_json(s, w)}});
   }
-  return {{"ok", true},
-          {"node", s.config->node},
-          {"version", KOI_VERSION},
-          {"ports", ports},
-          {"slots", slots},
-          {"workers", workers},
-          {"demotion", demotion_causes_json(*s.demotions)},
-          {"agent", {{"needed", s.agent->needed()}, {"present", s.agent->present()}}},
-          {"control_age_seconds", seconds(s.control_age())},
-          {"frames_dropped", s.control->frames_dropped.get()},
-          {"reports_dropped", s.control->reports_dropped.get()},
-          {"control_late", histogram_json(s.control->late)},
-          {"takeover", histogram_json(s.control->takeover)}};
+  json out = ports_json(s);
+  out.update({{"version", KOI_VERSION},
+              {"slots", slots},
+              {"workers", workers},
+              {"demotion", demotion_causes_json(*s.demotions)},
+              {"agent", {{"needed", s.agent->needed()}, {"present", s.agent->present()}}},
+              {"control_age_seconds", seconds(s.control_age())},
+              {"frames_dropped", s.control->frames_dropped.get()},
+              {"reports_dropped", s.control->reports_dropped.get()},
+              {"control_late", histogram_json(s.control->late)},
+              {"takeover", histogram_json(s.control->takeover)}});
+  return out;
 }
 
 std::vector<std::array<std::uint64_t, kDropReasons>> total_drops(const Snapshot& s) {

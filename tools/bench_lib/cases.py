@@ -34,13 +34,11 @@ def _text(address):
 
 def _timers(groups, n=0):
     """Of group n of so many: (advskew, lowest-advskew). koid takes an endless queue for a loss of frames
-    whenever the machine has had its core for more than 1 ms, and steps down (L8): short timers bring it
-    back soon. But what many groups advertise is no part of the figure: 256 times a second and group, or
-    16, or 2 to 4; and of these no more than 64 become MASTER in one moment, for each must have
+    whenever the machine has had its core for more than 1 ms, some times a second here, and steps down
+    (L8): short timers bring it back soon. But what many groups advertise is no part of the figure: 256
+    times a second and group, or 8 to 16; and many do not rise in one moment, for each must have
     advertised within 1 ms (L4)."""
-    if groups <= 4:
-        return 0, 0
-    return (16, 16) if groups <= 255 else (64 + n % 64, 64)
+    return (0, 0) if groups <= 4 else (16 + n % 16, 16)
 
 
 def _group(vhid, addresses, timers, vlan=None, balance=None):

@@ -35,8 +35,7 @@ def worker_cpu_seconds(pid):
 
 
 def wait_for(what, condition, seconds=SETTLE_SECONDS):
-    """Leaves control's core, on which both work, to control most of the time: the counters of 4,080
-    groups are long."""
+    """Leaves control's core, on which both work, to control most of the time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         began = time.monotonic()
@@ -122,7 +121,7 @@ groups:
                 asked.connect(self.socket)
             except OSError:
                 return 0, 0
-            asked.sendall(b'{"command": "counters"}\n')
+            asked.sendall(b'{"command": "counters", "of": "ports"}\n')
             port = json.loads(asked.makefile().readline())["ports"][0]
         kind = "arp" if self.case.counts == "rx" else self.case.counts
         return port["packets"]["rx"], port["answers"][kind]

@@ -101,6 +101,8 @@ Printed check(const std::string& file) {
 
 Json command(const char* name) { return {{"command", name}}; }
 
+Json ports_counters() { return {{"command", "counters"}, {"of", "ports"}}; }
+
 /// The request of `demote`, `undemote` and `maintenance`.
 Json demotion_request(const std::string& name, const Options& options) {
   Json request = command(name.c_str());
@@ -169,7 +171,7 @@ Printed handover(const Options& options, const Surroundings& surroundings) {
 /// what: groups or ports.
 Printed names_of(const std::string& what, const Options& options,
                  const Surroundings& surroundings) {
-  return with_reply(options, surroundings, command(what == "groups" ? "status" : "counters"),
+  return with_reply(options, surroundings, what == "groups" ? command("status") : ports_counters(),
                     [&](const Json& reply) {
                       std::string names;
                       for (const Json& one : list(reply, what.c_str())) {
@@ -206,7 +208,7 @@ Printed run_command(const std::string& name, const Options& options,
     });
   }
   if (name == "drops") {
-    return with_reply(options, surroundings, command("counters"), [&](const Json& reply) {
+    return with_reply(options, surroundings, ports_counters(), [&](const Json& reply) {
       const Json drops = drops_only(reply);
       return options.json ? pretty(drops) : drops_text(drops);
     });

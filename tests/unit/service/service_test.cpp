@@ -58,7 +58,10 @@ TEST_F(ServiceTest, CountersAreLive) {
   control.slots[0].transitions[0][1][static_cast<std::size_t>(election::Cause::link_up)].add();
   start();
   const json all = ask(R"({"command":"counters"})");
+  const json of_ports = ask(R"({"command":"counters","of":"ports"})");
+  EXPECT_TRUE(ask(R"({"command":"counters","of":["ports"]})").contains("slots"));
   stop();
+  EXPECT_EQ(of_ports, (json{{"ok", true}, {"node", all["node"]}, {"ports", all["ports"]}}));
   EXPECT_EQ(all["ports"][0]["drops"]["carp_digest"], 3);
   EXPECT_EQ(all["ports"][0]["drops"].size(), kDropReasons);
   EXPECT_EQ(all["ports"][0]["answers"]["arp"], 5);

@@ -151,13 +151,16 @@ TEST_F(Events, FollowsAcrossARestartOfKoid) {
 
 TEST_F(Events, WithoutKoidOrWithAnOldOneItEnds) {
   for (const bool follow : {false, true}) {
-    EXPECT_EQ(show_events("/nowhere/koid.sock", {.follow = follow}, 1s, {}).outcome,
-              Outcome::no_daemon);
+    EXPECT_EQ(
+        show_events("/nowhere/koid.sock", {.after = {}, .group = {}, .follow = follow}, 1s, {})
+            .outcome,
+        Outcome::no_daemon);
     FakeDaemon old([](const std::string&) {
       return R"({"ok":false,"error":"unknown command"})"
              "\n";
     });
-    EXPECT_EQ(show_events(old.path(), {.follow = follow}, 1s, {}).outcome, Outcome::refused);
+    EXPECT_EQ(show_events(old.path(), {.after = {}, .group = {}, .follow = follow}, 1s, {}).outcome,
+              Outcome::refused);
   }
   for (const std::vector<std::string>& wrong : {std::vector<std::string>{"events", "--after"},
                                                 {"events", "--after", "x"},
