@@ -48,13 +48,33 @@ std::optional<PollGap> WorkerLease::gap_to_report() const {
   return PollGap{.number = gap_, .frames_lost = false, .length = gap_length_};
 }
 
-std::optional<DropReason> WorkerLease::judge_and_note(const View& view, SlotIndex slot) {
-  const std::optional<DropReason> reason = judge(view, slot);
-  if (!reason) allowed_[slot.value() % allowed_.size()] = judged_ << 16 | slot.value();
-  return reason;
+// One function with judge(), both: of hundreds of groups each frame needs it.
+[[gnu::always_inline]] inline bool WorkerLease::every_receiver_listens(const PortView& port,
+                                                                       const SlotWords& slot) {
+  for (std::uint8_t left = port.receivers; left != 0; left &= static_cast<std::uint8_t>(left - 1)) {
+    const auto w = static_cast<std::uint8_t>(std::countr_zero(left));
+    const WorkerWords& words = board_.worker(WorkerIndex(w));
+    if (WorkerIndex(w) != self_) {
+      const Instant emptied = board_.emptied(WorkerIndex(w));
+      if (poll_ - emptied > kTolerance) return false;
+      // Another worker's gap may hide a better master's advertisement just as our own may (L8).
+      if (words.gap.load(std::memory_order_acquire) !=
+          words.gap_acknowledged.load(std::memory_order_acquire)) {
+        return false;
+      }
+      claim_possible_since(emptied);
+    }
+    const Stamp heard = Stamp::from_word(slot.heard[w].load(std::memory_order_acquire));
+    if (heard.number() != slot.acknowledged[w].load(std::memory_order_acquire)) {
+      if (heard.age(poll_) > kTolerance) return false;
+      claim_possible_since(poll_ - heard.age(poll_));
+    }
+  }
+  return true;
 }
 
-std::optional<DropReason> WorkerLease::judge(const View& view, SlotIndex slot) {
+[[gnu::always_inline]] inline std::optional<DropReason> WorkerLease::reason_against(
+    const View& view, SlotIndex slot) {
   const Term term = view.terms[slot.value()];
   if (term == Term{}) return DropReason::kNotMaster;
   if (hold_) return DropReason::kNoLease;  // L8
@@ -80,27 +100,10 @@ std::optional<DropReason> WorkerLease::judge(const View& view, SlotIndex slot) {
   return std::nullopt;
 }
 
-bool WorkerLease::every_receiver_listens(const PortView& port, const SlotWords& slot) {
-  for (std::uint8_t left = port.receivers; left != 0; left &= static_cast<std::uint8_t>(left - 1)) {
-    const auto w = static_cast<std::uint8_t>(std::countr_zero(left));
-    const WorkerWords& words = board_.worker(WorkerIndex(w));
-    if (WorkerIndex(w) != self_) {
-      const Instant emptied = board_.emptied(WorkerIndex(w));
-      if (poll_ - emptied > kTolerance) return false;
-      // Another worker's gap may hide a better master's advertisement just as our own may (L8).
-      if (words.gap.load(std::memory_order_acquire) !=
-          words.gap_acknowledged.load(std::memory_order_acquire)) {
-        return false;
-      }
-      claim_possible_since(emptied);
-    }
-    const Stamp heard = Stamp::from_word(slot.heard[w].load(std::memory_order_acquire));
-    if (heard.number() != slot.acknowledged[w].load(std::memory_order_acquire)) {
-      if (heard.age(poll_) > kTolerance) return false;
-      claim_possible_since(poll_ - heard.age(poll_));
-    }
-  }
-  return true;
+std::optional<DropReason> WorkerLease::judge(const View& view, SlotIndex slot) {
+  const std::optional<DropReason> reason = reason_against(view, slot);
+  if (!reason) allowed_[slot.value() % allowed_.size()] = judged_ << 16 | slot.value();
+  return reason;
 }
 
 std::uint32_t WorkerLease::stamp_heard(SlotIndex slot) {

@@ -51,8 +51,10 @@ class WorkerLease {
   /// else kNotMaster (the view says so) or kNoLease.
   std::optional<DropReason> refusal(const View& view, SlotIndex slot) {
     if (has_allowed(slot)) return std::nullopt;
-    return judge_and_note(view, slot);
+    return judge(view, slot);
   }
+  /// The same where has_allowed() is false.
+  std::optional<DropReason> judge(const View& view, SlotIndex slot);
   /// refusal() has returned nothing in this poll, and would again: it is judged once, for it is as
   /// of the poll.
   bool has_allowed(SlotIndex slot) const {
@@ -81,8 +83,7 @@ class WorkerLease {
   void adopted(const View& view);
 
  private:
-  std::optional<DropReason> judge_and_note(const View& view, SlotIndex slot);
-  std::optional<DropReason> judge(const View& view, SlotIndex slot);
+  std::optional<DropReason> reason_against(const View& view, SlotIndex slot);
   bool every_receiver_listens(const PortView& port, const SlotWords& slot);
   void claim_possible_since(Instant moment) {
     hand_over_by_ = std::min(hand_over_by_, moment + kTolerance);

@@ -56,9 +56,10 @@ Fate QuickLook::decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t 
   return known ? Fate::undecided() : decide_other(frame, at, place);
 }
 
-Fate QuickLook::decide_first(std::byte* frame, std::size_t at, std::uint64_t place,
-                             SlotIndex slot) {
-  return is_refused(slot) ? Fate::undecided() : decide_other(frame, at, place);  // L1
+Fate QuickLook::decide_first(std::byte* frame, std::size_t at, std::uint64_t target,
+                             const Entry& entry) {
+  if (lease_.judge(burst_.view, entry.slot)) return Fate::undecided();  // L1
+  return answer_of(frame, at, target, entry);
 }
 
 Fate QuickLook::decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const {

@@ -206,7 +206,12 @@ class QuickLook {
     const Entry& entry = addresses_.find(target, Addresses::hash(target));
     if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
     if (entry.is_balanced()) return decide_balanced(frame, at, entry);
-    if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, place, entry.slot);
+    if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, target, entry);
+    return answer_of(frame, at, target, entry);
+  }
+  /// The first one for its slot since the lease was judged.
+  Fate decide_first(std::byte* frame, std::size_t at, std::uint64_t target, const Entry& entry);
+  Fate answer_of(std::byte* frame, std::size_t at, std::uint64_t target, const Entry& entry) {
     const Reply reply = reply_of(static_cast<std::uint32_t>(target), entry);
     if (target == asked_) {
       reply_.first = reply.first;  // one by one, for the compiler's copy of the whole is slow
@@ -217,8 +222,6 @@ class QuickLook {
     asked_ = target;
     return answer(frame, at, reply);
   }
-  /// The first one for this slot since the lease was judged.
-  Fate decide_first(std::byte* frame, std::size_t at, std::uint64_t place, SlotIndex slot);
   Fate decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const;
   bool is_refused(SlotIndex slot) const;
   Fate decide_tagged(std::span<std::byte> frame);
