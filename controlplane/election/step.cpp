@@ -98,10 +98,11 @@ class Machine {
   void on(const LeaseExpired& lease) {
     if (s_.role != Role::master) return;
     const Cause promoted = s_.cause;
+    const bool alone = s_.last_heard < s_.since;
     become_backup(Cause::lease_expired);
     if (lease.earned) {
       s_.unearned = 0;
-    } else {
+    } else if (alone) {
       try_again(promoted);
     }
   }

@@ -300,6 +300,18 @@ TEST(Election, L4AfterAnAdvertisementTheMasterDownTimeCountsAgain) {
   EXPECT_EQ(rig.left(Timer::master_down_ipv4), 1ms);  // from the start
 }
 
+/// Another one rose at the same time, and its advertisement got through.
+// C7.11 kept
+TEST(Election, L4SoItDoesAfterOneThatWasHeardInBetween) {
+  SlotRig rig;
+  rig.become_master();
+  rig.now += 500us;
+  rig.hear(1, 200);  // worse
+  rig.now += 500us;
+  EXPECT_EQ(rig.feed(LeaseExpired{.earned = false}), "B");
+  EXPECT_EQ(rig.left(Timer::master_down_ipv4), rig.p.master_down());
+}
+
 // C7.11 kept
 TEST(Election, L4ABowOutStillCountsWhenThePromotionEarnedNoLease) {
   SlotRig rig;
