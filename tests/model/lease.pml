@@ -192,6 +192,7 @@ byte fk[BOXES], ft[BOXES], t0[BOXES];    /* frame in hand: kind, term, lease cou
 bit fs[BOXES];                           /* that look came after the last reply was decided */
 /* ---- control ---- */
 bit role[BOXES], sd[BOXES];              /* sd: stepping down, L10 */
+bit alone[BOXES];                        /* MASTER that has heard nobody since it rose */
 byte myt[BOXES];                         /* term of the reign */
 byte mdt[BOXES], adt[BOXES], tk[BOXES];  /* timers: master-down, advertisement, takeover (NONE: not armed) */
 byte decn[BOXES];                        /* L4: ticks to 1 ms after the decision */
@@ -433,7 +434,7 @@ inline falls_due(b) {            /* L9: from now on they must listen */
 inline rearm(b) { mdt[b] = MASTER_DOWN(b); tk[b] = NONE; due[b] = 0 }
 inline to_backup(b) {            /* L2: the term goes first */
 	lease_left(lo[b], b);
-	role[b] = BACKUP; myt[b] = 0; nv[b] = 1; fr[b] = 0; adt[b] = 0; decn[b] = 0; rearm(b);
+	role[b] = BACKUP; myt[b] = 0; nv[b] = 1; fr[b] = 0; adt[b] = 0; decn[b] = 0; alone[b] = 0; rearm(b);
 	if :: !M_L2_FIRST -> term[b] = 0 :: else fi;
 	if :: !sd[b] -> lo[b] = 0 :: else fi
 }
@@ -447,7 +448,7 @@ inline promote(b) {              /* L2, L11 */
 		   :: else fi
 	   :: else -> break od;
 	role[b] = MASTER; myt[b] = x; nv[b] = 1; fr[b] = ADVERT; adt[b] = INTERVAL; mdt[b] = 0; tk[b] = NONE; sd[b] = 0; lo[b] = 0;
-	mast[b] = NONE; due[b] = 0;
+	mast[b] = NONE; due[b] = 0; alone[b] = 1;
 	if :: !M_L2_FIRST -> term[b] = x :: else fi;
 	if :: M_L6_DATE -> decn[b] = TOLERANCE+1 :: else fi;
 	if :: M_L11 -> dl[b*FAMILIES] = HELD; dlt[b*FAMILIES] = x; dl[b*FAMILIES+FAMILIES-1] = HELD; dlt[b*FAMILIES+FAMILIES-1] = x :: else fi;
@@ -462,7 +463,7 @@ inline reply(b) {
 }
 inline hear(b, m) {              /* controlplane/election/step.cpp */
 	if :: role[b] == MASTER && !is_bow_out(m) && sender(m) < b -> to_backup(b); mast[b] = sender(m)
-	   :: role[b] == MASTER && (is_bow_out(m) || sender(m) > b) -> if :: !M_REPLY -> reply(b) :: else fi
+	   :: role[b] == MASTER && (is_bow_out(m) || sender(m) > b) -> alone[b] = 0; if :: !M_REPLY -> reply(b) :: else fi
 	   :: role[b] == BACKUP && is_bow_out(m) ->
 		if :: mast[b] == sender(m) && tk[b] == NONE ->   /* the next best rises at once, the third a tick later */
 			tk[b] = (b - (sender(m) < b -> 1 : 0) > 0 -> 1 : 0); mast[b] = NONE;
@@ -494,7 +495,7 @@ inline c_acknowledge(b) {        /* L7: what follows from the decision has happe
 inline c_begin(b) {              /* L6; L9 looks before the rings are read */
 	cage[b] = 0; ctop[b] = 0;
 	if :: expired(b) ->          /* C7.11: one that earned no lease tries again, here always after a tick */
-		m = unearned(b); to_backup(b); if :: m -> mdt[b] = 1 :: else fi; m = 0
+		m = unearned(b) && alone[b]; to_backup(b); if :: m -> mdt[b] = 1 :: else fi; m = 0
 	   :: else fi;
 	if :: role[b] == BACKUP -> decn[b] = TOLERANCE+1 :: else fi;    /* L6: a promotion is dated now */
 	due[b] = promotion_due(b);
