@@ -11,6 +11,7 @@
 #include "common/auth/carp_auth.h"
 #include "common/auth/trailer_auth.h"
 #include "common/balance/balancer.h"
+#include "common/huge_pages.h"
 #include "common/net/ip_address.h"
 #include "common/net/mac_address.h"
 #include "common/strong_types.h"
@@ -115,7 +116,7 @@ class FlatTable {
   unsigned shift_ = 63;
   unsigned filter_shift_ = kLeastFilterShift;
   std::size_t mask_ = 1;
-  std::vector<Item> cells_;
+  std::vector<Item, HugePages<Item>> cells_;
   std::vector<std::uint64_t> filter_;
 };
 
