@@ -16,7 +16,7 @@ struct HugePages {
 
   HugePages() = default;
   template <class U>
-  HugePages(const HugePages<U>&) {}  // NOLINT(google-explicit-constructor): as allocators are
+  explicit HugePages(const HugePages<U>&) {}
 
   T* allocate(std::size_t count) {
     const std::size_t bytes = count * sizeof(T);

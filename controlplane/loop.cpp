@@ -232,7 +232,6 @@ void ControlLoop::on(const TransmitRefused& refused, WorkerIndex) {
 }
 
 void ControlLoop::on(const AnnouncementRefused& refused, WorkerIndex) {
-  if (slots_[refused.slot.value()].term != refused.term) return;
   outbox_.add_again({refused.slot, refused.term, refused.address, refused.tries},
                     setup_.clock->now());
 }

@@ -53,7 +53,7 @@ class WorkerLease {
     if (has_allowed(slot)) return std::nullopt;
     return judge(view, slot);
   }
-  /// The same where has_allowed() is false.
+  /// The same, judged anew: where has_allowed() is false, or it is to be as of now.
   std::optional<DropReason> judge(const View& view, SlotIndex slot);
   /// refusal() has returned nothing in this poll, and would again: it is judged once, for it is as
   /// of the poll.

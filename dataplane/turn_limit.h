@@ -16,7 +16,8 @@ class TurnLimit {
   static constexpr std::uint16_t kMost = 64;
   static constexpr std::uint16_t kFirst = 16;  // after a turn without work
   static constexpr std::uint16_t kLeast = 8;
-  /// Longer than half of what L1 and L8 allow two polls, what comes later in the turn included.
+  /// Twice as many after a short turn make no long one, and that is less than half of the 1 ms
+  /// which L1 and L8 allow two polls.
   static constexpr Duration kLong = 400us;
   static constexpr Duration kShort = 200us;
 

@@ -13,6 +13,37 @@ using test::LoopRig;
 
 constexpr SlotIndex kSlot = LoopRig::kSlot;
 
+// ---- L4 -----------------------------------------------------------------------------------------
+
+/// A worker that was held up just then, or had too much before it.
+// C7.11 kept, C7.9 refused
+TEST(LoopTakeover, L4APromotionWhoseAdvertisementDidNotLeaveIsTriedAgainInAnotherTerm) {
+  LoopRig rig;
+  rig.become_backup();
+  rig.clock.advance(rig.parameters.master_down() + 1us);
+  rig.listen();
+  rig.turn();
+  const std::uint64_t first = rig.term();
+  ASSERT_NE(first, 0U);
+  rig.adopt(0);
+  rig.turn_after(1001us);
+  EXPECT_EQ(rig.term(), 0U);
+  rig.clock.advance(1001us);
+  rig.listen();
+  rig.turn();
+  EXPECT_GT(rig.term(), first);
+  rig.grant(2850ms);
+  rig.turn_after(2000ms);
+  EXPECT_GT(rig.term(), first);
+  // One that had a lease waits.
+  rig.turn_after(1000ms);
+  EXPECT_EQ(rig.term(), 0U);
+  rig.clock.advance(rig.parameters.master_down() - 1ms);
+  rig.listen();
+  rig.turn();
+  EXPECT_EQ(rig.term(), 0U);
+}
+
 // ---- L9 -----------------------------------------------------------------------------------------
 
 // C7.8 kept, C7.8 refused

@@ -37,6 +37,22 @@ TEST(TurnLimit, L8_NoTurnOfASlowDriverIsAGap) {
   }
 }
 
+/// As when a bridge gets more ports: the first turns are too long, no later one is.
+TEST(TurnLimit, L8_ADriverThatBecomesSlowGetsLess) {
+  TurnLimit limit;
+  longest_turn(limit, 100ns, 10);
+  Instant now{2s};
+  limit.begin_turn(now, true);
+  for (int turn = 0; turn < 100; ++turn) {
+    const Duration took = 2 * limit.most() * 30us;
+    now += took;
+    limit.begin_turn(now, true);
+    if (turn >= 3) {
+      EXPECT_LT(took, 1ms) << turn;
+    }
+  }
+}
+
 TEST(TurnLimit, OnePauseIsSoonForgottenAndRestBeginsAnew) {
   TurnLimit limit;
   longest_turn(limit, 100ns, 10);

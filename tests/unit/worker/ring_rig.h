@@ -310,4 +310,20 @@ class RingRig {
   std::thread thread_;
 };
 
+/// Of the reign that the tests give kLan, lasting for 20 s.
+inline constexpr Term kTerm{5};
+
+inline TransmitFrame advertisement(const RingRig& rig, Duration valid = 30s) {
+  TransmitFrame f;
+  f.kind = FrameKind::advertisement;
+  f.slot = kLan;
+  f.term = kTerm;
+  f.not_after = rig.clock.read() + valid;
+  f.lease = 20s;
+  const Bytes bytes = frame(Advert{});
+  f.length = static_cast<std::uint16_t>(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), f.bytes.begin());
+  return f;
+}
+
 }  // namespace koi::test

@@ -31,20 +31,12 @@ class Drained {
 
 TEST(WorkerFlood, T30_WithoutABufferForReceivedFramesAdvertisementsStillLeave) {
   RingRig rig;
-  constexpr Term kTerm{5};
   rig.board->slot(kLan).term.store(kTerm.value());
   const Drained all(rig.data_pool);
   ASSERT_EQ(all.count(), RingRig::kDataMbufs);
   rig.start();
   const Bytes bytes = frame(Advert{});
-  TransmitFrame ad;
-  ad.kind = FrameKind::advertisement;
-  ad.slot = kLan;
-  ad.term = kTerm;
-  ad.not_after = rig.clock.read() + 30s;
-  ad.lease = 20s;
-  ad.length = static_cast<std::uint16_t>(bytes.size());
-  std::copy(bytes.begin(), bytes.end(), ad.bytes.begin());
+  const TransmitFrame ad = advertisement(rig);
   for (std::uint64_t n = 1; n <= 3; ++n) {
     ASSERT_TRUE(rig.down->try_send(ad));
     EXPECT_TRUE(rig.eventually([&] { return rig.port_counters().transmitted.get() == n; }));

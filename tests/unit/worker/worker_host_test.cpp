@@ -10,7 +10,6 @@ namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
 
-constexpr Term kTerm{5};
 const MacAddress kLanMac = virtual_mac(Vhid(1));
 
 Bytes udp(const Ip& ip, const Ethernet& e) {
@@ -21,19 +20,6 @@ Bytes udp(const Ip& ip, const Ethernet& e) {
 Bytes to_host() { return udp({.source = kClientIp, .destination = kOwnIp}, {.to = kPortMac}); }
 Bytes from_host() {
   return udp({.source = kOwnIp, .destination = kClientIp}, {.to = kClientMac, .from = kPortMac});
-}
-
-TransmitFrame advertisement(const RingRig& rig, Duration valid = 30s) {
-  TransmitFrame f;
-  f.kind = FrameKind::advertisement;
-  f.slot = kLan;
-  f.term = kTerm;
-  f.not_after = rig.clock.read() + valid;
-  f.lease = 20s;
-  const Bytes bytes = frame(Advert{});
-  f.length = static_cast<std::uint16_t>(bytes.size());
-  std::copy(bytes.begin(), bytes.end(), f.bytes.begin());
-  return f;
 }
 
 std::uint64_t sent_adverts(const RingRig& rig) {
