@@ -27,8 +27,11 @@ void WorkerLease::begin_poll(Instant now) {
     published_ = now;
   }
   poll_ = now;
-  hand_over_by_ = Instant::max();
-  ++judged_;
+  if (now >= judge_again_ || now > hand_over_by_) {  // a gap is longer
+    ++judged_;
+    judge_again_ = now + kJudgedFor;
+    hand_over_by_ = Instant::max();
+  }
   started_ = true;
 }
 
@@ -89,6 +92,7 @@ std::optional<PollGap> WorkerLease::gap_to_report() const {
     if (!deadline.is_number_of(term.value()) || !deadline.is_after(poll_)) {
       return DropReason::kNoLease;
     }
+    judge_again_ = std::min(judge_again_, poll_ + deadline.left(poll_));
   }
   if (!every_receiver_listens(view.topology->ports[slot_view.port.value()], words)) {
     return DropReason::kNoLease;

@@ -22,6 +22,9 @@ class WorkerLease {
  public:
   /// L1, L7, L8: how old a poll or an unanswered claim may be.
   static constexpr Duration kTolerance = 1ms;
+  /// For how long a slot that was judged is not judged again: for hundreds of them, judging costs
+  /// more than answering. A part of kTolerance, not on top of it, see in_time().
+  static constexpr Duration kJudgedFor = 50us;
   /// How often `polled` and `emptied` are stored; the design allows 100 µs.
   static constexpr Duration kPublishEvery = 50us;
 
@@ -47,24 +50,25 @@ class WorkerLease {
   /// True from the start of a gap until its queue has been emptied.
   bool in_gap() const { return hold_ && !emptied_since_gap_; }
 
-  /// L1, as of the poll that began last. Returns nothing iff this worker may answer for the slot,
-  /// else kNotMaster (the view says so) or kNoLease.
+  /// L1, as of the poll that began last; but that control has cleared the term, or another worker
+  /// has a claim or a gap, may have been missed for kJudgedFor. Returns nothing iff this worker may
+  /// answer for the slot, else kNotMaster (the view says so) or kNoLease.
   std::optional<DropReason> refusal(const View& view, SlotIndex slot) {
     if (has_allowed(slot)) return std::nullopt;
     return judge(view, slot);
   }
-  /// The same, judged anew: where has_allowed() is false, or it is to be as of now.
+  /// The same, judged anew: where has_allowed() is false, or nothing may be missed.
   std::optional<DropReason> judge(const View& view, SlotIndex slot);
-  /// refusal() has returned nothing in this poll, and would again: it is judged once, for it is as
-  /// of the poll.
+  /// refusal() has returned nothing and would again: no more than kJudgedFor ago, and this worker
+  /// has had no claim, view or gap since; nor has a deadline or a tolerance run out.
   bool has_allowed(SlotIndex slot) const {
     return allowed_[slot.value() % allowed_.size()] == (judged_ << 16 | slot.value());
   }
 
-  /// L1: true iff what refusal() allowed in this poll may still be handed to the driver. now: read
-  /// just before. The limit is 1 ms after the earliest moment since which a better master may be
-  /// claiming the slot unknown to us: the moment as of which the queues were last drained, the
-  /// oldest claim still undecided, another receiving worker's `emptied`.
+  /// L1: true iff what refusal() allowed may still be handed to the driver. now: read just before.
+  /// The limit is 1 ms after the earliest moment since which a better master may be claiming the
+  /// slot unknown to us: the moment as of which the queues were last drained, the oldest claim
+  /// still undecided, another receiving worker's `emptied`; each as of when the slot was judged.
   bool in_time(Instant now) const { return now <= hand_over_by_; }
 
   /// L7: a verified foreign advertisement for the slot was received. Returns the number under which
@@ -94,10 +98,11 @@ class WorkerLease {
   Instant poll_{};            // start of the poll that began last
   Instant waiting_since_{};   // since when a frame not stamped yet may have been waiting
   Instant hand_over_by_{};    // see in_time()
-  std::uint64_t judged_ = 1;  // grows with each poll, claim and view: what was allowed is forgotten
+  Instant judge_again_{};     // kJudgedFor is over then, or a deadline
+  std::uint64_t judged_ = 1;  // grows, and what was allowed is forgotten
   /// What refusal() has allowed: judged_ << 16 | slot, at the slot's number modulo the size, so
-  /// that all members of a balanced group have room.
-  std::array<std::uint64_t, 32> allowed_{};
+  /// that all members of a balanced group, or hundreds of groups, have room.
+  std::array<std::uint64_t, 256> allowed_{};
   Instant published_{};  // last store of `polled`
   Instant emptied_published_{};
   std::uint32_t gap_ = 0;

@@ -368,7 +368,7 @@ TEST_F(LeaseAnswer, L1_InTimeCountsFromTheOldestUndecidedClaim) {
   EXPECT_FALSE(first.in_time(before + 1ms + 1ns));
   EXPECT_TRUE(first.in_time(before + 900us));
   acknowledge(kFirst, 1);
-  pass(10us);
+  pass(WorkerLease::kJudgedFor);
   ASSERT_EQ(answer(), "ok");
   EXPECT_TRUE(first.in_time(before + 1ms + 1ns));
 }
