@@ -1,11 +1,18 @@
 #include "dataplane/quick_look.h"
 
+#include "common/wire/carp.h"
 #include "common/wire/checksum.h"
+#include "common/wire/igmp.h"
+#include "common/wire/ipv4.h"
+#include "common/wire/ipv6.h"
+#include "common/wire/udp.h"
 
 namespace koi::dataplane {
 namespace {
 
 // As they lie in the frame.
+constexpr std::uint8_t kProtocolTcp = 6;
+constexpr std::uint32_t kVersion4 = 0x45;  // and a header of 20 bytes
 constexpr std::uint32_t kVersion6 = 0x60;
 constexpr std::uint64_t kAdvertisement = 0x0088;  // type, code 0
 constexpr std::uint64_t kTargetOption = 0x0102;   // target link-layer address, length 1
@@ -27,6 +34,8 @@ bool is_solicited_node(std::uint64_t high, std::uint64_t low, std::uint64_t targ
   constexpr std::uint64_t kLast24 = ~std::uint64_t{0} << 40;
   return high == kHigh && low == (kLow | (target_low & kLast24));
 }
+
+std::uint64_t low32(std::uint64_t word) { return static_cast<std::uint32_t>(word); }
 
 std::uint16_t vlan_of(std::span<const std::byte> tagged) {
   return wire::get_be16(tagged, wire::kEthernetLength) & 0x0fff;  // 802.1Q: the tag's low 12 bits
@@ -76,7 +85,85 @@ Fate QuickLook::decide_tagged(std::span<std::byte> frame) {
   const std::uint64_t kind = load64(frame.data() + kAt);
   if (kind == kArpOfIpv4) return decide_arp(frame.data(), kAt, place);
   if ((kind & kNeighborMask) == kNeighbor) return decide_neighbor(frame, kAt, place);
-  return Fate::undecided();
+  const auto ethertype = static_cast<std::uint16_t>(kind);
+  const std::uint64_t to = load64(frame.data());
+  if ((to & kMulticast) != 0 || ethertype == kVlan || ethertype == kStackedVlan ||
+      !is_known(load64(frame.data() + kSource))) {
+    return Fate::undecided();
+  }
+  return is_for_us(to) ? decide_packet(frame, kAt, place) : Fate::drop(DropReason::kNotOurMac);
+}
+
+inline bool QuickLook::is_through4(std::span<const std::byte> packet, std::uint64_t place) const {
+  if (packet.size() < wire::kIpv4Length) return false;
+  const std::uint8_t protocol = wire::get_u8(packet, wire::kIpv4ProtocolAt);
+  if (protocol == wire::kProtocolIcmp || protocol == wire::kProtocolIgmp ||
+      protocol == wire::kCarpProtocol) {
+    return false;
+  }
+  // As parse_ipv4() has it: no options, no fragment, the length, the checksum.
+  constexpr std::uint64_t kVersionAndFragment = 0xff3f'0000'0000'00ff;
+  const std::uint64_t first = load64(packet.data());
+  const std::uint64_t second = load64(packet.data() + 8);
+  const std::uint32_t destination = load32(packet.data() + wire::kIpv4DestinationAt);
+  const std::size_t length = wire::get_be16(packet, 2);
+  // RFC 1071: a sum of words of any width that is 0 modulo 0xffff, and not of zeros alone.
+  const std::uint64_t sum =
+      low32(first) + (first >> 32) + low32(second) + (second >> 32) + destination;
+  if ((first & kVersionAndFragment) != kVersion4 || length < wire::kIpv4Length ||
+      length > packet.size() || sum % 0xffff != 0) {
+    return false;
+  }
+  const std::uint64_t key = place | destination;
+  return !addresses_.may_have(key) || !addresses_.find(key, Addresses::hash(key));
+}
+
+inline bool QuickLook::is_through6(std::span<const std::byte> packet, std::uint64_t place) const {
+  if (packet.size() < wire::kIpv6Length) return false;
+  // As parse_ipv6() has it; of what may be behind the header only what has no say in it.
+  const std::uint8_t next = wire::get_u8(packet, wire::kIpv6NextAt);
+  if ((wire::get_u8(packet, 0) & 0xf0) != kVersion6 ||
+      wire::get_be16(packet, 4) > packet.size() - wire::kIpv6Length ||
+      (next != kProtocolTcp && next != wire::kProtocolUdp)) {
+    return false;
+  }
+  const Ipv6Key key{.high = load64(packet.data() + wire::kIpv6DestinationAt),
+                    .low = load64(packet.data() + wire::kIpv6DestinationAt + 8),
+                    .place = static_cast<std::uint32_t>(place >> 32)};
+  return !addresses6_.may_have(key) || !addresses6_.find(key, Addresses6::hash(key));
+}
+
+inline Fate QuickLook::pass(std::span<std::byte> frame, std::size_t packet_at,
+                            std::uint64_t place) const {
+  if (frame.size() > packet_at + burst_.port_view().mtu) return Fate::undecided();
+  const std::uint64_t to = load64(frame.data());
+  if (to << 16 == port_mac_) return Fate::pass();
+  const std::uint64_t vhid = to >> 40 & 0xff;
+  const std::optional<SlotIndex>& slot = burst_.topology().vhids.find(place | vhid);
+  if (!slot) return Fate::undecided();
+  const SlotView& view = slots_[slot->value()];
+  if (view.by_packet || view.mac.word() != (to & kMacMask)) return Fate::undecided();
+  if (!lease_.has_allowed(*slot) && is_refused(*slot)) return Fate::undecided();  // L1
+  wire::put_mac(frame, 0, burst_.port_mac());
+  return Fate::pass();
+}
+
+Fate QuickLook::decide_packet(std::span<std::byte> frame, std::size_t ethertype_at,
+                              std::uint64_t place) const {
+  const std::size_t packet_at = ethertype_at + 2;
+  const std::span<const std::byte> packet = frame.subspan(packet_at);
+  const std::uint16_t ethertype = wire::get_be16(frame, ethertype_at);
+  DropReason reason;
+  if (ethertype == wire::kEtherIpv4) {
+    if (!is_through4(packet, place)) return Fate::undecided();
+    reason = DropReason::kIpv4NotOurs;
+  } else if (ethertype == wire::kEtherIpv6) {
+    if (!is_through6(packet, place)) return Fate::undecided();
+    reason = DropReason::kIpv6NotOurs;
+  } else {
+    return Fate::undecided();
+  }
+  return burst_.port_view().host ? pass(frame, packet_at, place) : Fate::drop(reason);
 }
 
 void QuickLook::fetch_other(std::span<const std::byte> frame) const {

@@ -17,9 +17,10 @@ namespace koi::dataplane {
 
 /// Decides what nearly all frames of a burst are, by a few wide loads: an ARP request as every
 /// client sends it, for a shared address that this box answers for or for one that nobody here has;
-/// a Neighbor Solicitation with the sender's link-layer address, for such a shared address; and a
-/// frame for another station's MAC. All else is classify()'s, and that is the rule: whatever
-/// is decided here, it would decide in the same way (the frame fuzzer compares them).
+/// a Neighbor Solicitation with the sender's link-layer address, for such a shared address; a
+/// packet on its way through this box; and a frame for another station's MAC. All else is
+/// classify()'s, and that is the rule: whatever is decided here, it would decide in the same way
+/// (the frame fuzzer compares them).
 ///
 /// Made for one burst, for it keeps what it reads of the view at hand. Workers; allocates nothing.
 class QuickLook {
@@ -48,11 +49,11 @@ class QuickLook {
     if (ethertype == kVlan) return decide_tagged(frame);
     if ((kind & kNeighborMask) == kNeighbor) return decide_neighbor(frame, kEtherType, place_);
     const std::uint64_t to = load64(at);
-    if ((to & kMulticast) != 0 || is_for_us(to) || ethertype == kStackedVlan ||
-        !is_known(load64(at + kSource))) {
+    if ((to & kMulticast) != 0 || ethertype == kStackedVlan || !is_known(load64(at + kSource))) {
       return Fate::undecided();
     }
-    return Fate::drop(DropReason::kNotOurMac);
+    return is_for_us(to) ? decide_packet(frame, kEtherType, place_)
+                         : Fate::drop(DropReason::kNotOurMac);
   }
 
   /// What the lease allowed may be over: a frame may have been a claim.
@@ -228,6 +229,14 @@ class QuickLook {
   /// Whose option is the Ethernet source.
   Fate decide_neighbor(std::span<std::byte> frame, std::size_t ethertype_at,
                        std::uint64_t place) const;
+  /// Whose destination nobody here has: a firewall's daily bread.
+  Fate decide_packet(std::span<std::byte> frame, std::size_t ethertype_at,
+                     std::uint64_t place) const;
+  bool is_through4(std::span<const std::byte> packet, std::uint64_t place) const;
+  bool is_through6(std::span<const std::byte> packet, std::uint64_t place) const;
+  /// To the host, as to_host() has it: from the port's MAC, or that of a slot that the lease
+  /// allows.
+  Fate pass(std::span<std::byte> frame, std::size_t packet_at, std::uint64_t place) const;
   /// Of a solicitation, from its EtherType.
   static Ipv6Key target_of(const std::byte* solicitation, std::uint64_t place);
 

@@ -164,7 +164,9 @@ void add_frame_operations(std::vector<Operation>& all) {
   };
   // Not ours.
   const Ip elsewhere{.protocol = 17, .destination = ipv4(203, 0, 113, 9)};
+  const Ip6 elsewhere6{.next = 17, .destination = ipv6_from({0x2001, 0xdb8, 0, 9, 0, 0, 0, 9})};
   const Bytes udp(26);
+  constexpr MacAddress kGateway = virtual_mac(Vhid(1));
   add("classify/other-mac", usual, "not_our_mac", [=](std::size_t n) {
     return ethernet(from(n, kSecondPortMac), 0x0800, ip_packet(elsewhere, udp));
   });
@@ -173,6 +175,17 @@ void add_frame_operations(std::vector<Operation>& all) {
   });
   add("classify/ipv4-to-host", hosted, "pass", [=](std::size_t n) {
     return ethernet(from(n, kPortMac), 0x0800, ip_packet(elsewhere, udp));
+  });
+  add("classify/ipv4-by-gateway", hosted, "pass", [=](std::size_t n) {
+    return ethernet(from(n, kGateway), 0x0800, ip_packet(elsewhere, udp));
+  });
+  add("classify/ipv6-by-gateway", hosted, "pass", [=](std::size_t n) {
+    return ethernet(from(n, kGateway), 0x86dd, ip6_packet(elsewhere6, udp));
+  });
+  add("classify/tagged-by-gateway", hosted, "pass", [=](std::size_t n) {
+    Ethernet tagged = from(n, virtual_mac(Vhid(7)));
+    tagged.tag = static_cast<std::uint16_t>(kVlan.value());
+    return ethernet(tagged, 0x0800, ip_packet(elsewhere, udp));
   });
   add("classify/arp-for-others", usual, "arp_not_ours",
       [](std::size_t n) { return ask(n, ipv4(192, 0, 2, 200)); });
