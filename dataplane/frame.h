@@ -8,6 +8,7 @@
 #include "common/contract/view.h"
 #include "common/drop_reason.h"
 #include "common/wire/ethernet.h"
+#include "dataplane/asker_memory.h"
 #include "dataplane/dad_limit.h"
 #include "dataplane/lease.h"
 #include "dataplane/up_reporter.h"
@@ -26,6 +27,7 @@ struct BurstContext {
   UpReporter& reporter;
   ConflictWatch& conflicts;
   DadLimit& dad;
+  AskerMemory& askers;
 
   const Topology& topology() const { return *view.topology; }
   const PortView& port_view() const { return topology().ports[port.value()]; }

@@ -46,6 +46,7 @@ std::uint16_t vlan_of(std::span<const std::byte> tagged) {
 QuickLook::QuickLook(const BurstContext& burst)
     : burst_(burst),
       lease_(burst.lease),
+      askers_(burst.askers),
       addresses_(burst.topology().addresses.reader()),
       addresses6_(burst.topology().addresses6.reader()),
       slots_(burst.topology().slots.data()),
@@ -71,11 +72,13 @@ Fate QuickLook::decide_first(std::byte* frame, std::size_t at, std::uint64_t tar
   return answer_of(frame, at, target, entry);
 }
 
-Fate QuickLook::decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const {
-  const unsigned member = balancers_[entry.balancer].member_for_arp(
-      load64(frame + kSource) & kMacMask, load32(frame + at + kSenderAddress));
-  const SlotIndex slot(static_cast<std::uint16_t>(entry.slot.value() + member));
-  if (!lease_.has_allowed(slot) && is_refused(slot)) return Fate::undecided();  // L1
+Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entry) const {
+  const std::uint64_t mac = load64(frame + kSource) & kMacMask;
+  const std::uint32_t ip = load32(frame + at + kSenderAddress);
+  const unsigned member = balancers_[entry.balancer].member_for_arp(mac, ip);
+  askers_.learn(entry.balancer, mac, ip, member);
+  const SlotIndex slot = member_of(entry, member);
+  if (is_refused(slot)) return Fate::undecided();  // L1
   return answer(frame, at, reply_of(load32(frame + at + kTargetAddress), slots_[slot.value()]));
 }
 

@@ -223,7 +223,20 @@ class QuickLook {
     asked_ = target;
     return answer(frame, at, reply);
   }
-  Fate decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const;
+  Fate decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const {
+    const unsigned member =
+        askers_.find(entry.balancer, load64(frame + kSource), load32(frame + at + kSenderAddress));
+    const SlotIndex slot = member_of(entry, member);
+    if (member == AskerMemory::kNobody || !lease_.has_allowed(slot)) {
+      return decide_asker(frame, at, entry);
+    }
+    return answer(frame, at, reply_of(load32(frame + at + kTargetAddress), slots_[slot.value()]));
+  }
+  /// Who has not asked for long, or is the first one for its slot since the lease was judged.
+  Fate decide_asker(std::byte* frame, std::size_t at, const Entry& entry) const;
+  static SlotIndex member_of(const Entry& entry, unsigned member) {
+    return SlotIndex(static_cast<std::uint16_t>(entry.slot.value() + member));
+  }
   bool is_refused(SlotIndex slot) const;
   Fate decide_tagged(std::span<std::byte> frame);
   /// Whose option is the Ethernet source.
@@ -242,6 +255,7 @@ class QuickLook {
 
   const BurstContext& burst_;
   WorkerLease& lease_;
+  AskerMemory& askers_;
   const Addresses::Reader addresses_;
   const Addresses6::Reader addresses6_;
   const SlotView* const slots_;

@@ -99,7 +99,7 @@ std::uint16_t Worker::poll(std::size_t q) {
   }
   taken_[q] += count;
 
-  const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_, dad_};
+  const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_, dad_, askers_};
   PortCounters& counters = counters_.ports[queue.port.value()];
   rte_mbuf* answers[kMostTaken];
   AnswerKind kinds[kMostTaken];
@@ -172,7 +172,7 @@ std::uint16_t Worker::poll_host(const Queue& queue) {
   rte_mbuf* frames[kHostBurst];
   const std::uint16_t count = rte_eth_rx_burst(*queue.host, queue.queue_id, frames, kHostBurst);
   if (count == 0) return 0;
-  const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_, dad_};
+  const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_, dad_, askers_};
   PortCounters& counters = counters_.ports[queue.port.value()];
   rte_mbuf* dropped[kHostBurst];
   std::uint16_t drop_count = 0;

@@ -132,6 +132,7 @@ class Worker {
   UpReporter reporter_;
   ConflictWatch conflicts_;
   DadLimit dad_;
+  AskerMemory askers_;
   DrainTracker drain_;
   const View* view_;
   std::uint64_t missed_before_ = 0;               // the NICs' misses when last looked at

@@ -23,6 +23,7 @@ unsigned Worker::receive_down() {
     if (const auto* adopt = std::get_if<AdoptView>(&down_[down_next_])) {
       if (!send_burst()) break;  // these are judged by the view before
       view_ = adopt->view;
+      askers_.forget();
       lease_.adopted(*view_);
     } else if (!gather(frame_at(down_next_), down_next_)) {
       break;

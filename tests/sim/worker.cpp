@@ -159,7 +159,7 @@ std::uint32_t Worker::take_frames(std::vector<Packet>& answers) {
     return 0;
   }
   taken_ += count;
-  const dataplane::BurstContext burst{*view_, kPort, lease_, reporter_, conflicts_, dad_};
+  const dataplane::BurstContext burst{*view_, kPort, lease_, reporter_, conflicts_, dad_, askers_};
   dataplane::QuickLook quick(burst);
   for (std::uint32_t i = 0; i < count; ++i) {
     if (mutated(Mutant::kForgetsCounters)) {
@@ -200,6 +200,7 @@ void Worker::receive_down() {
       } else {
         view_ = adopt->view;
       }
+      askers_.forget();
       lease_.adopted(*adopt->view);
     } else {
       transmit(*std::get_if<TransmitFrame>(&message));

@@ -74,6 +74,7 @@ class Worker {
   dataplane::UpReporter reporter_;
   dataplane::ConflictWatch conflicts_;
   dataplane::DadLimit dad_;
+  dataplane::AskerMemory askers_;
   dataplane::DrainTracker drain_;
   const View* view_ = nullptr;
   std::vector<Packet> coming_;  // by arrival, the next one last

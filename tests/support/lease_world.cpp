@@ -38,6 +38,7 @@ struct LeaseWorld::Worker {
   dataplane::UpReporter reporter;
   dataplane::ConflictWatch conflicts{reporter};
   dataplane::DadLimit dad;
+  dataplane::AskerMemory askers;
   dataplane::DrainTracker drain;
   const View* view = nullptr;
   std::deque<Frame> queue;
@@ -248,8 +249,8 @@ void LeaseWorld::poll(Actor& actor, Worker& worker) {
   // A request that came before everything in this burst, and one that came after.
   const bool may_answer_first = !worker.lease.refusal(*worker.view, kSlot);
   const Instant polled_at = now_;
-  const dataplane::BurstContext burst{*worker.view,     kPort,     worker.lease, worker.reporter,
-                                      worker.conflicts, worker.dad};
+  const dataplane::BurstContext burst{*worker.view,     kPort,      worker.lease, worker.reporter,
+                                      worker.conflicts, worker.dad, worker.askers};
   std::uint32_t taken = 0;
   while (taken < setup_.burst && !worker.queue.empty() &&
          worker.queue.front().arrival <= polled_at) {
@@ -286,6 +287,7 @@ void LeaseWorld::receive_down(Actor& actor, Worker& worker) {
   for (unsigned i = 0; i < 64 && worker.down.try_receive(message); ++i) {
     if (const auto* adopt = std::get_if<AdoptView>(&message)) {
       worker.view = adopt->view;
+      worker.askers.forget();
       worker.lease.adopted(*worker.view);
       continue;
     }

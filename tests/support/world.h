@@ -367,7 +367,8 @@ class World {
             .lease = lease,
             .reporter = reporter,
             .conflicts = conflicts,
-            .dad = dad};
+            .dad = dad,
+            .askers = askers};
   }
 
   /// What becomes of a frame; it is changed into its answer and has its length.
@@ -406,6 +407,7 @@ class World {
   dataplane::UpReporter reporter;
   dataplane::ConflictWatch conflicts;
   dataplane::DadLimit dad;
+  dataplane::AskerMemory askers;
   std::size_t room = 0;  // of the buffer after a frame; 0 lets a sanitizer see the frame's end
   Instant now{10s};
 };

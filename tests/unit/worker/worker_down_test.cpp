@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/worker.h"
+#include "tests/support/balanced.h"
 #include "tests/unit/worker/ring_rig.h"
 
 namespace koi::dataplane::worker_down_test {
@@ -18,6 +19,45 @@ TransmitFrame bow_out(const RingRig& rig) {
   f.kind = FrameKind::bow_out;
   f.term = Term(0);
   return f;
+}
+
+/// protocol.md §10: 52:54:00:12:34:56 is member 2 of 3, and member 1 of 2. The slot that was member
+/// 2 is another group's then, and allowed: it is asked for just before.
+TEST(WorkerDown, WithAnotherViewNobodysMemberIsRemembered) {
+  RingRig rig;
+  rig.view.topology = balanced_topology({2, 5, 9}, openbsd_balancer(3));
+  View two = rig.view;
+  two.topology = balanced_topology({2, 5}, openbsd_balancer(2));
+  for (std::uint16_t s = 0; s < 3; ++s) rig.reign(SlotIndex(s));
+  two.terms = rig.view.terms;
+  rig.start();
+  const auto asked = [](const Ipv4Address& target) {
+    Bytes request = arp({.target_ip = target});
+    request.resize(60);  // as Ethernet fills it
+    return request;
+  };
+  for (int twice = 0; twice < 2; ++twice) {
+    EXPECT_EQ(rig.fate_beyond_gaps(asked(kSharedIp)), "answer");
+    const Bytes reply = rig.take().value_or(Bytes(12));
+    EXPECT_EQ(to_hex(std::span(reply).subspan(6, 6)), "00005e000109");
+  }
+  two.number = ViewNumber(2);
+  ASSERT_TRUE(rig.down->try_send(AdoptView{&two}));
+  ASSERT_TRUE(
+      rig.eventually([&] { return rig.board->worker(WorkerIndex(0)).adopted.load() == 2; }));
+  const std::uint64_t before = rig.port_counters().received.get();
+  ASSERT_TRUE(rig.put(asked(kForeignSharedIp)));
+  ASSERT_TRUE(rig.put(asked(kSharedIp)));
+  ASSERT_TRUE(rig.eventually([&] { return rig.port_counters().received.get() == before + 2; }));
+  EXPECT_EQ(rig.fate_beyond_gaps(asked(kSharedIp)), "answer");
+  rig.stop();
+  unsigned answers = 0;
+  while (const std::optional<Bytes> reply = rig.take()) {
+    if (to_hex(std::span(*reply).subspan(28, 4)) != "c0000201") continue;
+    EXPECT_EQ(to_hex(std::span(*reply).subspan(6, 6)), "00005e000105");
+    ++answers;
+  }
+  EXPECT_GE(answers, 1U);
 }
 
 TEST(WorkerDown, L3_AdvertisementMovesTheDeadlineFromBeforeTheDriverSawIt) {
