@@ -170,8 +170,9 @@ class Builder {
     const PortIndex port(static_cast<std::uint8_t>(p));
     const SlotIndex first = plan_.groups[g].first;
 
+    const bool assigned = group.assign != config::Assign::never;
     Entry entry{
-        .kind = EntryKind::shared, .slot = first, .on_host = group.assign != config::Assign::never};
+        .kind = EntryKind::shared, .slot = first, .on_host = topology_.ports[p].host && assigned};
     const std::vector<config::Member> members = config::members_of(group);
     if (group.balance && !config::is_by_packet(*group.balance)) {
       entry.balancer = static_cast<std::uint16_t>(topology_.balancers.size());

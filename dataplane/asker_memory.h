@@ -32,9 +32,8 @@ class AskerMemory {
 
  private:
   static constexpr unsigned kShift = 64 - 9;
-  static std::size_t place(std::uint64_t who) {  // Fibonacci hashing
-    return (who * 0x9e37'79b9'7f4a'7c15) >> kShift;
-  }
+  /// Fibonacci hashing: hosts whose MACs differ in the last bytes alone get a place each.
+  static std::size_t place(std::uint64_t who) { return (who * 0x9e37'79b9'7f4a'7c15) >> kShift; }
 
   struct Known {
     std::uint64_t who = 0;

@@ -27,7 +27,7 @@ void WorkerLease::begin_poll(Instant now) {
     published_ = now;
   }
   poll_ = now;
-  if (now >= judge_again_ || now > hand_over_by_) {  // a gap is longer
+  if (now >= judge_again_ || now > hand_over_by_) {
     ++judged_;
     judge_again_ = now + kJudgedFor;
     hand_over_by_ = Instant::max();

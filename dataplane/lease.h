@@ -16,8 +16,7 @@ namespace koi::dataplane {
 /// on the board and decides, from the board, the view and the time alone, what may be answered and
 /// sent. No DPDK in here: the same code runs in the worker, the unit tests and the simulator.
 ///
-/// Per poll: begin_poll(), then stamp_heard() and may_answer() for what it brought, then
-/// end_poll().
+/// Per poll: begin_poll(), then stamp_heard() and refusal() for what it brought, then end_poll().
 class WorkerLease {
  public:
   /// L1, L7, L8: how old a poll or an unanswered claim may be.
@@ -25,6 +24,7 @@ class WorkerLease {
   /// For how long a slot that was judged is not judged again: for hundreds of them, judging costs
   /// more than answering. A part of kTolerance, not on top of it, see in_time().
   static constexpr Duration kJudgedFor = 50us;
+  static_assert(kJudgedFor <= kTolerance);  // a gap (L8) is longer, and so ends it
   /// How often `polled` and `emptied` are stored; the design allows 100 µs.
   static constexpr Duration kPublishEvery = 50us;
 
@@ -50,14 +50,14 @@ class WorkerLease {
   /// True from the start of a gap until its queue has been emptied.
   bool in_gap() const { return hold_ && !emptied_since_gap_; }
 
-  /// L1, as of the poll that began last; but that control has cleared the term, or another worker
-  /// has a claim or a gap, may have been missed for kJudgedFor. Returns nothing iff this worker may
-  /// answer for the slot, else kNotMaster (the view says so) or kNoLease.
+  /// L1, as of the poll that began last, but that for up to kJudgedFor it may not have seen a term
+  /// that control has cleared or another worker's claim; in_time() bounds that. Returns nothing iff
+  /// this worker may answer for the slot, else kNotMaster (the view says so) or kNoLease.
   std::optional<DropReason> refusal(const View& view, SlotIndex slot) {
     if (has_allowed(slot)) return std::nullopt;
     return judge(view, slot);
   }
-  /// The same, judged anew: where has_allowed() is false, or nothing may be missed.
+  /// The same, judged anew: where has_allowed() is false, or what came since must count.
   std::optional<DropReason> judge(const View& view, SlotIndex slot);
   /// refusal() has returned nothing and would again: no more than kJudgedFor ago, and this worker
   /// has had no claim, view or gap since; nor has a deadline or a tolerance run out.
@@ -98,7 +98,7 @@ class WorkerLease {
   Instant poll_{};            // start of the poll that began last
   Instant waiting_since_{};   // since when a frame not stamped yet may have been waiting
   Instant hand_over_by_{};    // see in_time()
-  Instant judge_again_{};     // kJudgedFor is over then, or a deadline
+  Instant judge_again_{};     // then, or after hand_over_by_
   std::uint64_t judged_ = 1;  // grows, and what was allowed is forgotten
   /// What refusal() has allowed: judged_ << 16 | slot, at the slot's number modulo the size, so
   /// that all members of a balanced group, or hundreds of groups, have room.

@@ -11,7 +11,6 @@ namespace koi::dataplane {
 namespace {
 
 // As they lie in the frame.
-constexpr std::uint8_t kProtocolTcp = 6;
 constexpr std::uint32_t kVersion4 = 0x45;  // and a header of 20 bytes
 constexpr std::uint32_t kVersion6 = 0x60;
 constexpr std::uint64_t kAdvertisement = 0x0088;  // type, code 0
@@ -72,101 +71,105 @@ Fate QuickLook::decide_first(std::byte* frame, std::size_t at, std::uint64_t tar
   return answer_of(frame, at, target, entry);
 }
 
-Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entry) const {
-  const std::uint64_t mac = load64(frame + kSource) & kMacMask;
-  const std::uint32_t ip = load32(frame + at + kSenderAddress);
-  const unsigned member = balancers_[entry.balancer].member_for_arp(mac, ip);
-  askers_.learn(entry.balancer, mac, ip, member);
-  const SlotIndex slot = member_of(entry, member);
+Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entry,
+                             unsigned member) const {
+  if (member == AskerMemory::kNobody) {
+    const std::uint64_t mac = load64(frame + kSource) & kMacMask;
+    const std::uint32_t ip = load32(frame + at + kSenderAddress);
+    member = balancers_[entry.balancer].member_for_arp(mac, ip);
+    askers_.learn(entry.balancer, mac, ip, member);
+  }
+  const SlotIndex slot = slot_of(entry, member);
   if (is_refused(slot)) return Fate::undecided();  // L1
   return answer(frame, at, reply_of(load32(frame + at + kTargetAddress), slots_[slot.value()]));
 }
 
 Fate QuickLook::decide_tagged(std::span<std::byte> frame) {
-  constexpr std::size_t kAt = kEtherType + wire::kVlanTagLength;
-  const std::uint64_t place = place_ | std::uint64_t{vlan_of(frame)} << 32;
-  const std::uint64_t kind = load64(frame.data() + kAt);
-  if (kind == kArpOfIpv4) return decide_arp(frame.data(), kAt, place);
-  if ((kind & kNeighborMask) == kNeighbor) return decide_neighbor(frame, kAt, place);
-  const auto ethertype = static_cast<std::uint16_t>(kind);
-  const std::uint64_t to = load64(frame.data());
-  if ((to & kMulticast) != 0 || ethertype == kVlan || ethertype == kStackedVlan ||
-      !is_known(load64(frame.data() + kSource))) {
-    return Fate::undecided();
-  }
-  return is_for_us(to) ? decide_packet(frame, kAt, place) : Fate::drop(DropReason::kNotOurMac);
+  return decide_at<kEtherType + wire::kVlanTagLength>(frame,
+                                                      place_ | std::uint64_t{vlan_of(frame)} << 32);
 }
 
-inline bool QuickLook::is_through4(std::span<const std::byte> packet, std::uint64_t place) const {
+inline Fate QuickLook::pass_by(std::span<std::byte> frame, SlotIndex slot) const {
+  if (is_refused(slot)) return Fate::undecided();  // L1
+  wire::put_mac(frame, 0, burst_.port_mac());
+  return Fate::pass();
+}
+
+inline Fate QuickLook::pass_transit(std::span<std::byte> frame, std::size_t length,
+                                    std::uint64_t place, DropReason otherwise) const {
+  if (!burst_.port_view().host) return Fate::drop(otherwise);
+  if (length > burst_.port_view().mtu) return Fate::undecided();
+  const std::uint64_t to = load64(frame.data());
+  if (!is_virtual(to)) return Fate::pass();  // the port's
+  const std::optional<SlotIndex>& slot = burst_.topology().vhids.find(place | (to >> 40 & 0xff));
+  if (!slot) return Fate::undecided();
+  const SlotView& view = slots_[slot->value()];
+  const bool by_this_slot = !view.by_packet && view.mac.word() == (to & kMacMask);
+  return by_this_slot ? pass_by(frame, *slot) : Fate::undecided();
+}
+
+inline Fate QuickLook::pass_to_shared(std::span<std::byte> frame, std::size_t length,
+                                      const Entry& entry) const {
+  if (entry.kind != EntryKind::shared || !entry.on_host || entry.is_balanced() ||
+      length > burst_.port_view().mtu) {
+    return Fate::undecided();
+  }
+  const SlotView& view = slots_[entry.slot.value()];
+  const bool by_its_slot = !view.by_packet && view.mac.word() == (load64(frame.data()) & kMacMask);
+  return by_its_slot ? pass_by(frame, entry.slot) : Fate::undecided();
+}
+
+/// As parse_ipv4() has it: no options, no fragment, the length, the checksum. Of protocols, those
+/// that no responder asks for.
+inline bool QuickLook::is_ordinary4(std::span<const std::byte> packet) {
   if (packet.size() < wire::kIpv4Length) return false;
   const std::uint8_t protocol = wire::get_u8(packet, wire::kIpv4ProtocolAt);
   if (protocol == wire::kProtocolIcmp || protocol == wire::kProtocolIgmp ||
       protocol == wire::kCarpProtocol) {
     return false;
   }
-  // As parse_ipv4() has it: no options, no fragment, the length, the checksum.
   constexpr std::uint64_t kVersionAndFragment = 0xff3f'0000'0000'00ff;
   const std::uint64_t first = load64(packet.data());
   const std::uint64_t second = load64(packet.data() + 8);
-  const std::uint32_t destination = load32(packet.data() + wire::kIpv4DestinationAt);
+  const std::uint32_t third = load32(packet.data() + 16);
   const std::size_t length = wire::get_be16(packet, 2);
   // RFC 1071: a sum of words of any width that is 0 modulo 0xffff, and not of zeros alone.
-  const std::uint64_t sum =
-      low32(first) + (first >> 32) + low32(second) + (second >> 32) + destination;
-  if ((first & kVersionAndFragment) != kVersion4 || length < wire::kIpv4Length ||
-      length > packet.size() || sum % 0xffff != 0) {
-    return false;
-  }
-  const std::uint64_t key = place | destination;
-  return !addresses_.may_have(key) || !addresses_.find(key, Addresses::hash(key));
+  const std::uint64_t sum = low32(first) + (first >> 32) + low32(second) + (second >> 32) + third;
+  return (first & kVersionAndFragment) == kVersion4 && length >= wire::kIpv4Length &&
+         length <= packet.size() && sum % 0xffff == 0;
 }
 
-inline bool QuickLook::is_through6(std::span<const std::byte> packet, std::uint64_t place) const {
+/// As parse_ipv6() has it; of what may be behind the header only what has no say in it.
+inline bool QuickLook::is_ordinary6(std::span<const std::byte> packet) {
   if (packet.size() < wire::kIpv6Length) return false;
-  // As parse_ipv6() has it; of what may be behind the header only what has no say in it.
   const std::uint8_t next = wire::get_u8(packet, wire::kIpv6NextAt);
-  if ((wire::get_u8(packet, 0) & 0xf0) != kVersion6 ||
-      wire::get_be16(packet, 4) > packet.size() - wire::kIpv6Length ||
-      (next != kProtocolTcp && next != wire::kProtocolUdp)) {
-    return false;
-  }
-  const Ipv6Key key{.high = load64(packet.data() + wire::kIpv6DestinationAt),
-                    .low = load64(packet.data() + wire::kIpv6DestinationAt + 8),
-                    .place = static_cast<std::uint32_t>(place >> 32)};
-  return !addresses6_.may_have(key) || !addresses6_.find(key, Addresses6::hash(key));
-}
-
-inline Fate QuickLook::pass(std::span<std::byte> frame, std::size_t packet_at,
-                            std::uint64_t place) const {
-  if (frame.size() > packet_at + burst_.port_view().mtu) return Fate::undecided();
-  const std::uint64_t to = load64(frame.data());
-  if (to << 16 == port_mac_) return Fate::pass();
-  const std::uint64_t vhid = to >> 40 & 0xff;
-  const std::optional<SlotIndex>& slot = burst_.topology().vhids.find(place | vhid);
-  if (!slot) return Fate::undecided();
-  const SlotView& view = slots_[slot->value()];
-  if (view.by_packet || view.mac.word() != (to & kMacMask)) return Fate::undecided();
-  if (!lease_.has_allowed(*slot) && is_refused(*slot)) return Fate::undecided();  // L1
-  wire::put_mac(frame, 0, burst_.port_mac());
-  return Fate::pass();
+  return (wire::get_u8(packet, 0) & 0xf0) == kVersion6 &&
+         wire::get_be16(packet, 4) <= packet.size() - wire::kIpv6Length &&
+         (next == wire::kProtocolTcp || next == wire::kProtocolUdp);
 }
 
 Fate QuickLook::decide_packet(std::span<std::byte> frame, std::size_t ethertype_at,
                               std::uint64_t place) const {
-  const std::size_t packet_at = ethertype_at + 2;
-  const std::span<const std::byte> packet = frame.subspan(packet_at);
+  const std::span<const std::byte> packet = frame.subspan(ethertype_at + 2);
   const std::uint16_t ethertype = wire::get_be16(frame, ethertype_at);
-  DropReason reason;
-  if (ethertype == wire::kEtherIpv4) {
-    if (!is_through4(packet, place)) return Fate::undecided();
-    reason = DropReason::kIpv4NotOurs;
-  } else if (ethertype == wire::kEtherIpv6) {
-    if (!is_through6(packet, place)) return Fate::undecided();
-    reason = DropReason::kIpv6NotOurs;
-  } else {
-    return Fate::undecided();
+  if (ethertype == wire::kEtherIpv4 && is_ordinary4(packet)) {
+    const std::uint64_t to = place | load32(packet.data() + wire::kIpv4DestinationAt);
+    if (addresses_.may_have(to)) {
+      const Entry& entry = addresses_.find(to, Addresses::hash(to));
+      if (entry) return pass_to_shared(frame, packet.size(), entry);
+    }
+    return pass_transit(frame, packet.size(), place, DropReason::kIpv4NotOurs);
   }
-  return burst_.port_view().host ? pass(frame, packet_at, place) : Fate::drop(reason);
+  if (ethertype == wire::kEtherIpv6 && is_ordinary6(packet)) {
+    const Ipv6Key to{.high = load64(packet.data() + wire::kIpv6DestinationAt),
+                     .low = load64(packet.data() + wire::kIpv6DestinationAt + 8),
+                     .place = static_cast<std::uint32_t>(place >> 32)};
+    if (addresses6_.may_have(to) && addresses6_.find(to, Addresses6::hash(to))) {
+      return Fate::undecided();
+    }
+    return pass_transit(frame, packet.size(), place, DropReason::kIpv6NotOurs);
+  }
+  return Fate::undecided();
 }
 
 void QuickLook::fetch_other(std::span<const std::byte> frame) const {
@@ -197,7 +200,7 @@ Fate QuickLook::decide_neighbor(std::span<std::byte> frame, std::size_t ethertyp
   if (frame.size() < ethertype_at + kNeighborEnd) return Fate::undecided();
   std::byte* const at = frame.data() + ethertype_at;
   const std::uint64_t asked_option = load64(at + kOption);
-  if (load16(at + kIp6Next) != kIcmp6HopLimit || load16(at + kIcmp6) != kSolicitation ||
+  if (load16(at + kIcmp6) != kSolicitation ||
       asked_option != (kSourceOption | load64(frame.data() + kSource) << 16)) {
     return Fate::undecided();
   }

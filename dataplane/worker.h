@@ -97,7 +97,7 @@ class Worker {
   /// Lets the drivers of bonds send what they have to, though there be nothing of ours.
   void poll_transmit(Instant now);
   /// What is not ours to answer, to the other side of the host port. A full one costs data, nothing
-  /// else.
+  /// else; nobody outside hears of it, so in_time() is not asked.
   void hand_to_host(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
   /// Returns how many frames the hosts sent.
   unsigned poll_hosts(Instant now);

@@ -19,6 +19,7 @@ inline constexpr std::size_t kIpv4ChecksumAt = 10;
 inline constexpr std::size_t kIpv4SourceAt = 12;
 inline constexpr std::size_t kIpv4DestinationAt = 16;
 inline constexpr std::uint8_t kProtocolIcmp = 1;
+inline constexpr std::uint8_t kProtocolTcp = 6;
 
 struct Ipv4Header {
   std::uint8_t tos = 0;

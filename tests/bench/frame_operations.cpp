@@ -69,7 +69,7 @@ struct Traffic {
   std::size_t run() {
     std::size_t right = 0;
     for (std::size_t burst = 0; burst < kFrames; burst += kBurst) {
-      world.poll(Duration(0));
+      world.poll(Duration(1500));  // ns: what a core takes for so many
       const dataplane::BurstContext context = world.burst();
       dataplane::QuickLook quick(context);
       for (std::size_t n = 0; n < kBurst; ++n) {
@@ -187,6 +187,10 @@ void add_frame_operations(std::vector<Operation>& all) {
     tagged.tag = static_cast<std::uint16_t>(kVlan.value());
     return ethernet(tagged, 0x0800, ip_packet(elsewhere, udp));
   });
+  add("classify/ipv4-to-shared", usual_builder().hosted(true).build(), "pass", [=](std::size_t n) {
+    return ethernet(from(n, kGateway), 0x0800,
+                    ip_packet({.protocol = 6, .destination = kSharedIp}, udp));
+  });
   add("classify/arp-for-others", usual, "arp_not_ours",
       [](std::size_t n) { return ask(n, ipv4(192, 0, 2, 200)); });
   add("classify/arp-malformed", usual, "arp_format", [](std::size_t n) {
@@ -195,6 +199,19 @@ void add_frame_operations(std::vector<Operation>& all) {
     return frame;
   });
   // Answers.
+  const auto master = std::make_shared<World>(usual);
+  master->reign(kLan);
+  all.push_back({.name = "lease/judge",
+                 .times = kFrames,
+                 .prepare = [] {},
+                 .run =
+                     [master] {
+                       std::size_t right = 0;
+                       for (std::size_t n = 0; n < kFrames; ++n) {
+                         right += master->lease.judge(master->view, kLan) ? 0 : 1;
+                       }
+                       return right;
+                     }});
   add("arp/1", many(1), "answer", [](std::size_t n) { return ask(n, shared(0)); });
   add("arp/4096", many(4096), "answer",
       [](std::size_t n) { return ask(n, shared(any_of(4096, n))); });

@@ -1,8 +1,8 @@
 // A whole frame into classify-and-answer: never a read or write past it and its room, and an answer
 // never longer than what was asked, but for the option that a solicitation may lack. The worlds
 // have everything that a frame can meet: both families, VLANs, two ports, peers, other dialects,
-// and a group balanced by each hash and mode of which this box reigns half; one has hosts, one has
-// none.
+// and a group balanced by each hash and mode of which this box reigns half; one has no hosts, one
+// has them, and in one they have the shared addresses as well.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/balance/balancer.h"
+#include "common/wire/checksum.h"
 #include "dataplane/classify.h"
 #include "tests/support/world.h"
 
@@ -29,7 +30,9 @@ constexpr koi::Ipv6Address by_packet6(std::uint16_t n) {
   return koi::ipv6_from({0x2001, 0xdb8, 0, 0, 0, 0, 0, static_cast<std::uint16_t>(0x30 + n)});
 }
 
-std::shared_ptr<const koi::Topology> everything(bool hosted) {
+enum class Host : std::uint8_t { none, plain, has_shared };
+
+std::shared_ptr<const koi::Topology> everything(Host host) {
   using koi::balance::Balancer;
   const Bytes key = koi::test::from_text("sixteen bytes 16");
   const Balancer balancers[] = {
@@ -53,7 +56,8 @@ std::shared_ptr<const koi::Topology> everything(bool hosted) {
                       {vhid, static_cast<std::uint8_t>(vhid + 1)},
                       static_cast<koi::test::ByPacket>(mode));
   }
-  return (hosted ? builder.hosted() : builder).build();
+  if (host != Host::none) builder.hosted(host == Host::has_shared);
+  return builder.build();
 }
 
 /// Every second slot, and all but one of the first ones.
@@ -74,14 +78,16 @@ void from_host(koi::test::World& world, const Bytes& input) {
   }
 }
 
-void receive(const Bytes& input, std::size_t room, bool hosted) {
-  static koi::test::World* const worlds[] = {new koi::test::World(everything(false)),
-                                             new koi::test::World(everything(true))};
-  static koi::Instant until[2] = {};
-  koi::test::World& world = *worlds[hosted ? 1 : 0];
-  if (world.now >= until[hosted ? 1 : 0]) {  // the leases are for an hour
+void receive(const Bytes& input, std::size_t room, Host host) {
+  static koi::test::World* const worlds[] = {new koi::test::World(everything(Host::none)),
+                                             new koi::test::World(everything(Host::plain)),
+                                             new koi::test::World(everything(Host::has_shared))};
+  static koi::Instant until[std::size(worlds)] = {};
+  const auto which = static_cast<std::size_t>(host);
+  koi::test::World& world = *worlds[which];
+  if (world.now >= until[which]) {  // the leases are for an hour
     reign(world);
-    until[hosted ? 1 : 0] = world.now + std::chrono::minutes(30);
+    until[which] = world.now + std::chrono::minutes(30);
   }
   world.poll();
   world.up.messages.clear();
@@ -113,15 +119,15 @@ void receive(const Bytes& input, std::size_t room, bool hosted) {
       world.board->slot(advert->slot).acknowledged[0].store(advert->heard_number);
     }
   }
-  if (hosted) from_host(world, input);
+  if (host != Host::none) from_host(world, input);
   if (fate.kind() != koi::dataplane::Fate::Kind::answer) return;
   const std::size_t longer = fate.what() == koi::AnswerKind::nd ? room : 0;
   if (fate.length() > input.size() + longer) std::abort();
 }
 
 void receive_all(const Bytes& frame) {
-  for (const bool hosted : {false, true}) {
-    for (const std::size_t room : {std::size_t{0}, std::size_t{8}}) receive(frame, room, hosted);
+  for (const Host host : {Host::none, Host::plain, Host::has_shared}) {
+    for (const std::size_t room : {std::size_t{0}, std::size_t{8}}) receive(frame, room, host);
   }
 }
 
@@ -139,6 +145,17 @@ bool mend(Bytes& frame) {
   Bytes message(frame.begin() + 54, frame.begin() + 54 + static_cast<std::ptrdiff_t>(length));
   koi::test::set_checksum6(message, 2, ip, 58);
   std::copy(message.begin(), message.end(), frame.begin() + 54);
+  return true;
+}
+
+/// The same for an IPv4 header without options.
+bool mend4(Bytes& frame) {
+  const std::size_t tag = frame.size() > 18 && koi::wire::get_be16(frame, 12) == 0x8100 ? 4 : 0;
+  const std::size_t at = 14 + tag;
+  if (frame.size() < at + 20 || koi::wire::get_be16(frame, at - 2) != 0x0800) return false;
+  koi::wire::put_be16(frame, at + 10, 0);
+  koi::wire::put_be16(frame, at + 10,
+                      koi::wire::internet_checksum(std::span(frame).subspan(at, 20)));
   return true;
 }
 
@@ -167,6 +184,22 @@ const std::vector<Bytes>& valid_frames() {
                            Frame().u8(0x11).u8(100).be16(0xee9b).be32(0).bytes)),
     };
     for (const koi::Ipv4Address& address : kBalanced4) out.push_back(arp({.target_ip = address}));
+    // Through the firewall, and to an address that its host may have.
+    const Ethernet to_gateway{.to = koi::virtual_mac(koi::Vhid(1))};
+    const Ip elsewhere{.protocol = 6, .destination = ipv4(203, 0, 113, 9)};
+    out.push_back(ethernet(to_gateway, 0x0800, ip_packet(elsewhere, Bytes(26))));
+    out.push_back(ethernet({.to = kPortMac, .tag = std::uint16_t{20}}, 0x0800,
+                           ip_packet(elsewhere, Bytes(26))));
+    out.push_back(ethernet(to_gateway, 0x0800,
+                           ip_packet({.protocol = 17, .destination = kSharedIp}, Bytes(26))));
+    out.push_back(ethernet(to_gateway, 0x86dd,
+                           ip6_packet({.next = 6, .destination = kBalanced6[1]}, Bytes(20))));
+    for (const std::uint8_t vhid : {112, 114, 117}) {  // by packet
+      const Ethernet to_member{.to = koi::virtual_mac(koi::Vhid(vhid))};
+      out.push_back(ethernet(to_member, 0x0800, ip_packet(elsewhere, Bytes(26))));
+    }
+    out.push_back(ethernet({.to = kPortMac, .tag = std::uint16_t{20}}, 0x86dd,
+                           ip6_packet({.next = 17, .destination = kBalanced6[1]}, Bytes(20))));
     const Ethernet to_group{.to = koi::mac_from({0x01, 0, 0x5e, 0, 0x01, 112})};
     const Bytes about = ip_packet({.source = by_packet4(0)}, Bytes(8));
     out.push_back(arp({.target_ip = by_packet4(0)}, to_group));
@@ -203,6 +236,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   Bytes frame(bytes, bytes + size);
   receive_all(frame);
-  if (mend(frame)) receive_all(frame);
+  if (mend(frame) || mend4(frame)) receive_all(frame);  // never both
   return 0;
 }

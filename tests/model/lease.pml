@@ -11,7 +11,7 @@
  * there is no absolute time, so that the states are finitely many.
  * DRIVER AND WIRE: the driver of the box `dumb` may begin to refuse frames at any time and end that at any time. With
  * `apart`, for two boxes, the wire carries nothing until any time: only who could not hear each other are both MASTER.
- * POLLS: a judgement that lasts for some of them (kJudgedFor) is one poll here, of a turn that takes as long.
+ * POLLS that share a judgement (kJudgedFor) are one long poll here.
  * TERMS are only compared for equality: a new term is the lowest number that nobody holds.
  *
  * WHAT IS NOT: clocks that drift (what L5's guard is for); the order of loads within one judgement, and memory order; a

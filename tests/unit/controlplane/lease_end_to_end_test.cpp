@@ -19,6 +19,7 @@ struct Shape {
   bool preempt = false;
   bool demotions = false;
   bool kills = false;
+  Duration poll = 50us;
 };
 
 /// Lengths from 0.1 ms to 60 ms, each order of magnitude as often as the next.
@@ -32,6 +33,7 @@ void run_seed(std::uint32_t seed, const Shape& shape) {
   LeaseWorld::Setup setup;
   setup.seed = seed;
   setup.workers = shape.workers;
+  setup.poll = shape.poll;
   setup.burst = 1 + random() % 3;  // so that what waited comes in several polls
   for (std::size_t b = 0; b < shape.boxes; ++b) {
     setup.boxes.push_back({.advskew = static_cast<std::uint8_t>(random() % 3),
@@ -87,6 +89,11 @@ TEST(LeaseEndToEnd, Deaths) { run_seeds(40'001, kSeeds, {.preempt = true, .kills
 TEST(LeaseEndToEnd, ThreeBoxes) {
   run_seeds(50'001, kSeeds,
             {.boxes = 3, .workers = 2, .preempt = true, .demotions = true, .kills = true});
+}
+/// So many polls share a judgement (WorkerLease::kJudgedFor).
+TEST(LeaseEndToEnd, PollsInQuickSuccession) {
+  run_seeds(60'001, kSeeds / 4,
+            {.workers = 2, .preempt = true, .demotions = true, .kills = true, .poll = 5us});
 }
 
 // ---- a better box comes and takes it; the old master's worker stops just then

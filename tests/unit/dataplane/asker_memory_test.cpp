@@ -35,8 +35,8 @@ std::shared_ptr<const Topology> four_hashes() {
   return builder.build();
 }
 
-/// Three times as many askers as there is room for, each by two addresses, of each group; all of it
-/// again and again, so that some are known, some have been displaced, and some share a MAC.
+/// Far more askers than there is room for, each by two addresses, of each group; all of it twice,
+/// so that some are known, some have been displaced, and some share a MAC.
 TEST(AskerMemory, EachAskerIsAnsweredAsIfNobodyRemembered) {
   World world{four_hashes()};
   for (std::uint16_t s = 0; s < world.topology->slots.size(); ++s) world.reign(SlotIndex(s));
