@@ -84,6 +84,7 @@ class QuickLook {
   static constexpr std::uint16_t kIcmp6HopLimit = 0xff3a;  // ICMPv6, hop limit 255
   static constexpr std::uint16_t kSolicitation = 0x0087;   // type, code 0
   static constexpr std::uint64_t kSourceOption = 0x0101;   // source link-layer address, length 1
+  static constexpr std::uint16_t kIpv6 = 0xdd86;
   static constexpr std::uint16_t kVlan = 0x0081;
   static constexpr std::uint16_t kStackedVlan = 0xa888;
   /// A tagged request. Shorter ones are rare, for Ethernet fills frames up to 60 bytes.
@@ -145,7 +146,8 @@ class QuickLook {
     if (ethertype == kVlan) {
       return kAt == kEtherType ? decide_tagged(frame) : Fate::undecided();
     }
-    if ((kind & kNeighborMask) == kNeighbor && load16(at + kAt + kIp6Next) == kIcmp6HopLimit) {
+    if (ethertype == kIpv6 && (kind & kNeighborMask) == kNeighbor &&
+        load16(at + kAt + kIp6Next) == kIcmp6HopLimit) {
       return decide_neighbor(frame, kAt, place);
     }
     const std::uint64_t to = load64(at);
