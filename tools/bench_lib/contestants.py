@@ -27,8 +27,9 @@ def worker_cpu_seconds(pid):
     """Of all rte-worker threads: other work on the machine does not count."""
     times = []
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text().startswith("rte-worker"):
-            times.append(int((task / "schedstat").read_text().split()[0]) * 1e-9)
+        with contextlib.suppress(FileNotFoundError):  # a helper thread that has ended meanwhile
+            if (task / "comm").read_text().startswith("rte-worker"):
+                times.append(int((task / "schedstat").read_text().split()[0]) * 1e-9)
     if not times:
         raise RuntimeError("no worker thread")
     return sum(times)
