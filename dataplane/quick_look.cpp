@@ -90,7 +90,9 @@ Fate QuickLook::decide_tagged(std::span<std::byte> frame) {
 }
 
 inline Fate QuickLook::pass_by(std::span<std::byte> frame, SlotIndex slot) const {
-  if (is_refused(slot)) return Fate::undecided();  // L1
+  const SlotView& view = slots_[slot.value()];
+  const bool meant = view.mac.word() == (load64(frame.data()) & kMacMask) && !view.by_packet;
+  if (!meant || is_refused(slot)) return Fate::undecided();  // L1
   wire::put_mac(frame, 0, burst_.port_mac());
   return Fate::pass();
 }
@@ -102,21 +104,15 @@ inline Fate QuickLook::pass_transit(std::span<std::byte> frame, std::size_t leng
   const std::uint64_t to = load64(frame.data());
   if (!is_virtual(to)) return Fate::pass();  // the port's
   const std::optional<SlotIndex>& slot = burst_.topology().vhids.find(place | (to >> 40 & 0xff));
-  if (!slot) return Fate::undecided();
-  const SlotView& view = slots_[slot->value()];
-  const bool by_this_slot = !view.by_packet && view.mac.word() == (to & kMacMask);
-  return by_this_slot ? pass_by(frame, *slot) : Fate::undecided();
+  return slot ? pass_by(frame, *slot) : Fate::undecided();
 }
 
 inline Fate QuickLook::pass_to_shared(std::span<std::byte> frame, std::size_t length,
                                       const Entry& entry) const {
-  if (entry.kind != EntryKind::shared || !entry.on_host || entry.is_balanced() ||
-      length > burst_.port_view().mtu) {
+  if (entry.kind != EntryKind::shared || !entry.on_host || length > burst_.port_view().mtu) {
     return Fate::undecided();
   }
-  const SlotView& view = slots_[entry.slot.value()];
-  const bool by_its_slot = !view.by_packet && view.mac.word() == (load64(frame.data()) & kMacMask);
-  return by_its_slot ? pass_by(frame, entry.slot) : Fate::undecided();
+  return pass_by(frame, entry.slot);
 }
 
 /// As parse_ipv4() has it: no options, no fragment, the length, the checksum. Of protocols, those

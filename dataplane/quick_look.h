@@ -146,6 +146,7 @@ class QuickLook {
     if (ethertype == kVlan) {
       return kAt == kEtherType ? decide_tagged(frame) : Fate::undecided();
     }
+    // The EtherType is in the mask, too; asked for first, it spares IPv4 the rest.
     if (ethertype == kIpv6 && (kind & kNeighborMask) == kNeighbor &&
         load16(at + kAt + kIp6Next) == kIcmp6HopLimit) {
       return decide_neighbor(frame, kAt, place);
@@ -263,6 +264,7 @@ class QuickLook {
                     DropReason otherwise) const;
   /// To a shared address, which the host may have: answers to what it sent from there.
   Fate pass_to_shared(std::span<std::byte> frame, std::size_t length, const Entry& entry) const;
+  /// Sent to the virtual MAC of this slot, which the lease allows.
   Fate pass_by(std::span<std::byte> frame, SlotIndex slot) const;
   /// Of a solicitation, from its EtherType.
   static Ipv6Key target_of(const std::byte* solicitation, std::uint64_t place);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/wire/checksum.h"
+#include "tests/support/balanced.h"
 #include "tests/support/world.h"
 
 namespace koi::dataplane::transit_test {
@@ -102,12 +103,36 @@ TEST_P(Transit, ToASharedAddress) {
   const Ip shared{.protocol = 6, .destination = kSharedIp};
   Bytes frame = ethernet({.to = kGateway}, 0x0800, ip_packet(shared, Bytes(26)));
   EXPECT_EQ(quickly(frame), GetParam() == Host::has_shared ? "pass" : "undecided");
+  const Ip own{.protocol = 6, .destination = kOwnIp};
+  Bytes to_own = ethernet({.to = kGateway}, 0x0800, ip_packet(own, Bytes(26)));
+  EXPECT_EQ(quickly(to_own), "undecided");
   Bytes by_port = ethernet({.to = kPortMac}, 0x0800, ip_packet(shared, Bytes(26)));
   EXPECT_EQ(quickly(by_port), "undecided");
   world.view.terms[kLan.value()] = Term{};
   world.poll();
   Bytes no_longer = ethernet({.to = kGateway}, 0x0800, ip_packet(shared, Bytes(26)));
   EXPECT_EQ(quickly(no_longer), "undecided");
+}
+
+/// Of a group balanced by askers the first member's MAC is decided quickly, the others' are not.
+TEST(TransitOfABalancedGroup, ToASharedAddressByEachMember) {
+  World world(balanced_builder({1, 2}, openbsd_balancer(2)).hosted(true).build());
+  for (const bool reigns : {false, true}) {
+    if (reigns) world.reign(SlotIndex(0));
+    world.poll();
+    for (const std::uint8_t vhid : {1, 2, 200}) {
+      const Ethernet to_member{.to = virtual_mac(Vhid(vhid))};
+      Bytes frame = ethernet(to_member, 0x0800,
+                             ip_packet({.protocol = 6, .destination = kSharedIp}, Bytes(26)));
+      Bytes by_classify = frame;
+      const BurstContext burst = world.burst();
+      const std::string quick = verdict(QuickLook(burst).decide(frame));
+      const std::string slow = verdict(classify(by_classify, 0, burst, world.adverts));
+      EXPECT_EQ(quick, reigns && vhid == 1 ? "pass" : "undecided");
+      EXPECT_EQ(slow == "pass", reigns && vhid == 1) << slow;
+      if (quick == "pass") EXPECT_EQ(to_hex(frame), to_hex(by_classify));
+    }
+  }
 }
 
 TEST_P(Transit, ToAnotherStation) {

@@ -14,6 +14,11 @@ namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
 
+TransmitFrame announcement(const RingRig& rig) {
+  TransmitFrame f = advertisement(rig);
+  f.kind = FrameKind::announcement;
+  return f;
+}
 TransmitFrame bow_out(const RingRig& rig) {
   TransmitFrame f = advertisement(rig);
   f.kind = FrameKind::bow_out;
@@ -172,10 +177,8 @@ TEST(WorkerDown, L11_AnAnnouncementGoesBehindTheAdvertisementThatEarnsItsLease) 
   RingRig rig;
   rig.view.terms[kLan.value()] = kTerm;
   rig.board->slot(kLan).term.store(kTerm.value());
-  TransmitFrame announcement = advertisement(rig);
-  announcement.kind = FrameKind::announcement;
   ASSERT_TRUE(rig.down->try_send(advertisement(rig)));
-  ASSERT_TRUE(rig.down->try_send(announcement));
+  ASSERT_TRUE(rig.down->try_send(announcement(rig)));
   rig.start();
   EXPECT_TRUE(rig.eventually([&] {
     return rig.port_counters().transmitted.get() + rig.drops(DropReason::kFrameNoLease) == 2;
@@ -188,11 +191,10 @@ TEST(WorkerDown, L11_AnAnnouncementThatFindsNoLeaseIsReported) {
   RingRig rig;
   rig.view.terms[kLan.value()] = kTerm;
   rig.board->slot(kLan).term.store(kTerm.value());
-  TransmitFrame announcement = advertisement(rig);
-  announcement.kind = FrameKind::announcement;
-  announcement.address = 3;
-  announcement.tries = 7;
-  ASSERT_TRUE(rig.down->try_send(announcement));
+  TransmitFrame frame = announcement(rig);
+  frame.address = 3;
+  frame.tries = 7;
+  ASSERT_TRUE(rig.down->try_send(frame));
   rig.start();
   EXPECT_TRUE(rig.eventually([&] { return !rig.heard<AnnouncementRefused>().empty(); }));
   rig.stop();
