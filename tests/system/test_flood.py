@@ -8,6 +8,7 @@ middle is koi-flood-switch: it hands on what they send each other, and adds the 
 import collections
 import os
 import random
+import statistics
 import struct
 import time
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.alone
 
 RATE = 1_250_000
 LEAST = 1_000_000  # a second
+MOMENTS = 10
 MEMIF = "net_memif{n},socket-abstract=no,id={n},role={role},socket={socket}"
 
 
@@ -69,8 +71,10 @@ def _advertisements(sender, receiver):
     return until("a moment between two advertisements", quiet, within=5)
 
 
-class Second:
-    """What becomes of the advertisements in a second of the flood, and of the roles."""
+class Moment:
+    """What becomes of the advertisements in a tenth of a second of the flood, and of the roles."""
+
+    LASTS = 0.1  # seconds; with advbase 0 and advskew 7 that is three advertisements
 
     def __init__(self, victim, other, master, backup):
         boxes = (victim, other)
@@ -78,9 +82,9 @@ class Second:
         self._settled = (master.role(), backup.role()) == ("MASTER", "BACKUP")
         sent, accepted = _advertisements(master, backup)
         refused, began = victim.drops()["carp_digest"], time.monotonic()
-        time.sleep(1)
+        time.sleep(self.LASTS)
         seconds = time.monotonic() - began
-        self.refused = (victim.drops()["carp_digest"] - refused) / seconds
+        self.refused = (victim.drops()["carp_digest"] - refused) / seconds  # a second
         sent_now, accepted_now = _advertisements(master, backup)
         self.sent, self.accepted = sent_now - sent, accepted_now - accepted
         self.changes = sum((forgeries.transitions(box) - then
@@ -94,31 +98,34 @@ class Second:
 
 @pytest.mark.parametrize("role", ["BACKUP", "MASTER"])
 def test_a_million_forged_advertisements_a_second(lab, role):
-    """None reaches control, no real one is lost, no role changes."""
-    skews = {"BACKUP": (24, 20), "MASTER": (20, 24)}[role]  # of the victim, of the other one
+    """None reaches control, no real one is lost, no role changes.
+
+    For ten moments in which the machine let the victim run: some machines hold a core up for over a
+    millisecond, twice in every second.
+    """
+    skews = {"BACKUP": (9, 7), "MASTER": (7, 9)}[role]  # of the victim, of the other one
     victim, other = boxes = [
-        lab.koi(name, own=OWN[name], node_id=n, advbase=0, advskew=skew, lowest_advskew=20,
+        lab.koi(name, own=OWN[name], node_id=n, advbase=0, advskew=skew, lowest_advskew=7,
                 preempt=True) for n, (name, skew) in enumerate(zip("ab", skews), 1)]
     _cable(lab, victim, other)
     for box in boxes:
         box.start()
     master, backup = (victim, other) if role == "MASTER" else (other, victim)
 
-    good = 0
-    for _ in range(30):  # these machines let threads stand still, some of them every second
+    good, tried, until_then = [], 0, time.monotonic() + 40
+    while len(good) < MOMENTS and time.monotonic() < until_then:
         master.wait_role("MASTER", within=10)
         backup.wait_role("BACKUP", within=10)
-        until("the backup to hear", lambda: _advertisements(master, backup)[1] > 5, within=5)
-        second = Second(victim, other, master, backup)
-        print(f"{second.refused / 1e6:.2f} M forged/s refused by the {role}; of {second.sent}"
-              f" advertisements {second.accepted} accepted; {dict(second.changes)}")
-        if second.stood_still():
+        moment = Moment(victim, other, master, backup)
+        tried += 1
+        if moment.stood_still():
             continue
-        assert second.refused >= LEAST
-        assert second.sent == second.accepted > 8
-        assert not second.changes
-        good += 1
-        if good == 2:
-            break
-    assert good == 2
+        assert moment.sent == moment.accepted > 0
+        assert not moment.changes
+        good.append(moment)
+    refused = statistics.median([moment.refused for moment in good] or [0])
+    print(f"{tried} moments, {len(good)} undisturbed; in these {refused / 1e6:.2f} M forged/s refused"
+          f" by the {role}, {sum(m.accepted for m in good)} advertisements accepted")
+    assert len(good) == MOMENTS
+    assert refused >= LEAST
     assert victim.counters()["slots"][0]["adverts_received"]["carp_ring_full"] == 0
