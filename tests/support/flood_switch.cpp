@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
   rte_mempool* pool =
       rte_pktmbuf_pool_create("frames", 8191, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
   if (pool == nullptr || rate == 0) fail("no memory, or no rate");
-  for (const std::uint16_t port : {0, 1}) start(port, pool);
+  for (std::uint16_t port = 0; port < 2; ++port) start(port, pool);
   std::puts("ready");
   std::fflush(stdout);
 
