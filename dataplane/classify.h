@@ -16,14 +16,21 @@ namespace koi::dataplane {
 Fate classify(std::span<std::byte> frame, std::size_t room, const BurstContext& burst,
               AdvertReceiver& adverts);
 
-/// The same, sooner: unless a quick look decides over it. room(): as above, asked for by few.
+/// What a quick look said of the frame, or, where it is undecided, classify(). room(): as above,
+/// asked for by few.
+template <class Room>
+Fate or_classify(Fate said, QuickLook& quick, std::span<std::byte> frame, const Room& room,
+                 AdvertReceiver& adverts) {
+  if (said.kind() != Fate::Kind::undecided) return said;
+  quick.forget();
+  return classify(frame, room(), quick.burst(), adverts);
+}
+
+/// As classify(), sooner.
 template <class Room>
 Fate decide(QuickLook& quick, std::span<std::byte> frame, const Room& room,
             AdvertReceiver& adverts) {
-  const Fate fate = quick.decide(frame);
-  if (fate.kind() != Fate::Kind::undecided) return fate;
-  quick.forget();
-  return classify(frame, room(), quick.burst(), adverts);
+  return or_classify(quick.decide(frame), quick, frame, room, adverts);
 }
 
 }  // namespace koi::dataplane

@@ -27,11 +27,11 @@ bool is_host(std::uint64_t high, std::uint64_t low) {
 }
 
 /// RFC 4291 §2.7.1: ff02::1:ff00:0/104 and the last 24 bits of the target.
-bool is_solicited_node(std::uint64_t high, std::uint64_t low, std::uint64_t target_low) {
-  constexpr std::uint64_t kHigh = 0x02ff;
+constexpr std::uint64_t kSolicitedNode = 0x02ff;
+std::uint64_t solicited_node_low(std::uint64_t target_low) {
   constexpr std::uint64_t kLow = 0xff'0100'0000;
   constexpr std::uint64_t kLast24 = ~std::uint64_t{0} << 40;
-  return high == kHigh && low == (kLow | (target_low & kLast24));
+  return kLow | (target_low & kLast24);
 }
 
 std::uint64_t low32(std::uint64_t word) { return static_cast<std::uint32_t>(word); }
@@ -51,24 +51,25 @@ QuickLook::QuickLook(const BurstContext& burst)
       slots_(burst.topology().slots.data()),
       balancers_(burst.topology().balancers.data()),
       port_mac_(burst.port_mac().word() << 16),
+      asked_by_us_(asked_by(burst.port_mac().word())),
       place_(std::uint64_t{burst.port.value()} << 48),
       unknown_(burst.port_view().host ? Fate::undecided() : Fate::drop(DropReason::kArpNotOurs)),
       large_(burst.topology().addresses.is_large() || burst.topology().addresses6.is_large()) {}
 
-bool QuickLook::is_refused(SlotIndex slot) const {
-  return lease_.refusal(burst_.view, slot).has_value();
+Fate QuickLook::decide_unusual(Usual usual, std::span<std::byte> frame) {
+  if (usual == Usual::packet) return decide_packet(frame, kEtherType, place_);
+  return frame.size() < kLeast ? Fate::undecided() : decide_at<kEtherType>(frame, place_);
 }
 
 Fate QuickLook::decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place) {
   const std::uint64_t sender = place | load32(frame + at + kSenderAddress);
   const bool known{addresses_.find(sender, Addresses::hash(sender))};
-  return known ? Fate::undecided() : decide_other(frame, at, place);
+  return known ? Fate::undecided() : decide_other<false>(frame, at, place);
 }
 
-Fate QuickLook::decide_first(std::byte* frame, std::size_t at, std::uint64_t target,
-                             const Entry& entry) {
+Fate QuickLook::decide_first(std::byte* frame, std::size_t at, const Entry& entry) const {
   if (lease_.judge(burst_.view, entry.slot)) return Fate::undecided();  // L1
-  return answer_of(frame, at, target, entry);
+  return answer(frame, at, load32(frame + at + kTargetAddress), entry);
 }
 
 Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entry,
@@ -81,7 +82,7 @@ Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entr
   }
   const SlotIndex slot = slot_of(entry, member);
   if (is_refused(slot)) return Fate::undecided();  // L1
-  return answer(frame, at, reply_of(load32(frame + at + kTargetAddress), slots_[slot.value()]));
+  return answer(frame, at, load32(frame + at + kTargetAddress), slots_[slot.value()]);
 }
 
 Fate QuickLook::decide_tagged(std::span<std::byte> frame) {
@@ -191,8 +192,33 @@ inline Ipv6Key QuickLook::target_of(const std::byte* solicitation, std::uint64_t
           .place = static_cast<std::uint32_t>(place >> 32)};
 }
 
+void QuickLook::ask_for(const Ipv6Key& target) {
+  const Entry& entry = addresses6_.find(target, Addresses6::hash(target));
+  asked6_.target = target;
+  asked6_.shared = entry.kind == EntryKind::shared && !entry.is_balanced();
+  if (!asked6_.shared) return;
+  // The MACs are the low 48 bits; above them is what lies behind them in the entry.
+  static_assert(offsetof(Entry, told) + sizeof(std::uint64_t) <= sizeof entry);
+  static_assert(offsetof(Entry, sends_from) + sizeof(std::uint64_t) <= sizeof entry);
+  const auto* const says = reinterpret_cast<const std::byte*>(&entry);
+  asked6_.slot = entry.slot;
+  asked6_.group_low = solicited_node_low(target.low);
+  asked6_.from = load64(says + offsetof(Entry, sends_from));
+  asked6_.option = kTargetOption | load64(says + offsetof(Entry, told)) << 16;
+  wire::ChecksumSum sum;
+  sum.add_native(target.high);
+  sum.add_native(target.low);
+  sum.add_native(kPseudoHeader);
+  asked6_.question = sum;
+  sum.add_native(target.high);
+  sum.add_native(target.low);
+  sum.add_native(kAdvertisement | kFlags);
+  sum.add_native(asked6_.option);
+  asked6_.answer = sum;
+}
+
 Fate QuickLook::decide_neighbor(std::span<std::byte> frame, std::size_t ethertype_at,
-                                std::uint64_t place) const {
+                                std::uint64_t place) {
   if (frame.size() < ethertype_at + kNeighborEnd) return Fate::undecided();
   std::byte* const at = frame.data() + ethertype_at;
   const std::uint64_t asked_option = load64(at + kOption);
@@ -204,55 +230,41 @@ Fate QuickLook::decide_neighbor(std::span<std::byte> frame, std::size_t ethertyp
   if ((to & kMulticast) == 0 && !is_for_us(to)) return Fate::undecided();
   if (!is_known(load64(frame.data() + kSource))) return Fate::undecided();
   const Ipv6Key target = target_of(at, place);
-  const Entry& entry = addresses6_.find(target, Addresses6::hash(target));
-  if (entry.kind != EntryKind::shared || entry.is_balanced()) return Fate::undecided();
+  if (target != asked6_.target) ask_for(target);
+  if (!asked6_.shared) return Fate::undecided();
 
-  const std::uint64_t source[] = {load64(at + kIp6Source), load64(at + kIp6Source + 8)};
-  const std::uint64_t destination[] = {load64(at + kIp6Destination),
-                                       load64(at + kIp6Destination + 8)};
+  const std::uint64_t source = load64(at + kIp6Source);
+  const std::uint64_t source_low = load64(at + kIp6Source + 8);
+  const std::uint64_t destination = load64(at + kIp6Destination);
+  const std::uint64_t destination_low = load64(at + kIp6Destination + 8);
   // Who asks for its own address says where it is; who has none yet detects a duplicate.
-  const bool own = source[0] == target.high && source[1] == target.low;
-  const bool to_target = destination[0] == target.high && destination[1] == target.low;
-  if (own || !is_host(source[0], source[1]) ||
-      !(to_target || is_solicited_node(destination[0], destination[1], target.low))) {
-    return Fate::undecided();
-  }
-  wire::ChecksumSum sum;  // of what the answer has as well
-  sum.add_native(source[0]);
-  sum.add_native(source[1]);
-  sum.add_native(target.high);
-  sum.add_native(target.low);
-  sum.add_native(kPseudoHeader);
-  wire::ChecksumSum asked = sum;
-  asked.add_native(destination[0]);
-  asked.add_native(destination[1]);
-  asked.add_native(load64(at + kIcmp6));
-  asked.add_native(asked_option);
-  if (asked.folded() != 0xffff) return Fate::undecided();
-  if (is_refused(entry.slot)) return Fate::undecided();  // L1
+  const bool own = source == target.high && source_low == target.low;
+  const bool to_group = destination == kSolicitedNode && destination_low == asked6_.group_low;
+  const bool to_target = destination == target.high && destination_low == target.low;
+  if (own || !is_host(source, source_low) || !(to_group || to_target)) return Fate::undecided();
+  wire::ChecksumSum asker;  // in the question and in the answer
+  asker.add_native(source);
+  asker.add_native(source_low);
+  wire::ChecksumSum question = asked6_.question;
+  question.add(asker);
+  question.add_native(destination);
+  question.add_native(destination_low);
+  question.add_native(load64(at + kIcmp6));
+  question.add_native(asked_option);
+  if (question.folded() != 0xffff) return Fate::undecided();
+  if (is_refused(asked6_.slot)) return Fate::undecided();  // L1
 
   // As answer_solicitation() does: the target stays where it is and becomes the source.
-  // The MACs are the low 48 bits; above them is what lies behind them in the entry.
-  static_assert(offsetof(Entry, told) + sizeof(std::uint64_t) <= sizeof entry);
-  static_assert(offsetof(Entry, sends_from) + sizeof(std::uint64_t) <= sizeof entry);
-  const auto* const says = reinterpret_cast<const std::byte*>(&entry);
-  const std::uint64_t told = load64(says + offsetof(Entry, told));
-  const std::uint64_t from = load64(says + offsetof(Entry, sends_from));
-  const std::uint64_t option = kTargetOption | told << 16;
-  sum.add_native(target.high);
-  sum.add_native(target.low);
-  sum.add_native(kAdvertisement | kFlags);
-  sum.add_native(option);
-  const std::uint16_t checksum = __builtin_bswap16(sum.checksum());
-  store(frame.data(), asked_option >> 16 | from << 48);
-  store(frame.data() + 8, static_cast<std::uint32_t>(from >> 16));
+  wire::ChecksumSum answer = asked6_.answer;
+  answer.add(asker);
+  const std::uint16_t checksum = __builtin_bswap16(answer.checksum());
+  store(frame.data(), asked_option >> 16 | asked6_.from << 48);
+  store(frame.data() + 8, static_cast<std::uint32_t>(asked6_.from >> 16));
   store(at + 2, kVersion6);
-  store(at + kIp6Source, target.high);
-  store(at + kIp6Source + 8, target.low);
-  store(at + kIp6Destination, source[0]);
-  store(at + kIp6Destination + 8, source[1]);
+  store(at + kIp6Destination, load128(at + kIp6Source));
+  store(at + kIp6Source, load128(at + kTarget));
   store(at + kIcmp6, kAdvertisement | std::uint64_t{checksum} << 16 | kFlags);
-  store(at + kOption, option);
+  store(at + kOption, asked6_.option);
   return Fate::answer(AnswerKind::nd, ethertype_at + kNeighborEnd);
 }
 

@@ -4,12 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <smmintrin.h>
 #include <span>
 
 #include "common/contract/view.h"
 #include "common/wire/arp.h"
+#include "common/wire/checksum.h"
 #include "common/wire/ethernet.h"
+#include "common/wire/ipv6.h"
 #include "common/wire/nd.h"
 #include "dataplane/frame.h"
 
@@ -27,8 +30,8 @@ class QuickLook {
  public:
   explicit QuickLook(const BurstContext& burst);
 
-  /// The tables are too large for a core's first cache: fetch() is worth it.
-  bool looks_ahead() const { return large_; }
+  /// A table is too large for a core's first cache: fetch() is worth it.
+  bool is_large() const { return large_; }
   /// Brings what decide() will read of them for this frame from memory. A few frames ahead.
   void fetch(std::span<const std::byte> frame) const {
     if (frame.size() < kLeast) return;
@@ -41,8 +44,64 @@ class QuickLook {
   /// A request or solicitation becomes its answer where the lease allows it (L1). undecided:
   /// classify() is to decide, and the frame is as it was; forget() then.
   Fate decide(std::span<std::byte> frame) {
-    return frame.size() < kLeast ? Fate::undecided() : decide_at<kEtherType>(frame, place_);
+    switch (large_ ? usual<true>(frame) : usual<false>(frame)) {
+      case Usual::answered:
+        return kAnswered;
+      case Usual::answered_neighbor:
+        return kAnsweredNeighbor;
+      case Usual::not_ours:
+        return Fate::drop(DropReason::kArpNotOurs);
+      case Usual::not_our_mac:
+        return Fate::drop(DropReason::kNotOurMac);
+      case Usual::packet:
+        return decide_unusual(Usual::packet, frame);
+      case Usual::no:
+        break;
+    }
+    return decide_unusual(Usual::no, frame);
   }
+
+  // The same in two steps, for a loop that has ways of their own for what usual() says of nearly
+  // all frames, untagged ones.
+  enum class Usual : std::uint8_t {
+    no,                 // decide_unusual()
+    packet,             // the same: IP to us
+    answered,           // kAnswered: a request by broadcast
+    answered_neighbor,  // kAnsweredNeighbor: a solicitation by multicast
+    not_ours,           // a drop, kArpNotOurs: a request by broadcast
+    not_our_mac,        // a drop, kNotOurMac: to another station
+  };
+  static constexpr Fate kAnswered =
+      Fate::answer(AnswerKind::arp, wire::kEthernetLength + wire::kArpLength);
+  static constexpr Fate kAnsweredNeighbor = Fate::answer(
+      AnswerKind::nd, wire::kEthernetLength + wire::kIpv6Length + wire::kNeighborAnswerLength);
+  /// kLarge: as is_large().
+  template <bool kLarge>
+  Usual usual(std::span<std::byte> frame) {
+    if (frame.size() < kLeast) return Usual::no;
+    std::byte* const at = frame.data();
+    if (!is_broadcast(load64(at))) return usual_to_some(frame);
+    const std::uint64_t source = load64(at + kSource);
+    if (load64(at + kEtherType) != kArpOfIpv4 ||
+        load64(at + kEtherType + kOperation) != asked_by(source) || !is_station(source) ||
+        asked_by(source) == asked_by_us_) {
+      return Usual::no;
+    }
+    const std::uint32_t sender = load32(at + kEtherType + kSenderAddress);
+    if (kLarge ? addresses_.may_have(sender) : addresses_.small_may_have(sender)) {
+      return Usual::no;
+    }
+    if (!kLarge && load32(at + kEtherType + kTargetAddress) == answered_) [[likely]] {
+      answer(at, kEtherType, reply_);
+      return Usual::answered;
+    }
+    // Laundered, so that it is read again: what is kept for here would be saved for every frame.
+    const Fate fate = decide_other<kLarge>(std::launder(at), kEtherType, place_);
+    if (fate.kind() == Fate::Kind::answer) return Usual::answered;
+    return fate.kind() == Fate::Kind::drop ? Usual::not_ours : Usual::no;
+  }
+  /// usual: what usual() said, `no` or `packet`.
+  Fate decide_unusual(Usual usual, std::span<std::byte> frame);
 
   /// What the lease allowed may be over: a frame may have been a claim.
   void forget() { answered_ = kNoKey; }
@@ -84,12 +143,14 @@ class QuickLook {
   static constexpr std::uint16_t kIcmp6HopLimit = 0xff3a;  // ICMPv6, hop limit 255
   static constexpr std::uint16_t kSolicitation = 0x0087;   // type, code 0
   static constexpr std::uint64_t kSourceOption = 0x0101;   // source link-layer address, length 1
+  static constexpr std::uint16_t kIpv4 = 0x0008;
   static constexpr std::uint16_t kIpv6 = 0xdd86;
   static constexpr std::uint16_t kVlan = 0x0081;
   static constexpr std::uint16_t kStackedVlan = 0xa888;
-  /// A tagged request. Shorter ones are rare, for Ethernet fills frames up to 60 bytes.
+  /// A tagged request, and what answer() writes behind it. Shorter ones are rare, for Ethernet
+  /// fills frames up to 60 bytes.
   static constexpr std::size_t kLeast =
-      wire::kEthernetLength + wire::kVlanTagLength + wire::kArpLength;
+      wire::kEthernetLength + wire::kVlanTagLength + wire::kArpLength + 6;
 
   static std::uint64_t load64(const std::byte* from) {
     std::uint64_t word;
@@ -117,11 +178,13 @@ class QuickLook {
   static void store(std::byte* to, Word word) {
     std::memcpy(to, &word, sizeof word);
   }
+  static void store(std::byte* to, __m128i word) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), word);
+  }
   /// What all ARP replies for one address have in common, as it lies in the frame.
   struct Reply {
-    __m128i first;  // of the frame's first twelve bytes the last six: where it is from
+    __m128i first;  // of the frame's first sixteen bytes six: where it is from
     __m128i arp;    // from the protocol's type to the sender's address
-    __m128i end;    // the last six of these
   };
 
   // Of a word whose low 48 bits are a MAC: shifts drop the rest, and cost less than masks.
@@ -131,9 +194,35 @@ class QuickLook {
 
   /// A source that needs no second look: a station's, and none of our own. Virtual MACs, and none
   /// at all, begin with two zeros, and hardly any station's does. Its low 48 bits are the MAC.
-  bool is_known(std::uint64_t word) const {
-    return (word & kMulticast) == 0 && static_cast<std::uint16_t>(word) != 0 &&
-           word << 16 != port_mac_;
+  bool is_known(std::uint64_t word) const { return is_station(word) && word << 16 != port_mac_; }
+  static bool is_station(std::uint64_t word) {
+    // The multicast bit becomes the sign: one question for it and for the zeros.
+    const auto first_two =
+        static_cast<std::int16_t>(std::rotr(static_cast<std::uint16_t>(word), 1));
+    return first_two > 0;
+  }
+
+  /// Not by broadcast.
+  [[gnu::always_inline]] Usual usual_to_some(std::span<std::byte> frame) {
+    const std::byte* const at = frame.data();
+    const std::uint64_t to = load64(at);
+    if ((to & kMulticast) != 0) return usual_multicast(frame);
+    if (!is_known(load64(at + kSource))) return Usual::no;
+    const std::uint16_t ethertype = load16(at + kEtherType);
+    if (!is_for_us(to)) {
+      return ethertype == kVlan || ethertype == kStackedVlan ? Usual::no : Usual::not_our_mac;
+    }
+    const bool packet =
+        ethertype == kIpv4 ||
+        (ethertype == kIpv6 && load16(at + kEtherType + kIp6Next) != kIcmp6HopLimit);
+    return packet ? Usual::packet : Usual::no;
+  }
+  Usual usual_multicast(std::span<std::byte> frame) {
+    const std::byte* const at = frame.data() + kEtherType;
+    const bool neighbor = (load64(at) & kNeighborMask) == kNeighbor &&
+                          load16(at + kIp6Next) == kIcmp6HopLimit &&
+                          decide_neighbor(frame, kEtherType, place_).kind() == Fate::Kind::answer;
+    return neighbor ? Usual::answered_neighbor : Usual::no;
   }
 
   /// kAt: offset of the EtherType. place: the port's and the VLAN's part of a key.
@@ -160,47 +249,56 @@ class QuickLook {
 
   /// An ARP request whose sender is the Ethernet source, as it is everywhere but behind a proxy.
   Fate decide_arp(std::byte* frame, std::size_t at, std::uint64_t place) {
-    const std::uint64_t operation_and_sender = load64(frame + at + kOperation);
-    if (operation_and_sender != (kRequest | load64(frame + kSource) << 16)) {
-      return Fate::undecided();
-    }
+    const std::uint64_t source = load64(frame + kSource);
+    if (load64(frame + at + kOperation) != asked_by(source)) return Fate::undecided();
     const std::uint64_t to = load64(frame);
     if (!is_broadcast(to) && !is_for_us(to)) return Fate::undecided();
-    if (!is_known(load64(frame + kSource))) return Fate::undecided();
-    if (addresses_.may_have(place | load32(frame + at + kSenderAddress))) {
+    if (!is_known(source)) return Fate::undecided();
+    if (addresses_.may_have(load32(frame + at + kSenderAddress))) {
       return decide_doubtful(frame, at, place);
     }
     const std::uint64_t target = place | load32(frame + at + kTargetAddress);
-    return target == answered_ ? answer(frame, at, reply_) : decide_other(frame, at, place);
+    return (target ^ place_) == answered_ ? answer(frame, at, reply_)
+                                          : decide_other<false>(frame, at, place);
   }
+  /// A request's operation and sender, if the Ethernet source, as it lies in the frame, is the one.
+  static std::uint64_t asked_by(std::uint64_t source) { return kRequest | source << 16; }
 
-  /// target: the address as it lies in the frame. says: the entry or slot that has it.
+  /// Of all addresses of the entry or slot that it is of: the one asked for, the last four bytes,
+  /// is none yet.
   template <class Says>
-  static Reply reply_of(std::uint32_t target, const Says& says) {
+  static Reply reply_of(const Says& says) {
     static_assert(offsetof(Says, sends_from) == offsetof(Says, told) + sizeof says.told);
     static_assert(offsetof(Says, told) + sizeof(__m128i) <= sizeof says);
     constexpr std::uint64_t kReplyOverIpv4 = 0x0200'0406'0008;
     const __m128i macs = load128(says.told.bytes.data());
     const __m128i told =
         _mm_shuffle_epi8(macs, bytes(0x0100'ffff'ffff'ffff, 0xffff'ffff'0504'0302));
-    const __m128i arp = _mm_or_si128(told, bytes(kReplyOverIpv4, std::uint64_t{target} << 32));
-    return {.first = _mm_shuffle_epi8(macs, bytes(0x0706'ffff'ffff'ffff, 0xffff'ffff'0b0a'0908)),
-            .arp = arp,
-            .end = _mm_srli_si128(arp, 10)};
+    return {
+        .first = _mm_shuffle_epi8(macs, bytes(0x0706'ffff'ffff'ffff, 0xffff'ffff'0b0a'0908)),
+        .arp = _mm_or_si128(told, bytes(kReplyOverIpv4, 0)),
+    };
   }
 
-  /// As answer_arp() does with wire::turn_into_arp_reply(), sixteen bytes at a time.
-  static Fate answer(std::byte* frame, std::size_t at, const Reply& reply) {
-    std::byte* const arp = frame + at + kProtocolType;
-    const __m128i asked = load128(arp);  // to the sender's MAC and address, the last ten bytes
-    const __m128i asker = _mm_shuffle_epi8(asked, bytes(0xffff'0b0a'0908'0706, kAllOnes));
-    const __m128i sender = _mm_and_si128(asked, bytes(~kMacMask, kAllOnes));
-    const __m128i first = _mm_or_si128(asker, reply.first);
-    store(frame, _mm_cvtsi128_si64(first));
-    store(frame + 8, _mm_extract_epi32(first, 2));
-    store(arp, reply.arp);
-    store(arp + 10, _mm_or_si128(sender, reply.end));
+  /// As answer_arp() does with wire::turn_into_arp_reply(), sixteen bytes at a time. What it writes
+  /// beyond the answer's end is within kLeast.
+  static Fate answer(std::byte* frame, std::size_t at, Reply reply) {
+    const __m128i ethernet = load128(frame);
+    const __m128i asker = load128(frame + at + kOperation + 2);  // its MAC and address, ten bytes
+    const __m128i to_asker =
+        _mm_shuffle_epi8(ethernet, bytes(0xffff'0b0a'0908'0706, 0x0f0e'0d0c'ffff'ffff));
+    store(frame, _mm_or_si128(to_asker, reply.first));
+    store(frame + at + kProtocolType, reply.arp);
+    store(frame + at + kProtocolType + sizeof reply.arp, asker);
     return Fate::answer(AnswerKind::arp, at + 2 + wire::kArpLength);
+  }
+
+  /// The same, of the address that it asks for. says: the entry or slot that has it.
+  template <class Says>
+  static Fate answer(std::byte* frame, std::size_t at, std::uint32_t target, const Says& says) {
+    const Fate fate = answer(frame, at, reply_of(says));
+    store(frame + at + kSenderAddress, target);
+    return fate;
   }
 
   void fetch_arp(const std::byte* at, std::uint64_t place) const {
@@ -213,27 +311,28 @@ class QuickLook {
   Fate decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place);
   /// Not for the address that was asked for before. Of its sender nobody wants to hear. A call
   /// would cost a fifth of all that the worker does for the frame.
+  template <bool kLarge>
   [[gnu::always_inline]] Fate decide_other(std::byte* frame, std::size_t at, std::uint64_t place) {
-    const std::uint64_t target = place | load32(frame + at + kTargetAddress);
-    const Entry& entry = addresses_.find(target, Addresses::hash(target));
+    const std::uint32_t address = load32(frame + at + kTargetAddress);
+    const std::uint64_t target = place | address;
+    const bool again = !kLarge && target == asked_;
+    const Entry& entry = again ? *asked_entry_ : addresses_.find(target, Addresses::hash(target));
+    if (!kLarge && !again) {
+      asked_ = target;
+      asked_entry_ = &entry;
+    }
     if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
     if (entry.is_balanced()) return decide_balanced(frame, at, entry);
-    if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, target, entry);
-    return answer_of(frame, at, target, entry);
+    if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, entry);
+    if (again) {
+      reply_ = reply_of(entry);
+      reply_.arp = _mm_or_si128(reply_.arp, bytes(0, std::uint64_t{address} << 32));
+      answered_ = target ^ place_;
+    }
+    return answer(frame, at, address, entry);
   }
   /// The first one for its slot since the lease was judged.
-  Fate decide_first(std::byte* frame, std::size_t at, std::uint64_t target, const Entry& entry);
-  Fate answer_of(std::byte* frame, std::size_t at, std::uint64_t target, const Entry& entry) {
-    const Reply reply = reply_of(static_cast<std::uint32_t>(target), entry);
-    if (target == asked_) {
-      reply_.first = reply.first;  // one by one, for the compiler's copy of the whole is slow
-      reply_.arp = reply.arp;
-      reply_.end = reply.end;
-      answered_ = target;
-    }
-    asked_ = target;
-    return answer(frame, at, reply);
-  }
+  Fate decide_first(std::byte* frame, std::size_t at, const Entry& entry) const;
   Fate decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const {
     const unsigned member =
         askers_.find(entry.balancer, load64(frame + kSource), load32(frame + at + kSenderAddress));
@@ -241,7 +340,7 @@ class QuickLook {
     if (member == AskerMemory::kNobody || !lease_.has_allowed(slot)) {
       return decide_asker(frame, at, entry, member);
     }
-    return answer(frame, at, reply_of(load32(frame + at + kTargetAddress), slots_[slot.value()]));
+    return answer(frame, at, load32(frame + at + kTargetAddress), slots_[slot.value()]);
   }
   /// Who has not asked for long, or is the first one for its slot since the lease was judged.
   /// member: its own, or kNobody.
@@ -249,11 +348,10 @@ class QuickLook {
   static SlotIndex slot_of(const Entry& entry, unsigned member) {
     return SlotIndex(static_cast<std::uint16_t>(entry.slot.value() + member));
   }
-  bool is_refused(SlotIndex slot) const;
+  bool is_refused(SlotIndex slot) const { return lease_.refusal(burst_.view, slot).has_value(); }
   Fate decide_tagged(std::span<std::byte> frame);
   /// Whose option is the Ethernet source.
-  Fate decide_neighbor(std::span<std::byte> frame, std::size_t ethertype_at,
-                       std::uint64_t place) const;
+  Fate decide_neighbor(std::span<std::byte> frame, std::size_t ethertype_at, std::uint64_t place);
   /// IP to the port's MAC or to a virtual one. length: from the IP header to the frame's end.
   Fate decide_packet(std::span<std::byte> frame, std::size_t ethertype_at,
                      std::uint64_t place) const;
@@ -266,6 +364,7 @@ class QuickLook {
   Fate pass_to_shared(std::span<std::byte> frame, std::size_t length, const Entry& entry) const;
   /// Sent to the virtual MAC of this slot, which the lease allows.
   Fate pass_by(std::span<std::byte> frame, SlotIndex slot) const;
+  void ask_for(const Ipv6Key& target);
   /// Of a solicitation, from its EtherType.
   static Ipv6Key target_of(const std::byte* solicitation, std::uint64_t place);
 
@@ -276,15 +375,29 @@ class QuickLook {
   const Addresses6::Reader addresses6_;
   const SlotView* const slots_;
   const balance::Balancer* const balancers_;
-  const std::uint64_t port_mac_;  // in the high 48 bits
-  const std::uint64_t place_;     // the port's part of a key
-  const Fate unknown_;            // what becomes of a request for an address that nobody here has
+  const std::uint64_t port_mac_;     // in the high 48 bits
+  const std::uint64_t asked_by_us_;  // asked_by() of the port's MAC
+  const std::uint64_t place_;        // the port's part of a key
+  const Fate unknown_;  // what becomes of a request for an address that nobody here has
   const bool large_;
-  std::uint64_t asked_ = kNoKey;  // the last address that was answered for by a look-up
+  std::uint64_t asked_ = kNoKey;        // the key that was looked up last
+  const Entry* asked_entry_ = nullptr;  // what was found
+  /// The target that was solicited last, and what all answers for it have in common.
+  struct Asked6 {
+    Ipv6Key target{.high = 0, .low = 0, .place = UINT32_MAX};  // of no port
+    bool shared = false;                                       // and not balanced; else no more
+    SlotIndex slot;
+    std::uint64_t group_low;     // of its solicited-node address
+    std::uint64_t from;          // the low 48 bits: the MAC that answers are from
+    std::uint64_t option;        // target link-layer address
+    wire::ChecksumSum question;  // of a solicitation what is the same in all
+    wire::ChecksumSum answer;    // all but the asker's address
+  };
+  Asked6 asked6_;
   // The last reply for one that was asked for twice in a row, while the lease allows it: most
   // clients ask for the same one, their gateway.
   Reply reply_;
-  std::uint64_t answered_ = kNoKey;  // the address's key
+  std::uint64_t answered_ = kNoKey;  // its key ^ place_: of an untagged one the address alone
 };
 
 }  // namespace koi::dataplane

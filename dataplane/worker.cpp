@@ -14,6 +14,24 @@
 #include "dataplane/mbuf_view.h"
 
 namespace koi::dataplane {
+namespace {
+
+// Of a burst.
+constexpr std::uint16_t kFramesAhead = 8;
+constexpr std::uint16_t kEntriesAhead = 4;
+
+/// Kind by kind, many at a time: adding one by one would wait for the sum before, every time.
+void count_answers(PortCounters& counters, std::span<const AnswerKind> kinds) {
+  for (std::size_t k = 0; k < kAnswerKinds; ++k) {
+    std::uint8_t answered = 0;  // as wide as a kind, for the compiler's sake
+    for (const AnswerKind kind : kinds) {
+      answered = static_cast<std::uint8_t>(answered + (kind == static_cast<AnswerKind>(k)));
+    }
+    if (answered != 0) counters.answers[k].add(answered);
+  }
+}
+
+}  // namespace
 
 Worker::Worker(const WorkerSetup& setup)
     : setup_(setup),
@@ -87,10 +105,23 @@ std::uint16_t Worker::take(std::size_t q, rte_mbuf** frames) {
   return count;
 }
 
+struct Worker::Sorted {
+  Sorted(const BurstContext& burst, PortCounters& port) : quick(burst), counters(port) {}
+
+  QuickLook quick;
+  PortCounters& counters;
+  unsigned answer_count = 0;
+  unsigned pass_count = 0;
+  unsigned drop_count = 0;
+  bool usual = true;                  // of the answers: all kAnswered
+  AnswerKind kinds[kMostTaken] = {};  // of each
+  rte_mbuf* answers[kMostTaken];
+  rte_mbuf* passed[kMostTaken];
+  rte_mbuf* dropped[kMostTaken];  // or taken
+};
+
 std::uint16_t Worker::poll(std::size_t q) {
   const Queue& queue = setup_.queues[q];
-  constexpr std::uint16_t kFramesAhead = 8;
-  constexpr std::uint16_t kEntriesAhead = 4;
   rte_mbuf* frames[kMostTaken + kFramesAhead];
   const std::uint16_t count = take(q, frames);
   if (count == 0) {
@@ -101,51 +132,92 @@ std::uint16_t Worker::poll(std::size_t q) {
 
   const BurstContext burst{*view_, queue.port, lease_, reporter_, conflicts_, dad_, askers_};
   PortCounters& counters = counters_.ports[queue.port.value()];
-  rte_mbuf* answers[kMostTaken];
-  AnswerKind kinds[kMostTaken];
-  rte_mbuf* dropped[kMostTaken];
-  rte_mbuf* passed[kMostTaken];
-  unsigned answer_count = 0;
-  unsigned pass_count = 0;
-  unsigned drop_count = 0;
-  QuickLook quick(burst);
-  // Ahead: the frames from memory, then, once these are there, what is looked up for them. At the
-  // end the last one again and again, which costs less than asking where the end is.
+  Sorted sorted(burst, counters);
+  // At the end the last one again and again, which costs less than asking where the end is.
   std::fill_n(frames + count, kFramesAhead, frames[count - 1]);
+  if (sorted.quick.is_large()) {
+    sort<true>(frames, count, sorted);
+  } else {
+    sort<false>(frames, count, sorted);
+  }
+  counters.received.add(count);
+  if (sorted.drop_count != 0) rte_pktmbuf_free_bulk(sorted.dropped, sorted.drop_count);
+  if (sorted.answer_count != 0) {
+    send_answers(queue, sorted);
+  }
+  if (sorted.pass_count != 0) {
+    hand_to_host(queue, sorted.passed, static_cast<std::uint16_t>(sorted.pass_count));
+  }
+  return count;
+}
+
+template <bool kLarge>
+void Worker::sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted) {
+  static_assert(QuickLook::kAnswered.what() == AnswerKind{});
+  static_assert(kMostTaken <= UINT8_MAX);  // for count_answers()
+  // Here, and not in `sorted`, which a frame might be part of for all that the compiler knows.
+  rte_mbuf** answer = sorted.answers;
+  rte_mbuf** dropped = sorted.dropped;
+  unsigned not_ours = 0;
+  unsigned not_our_mac = 0;
+  // Ahead: the frames from memory, then, once these are there, what is looked up for them.
   for (std::uint16_t i = 0; i < kFramesAhead; ++i) {
     rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
   }
   for (std::uint16_t i = 0; i < count; ++i) {
     rte_prefetch0(rte_pktmbuf_mtod(frames[i + kFramesAhead], void*));
-    if (quick.looks_ahead()) quick.fetch(frame_of(frames[i + kEntriesAhead]));
+    if (kLarge) sorted.quick.fetch(frame_of(frames[i + kEntriesAhead]));
     rte_mbuf* frame = frames[i];
+    // The ways of nearly all frames, on which nothing needs to be asked again.
+    using Usual = QuickLook::Usual;
+    const Usual usual =
+        is_one_segment(frame) ? sorted.quick.usual<kLarge>(frame_of(frame)) : Usual::no;
+    switch (usual) {
+      case Usual::answered:
+        set_length(frame, QuickLook::kAnswered.length());
+        *answer++ = frame;
+        continue;
+      case Usual::answered_neighbor:
+        set_length(frame, QuickLook::kAnsweredNeighbor.length());
+        sorted.kinds[answer - sorted.answers] = QuickLook::kAnsweredNeighbor.what();
+        sorted.usual = false;
+        *answer++ = frame;
+        continue;
+      case Usual::not_ours:
+        ++not_ours;
+        *dropped++ = frame;
+        continue;
+      case Usual::not_our_mac:
+        ++not_our_mac;
+        *dropped++ = frame;
+        continue;
+      case Usual::packet:
+      case Usual::no:
+        break;
+    }
     const auto room = [frame] { return room_of(frame); };
-    const Fate fate = is_one_segment(frame) ? decide(quick, frame_of(frame), room, adverts_)
-                                            : Fate::drop(DropReason::kMultiSegment);
+    const Fate fate = is_one_segment(frame)
+                          ? or_classify(sorted.quick.decide_unusual(usual, frame_of(frame)),
+                                        sorted.quick, frame_of(frame), room, adverts_)
+                          : Fate::drop(DropReason::kMultiSegment);
     if (fate.kind() == Fate::Kind::answer) {
       set_length(frame, fate.length());
-      kinds[answer_count] = fate.what();
-      answers[answer_count++] = frame;
-      continue;
+      sorted.kinds[answer - sorted.answers] = fate.what();
+      sorted.usual = false;
+      *answer++ = frame;
+    } else if (fate.kind() == Fate::Kind::pass) {
+      sorted.passed[sorted.pass_count++] = frame;
+    } else {
+      if (fate.kind() == Fate::Kind::drop) {
+        sorted.counters.drops[static_cast<std::size_t>(fate.reason())].add();
+      }
+      *dropped++ = frame;
     }
-    if (fate.kind() == Fate::Kind::pass) {
-      passed[pass_count++] = frame;
-      continue;
-    }
-    if (fate.kind() == Fate::Kind::drop) {
-      counters.drops[static_cast<std::size_t>(fate.reason())].add();
-    }
-    dropped[drop_count++] = frame;
   }
-  counters.received.add(count);
-  if (drop_count != 0) rte_pktmbuf_free_bulk(dropped, drop_count);
-  if (answer_count != 0) {
-    send_answers(queue, answers, kinds, static_cast<std::uint16_t>(answer_count));
-  }
-  if (pass_count != 0) {
-    hand_to_host(queue, passed, static_cast<std::uint16_t>(pass_count));
-  }
-  return count;
+  sorted.counters.drops[static_cast<std::size_t>(DropReason::kArpNotOurs)].add(not_ours);
+  sorted.counters.drops[static_cast<std::size_t>(DropReason::kNotOurMac)].add(not_our_mac);
+  sorted.answer_count = static_cast<unsigned>(answer - sorted.answers);
+  sorted.drop_count = static_cast<unsigned>(dropped - sorted.dropped);
 }
 
 void Worker::hand_to_host(const Queue& queue, rte_mbuf** frames, std::uint16_t count) {
@@ -239,8 +311,9 @@ void Worker::poll_transmit(Instant now) {
   }
 }
 
-void Worker::send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
-                          std::uint16_t count) {
+void Worker::send_answers(const Queue& queue, Sorted& sorted) {
+  rte_mbuf** const frames = sorted.answers;
+  const auto count = static_cast<std::uint16_t>(sorted.answer_count);
   PortCounters& counters = counters_.ports[queue.port.value()];
   // L1: what was right at the poll is not for ever; a thread may have been paused since.
   if (!lease_.in_time(setup_.clock.read())) {
@@ -250,14 +323,10 @@ void Worker::send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKin
   }
   const std::uint16_t sent = rte_eth_tx_burst(queue.port_id, queue.queue_id, frames, count);
   counters.transmitted.add(sent);
-  // Kind by kind, many at a time: adding one by one would wait for the sum before, every time.
-  for (std::size_t k = 0; k < kAnswerKinds; ++k) {
-    std::uint8_t answered = 0;  // as wide as a kind, for the compiler's sake
-    static_assert(kMostTaken <= UINT8_MAX);
-    for (std::uint16_t i = 0; i < sent; ++i) {
-      answered = static_cast<std::uint8_t>(answered + (kinds[i] == static_cast<AnswerKind>(k)));
-    }
-    if (answered != 0) counters.answers[k].add(answered);
+  if (sorted.usual) {
+    counters.answers[static_cast<std::size_t>(QuickLook::kAnswered.what())].add(sent);
+  } else {
+    count_answers(counters, std::span(sorted.kinds).first(sent));
   }
   if (sent == count) return;
   counters_.drop(queue.port, DropReason::kTransmitFull, count - sent);

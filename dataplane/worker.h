@@ -94,6 +94,11 @@ class Worker {
   /// Returns how many frames it received.
   std::uint16_t poll(std::size_t queue);
   std::uint16_t take(std::size_t queue, rte_mbuf** frames);
+  /// A burst and what becomes of its frames.
+  struct Sorted;
+  /// kLarge: as QuickLook::is_large().
+  template <bool kLarge>
+  void sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted);
   /// Lets the drivers of bonds send what they have to, though there be nothing of ours.
   void poll_transmit(Instant now);
   /// What is not ours to answer, to the other side of the host port. A full one costs data, nothing
@@ -105,8 +110,7 @@ class Worker {
   static Fate judge(const Queue& queue, rte_mbuf* frame, const BurstContext& burst);
   /// Lets the driver look at what it is to finish. Returns how many of them remain.
   std::uint16_t prepare(const Queue& queue, rte_mbuf** frames, std::uint16_t count);
-  void send_answers(const Queue& queue, rte_mbuf** frames, const AnswerKind* kinds,
-                    std::uint16_t count);
+  void send_answers(const Queue& queue, Sorted& sorted);
   /// What control sent, in its order. Returns how many of its messages are done, or 1 while a
   /// driver has no room.
   unsigned receive_down();

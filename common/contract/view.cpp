@@ -10,11 +10,16 @@ FlatTable<Key, Value>::FlatTable(std::span<const Item> items) {
   shift_ = static_cast<unsigned>(64 - std::countr_zero(size));
   mask_ = size - 1;
   cells_.resize(size);
-  filter_shift_ = std::min(shift_ - 32 - kFilterBits, kLeastFilterShift);
-  filter_.assign((std::size_t{1} << (32 - filter_shift_)) / 64, 0);
+  filter_shift_ = std::min(shift_ - 32 - kFilterBits, 32 - kLeastFilterBits);
+  const std::size_t marks = std::size_t{1} << (32 - filter_shift_);
+  filter_.assign(is_large() ? marks / 8 : marks, 0);
   for (const Item& item : items) {
-    const std::uint32_t bit = mark(item.key) >> filter_shift_;
-    filter_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+    const std::uint32_t marked = mark(item.key) >> filter_shift_;
+    if (is_large()) {
+      filter_[marked / 8] = static_cast<std::uint8_t>(filter_[marked / 8] | 1U << (marked % 8));
+    } else {
+      filter_[marked] = 1;
+    }
     std::size_t at = hash(item.key) >> shift_;
     while (cells_[at].value && !(cells_[at].key == item.key)) at = (at + 1) & mask_;
     if (!cells_[at].value) cells_[at] = item;

@@ -40,7 +40,7 @@ class FlatTable {
     Value value;
   };
 
-  FlatTable() : cells_(2), filter_(8) {}
+  FlatTable() : cells_(2), filter_(std::size_t{1} << kLeastFilterBits) {}
   /// A later item with an equal key is ignored. REQUIRES: all values are true; fewer than 2^28.
   explicit FlatTable(std::span<const Item> items);
 
@@ -55,9 +55,17 @@ class FlatTable {
     /// For keys that are nearly always absent: find() costs a misprediction in every other packet
     /// then.
     bool may_have(const Key& key) const {
+      if (!is_large()) return small_may_have(key);
       const std::uint32_t bit = mark(key) >> filter_shift_;
-      return (filter_[bit / 64] >> (bit % 64) & 1) != 0;
+      std::uint32_t word;
+      std::memcpy(&word, filter_ + bit / 32 * sizeof word, sizeof word);
+      return (word >> (bit % 32) & 1) != 0;
     }
+    /// The same. REQUIRES: not is_large().
+    bool small_may_have(const Key& key) const {
+      return filter_[mark(key) >> (32 - kLeastFilterBits)] != 0;
+    }
+    bool is_large() const { return mask_ >= kLarge; }
     const Value& find(const Key& key, std::uint64_t hash) const {
       for (std::size_t at = hash >> shift_;; at = (at + 1) & mask_) {
         const Item& cell = cells_[at];
@@ -77,7 +85,7 @@ class FlatTable {
     unsigned filter_shift_;
     std::size_t mask_;
     const Item* cells_;
-    const std::uint64_t* filter_;
+    const std::uint8_t* filter_;
   };
   Reader reader() const { return Reader(*this); }
 
@@ -106,18 +114,21 @@ class FlatTable {
   }
 
   /// Too large to stay in a core's first cache: worth fetching beforehand.
-  bool is_large() const { return mask_ >= kLarge; }
+  bool is_large() const { return reader().is_large(); }
 
  private:
   static constexpr std::size_t kLarge = 512;  // cells
-  static constexpr unsigned kFilterBits = 3;  // 2^3 bits for each cell, and a cache line at least
-  static constexpr unsigned kLeastFilterShift = 32 - 9;
+  // The filter has 2^3 marks for each cell and 2^12 at least. Small, it has a byte for each, for
+  // that costs the fewest instructions; large, a bit, so that it stays in the cache.
+  static constexpr unsigned kFilterBits = 3;
+  static constexpr unsigned kLeastFilterBits = 12;
+  static_assert(kLarge << kFilterBits == std::size_t{1} << kLeastFilterBits);
 
   unsigned shift_ = 63;
-  unsigned filter_shift_ = kLeastFilterShift;
+  unsigned filter_shift_ = 32 - kLeastFilterBits;
   std::size_t mask_ = 1;
   std::vector<Item, HugePages<Item>> cells_;
-  std::vector<std::uint64_t> filter_;
+  std::vector<std::uint8_t> filter_;
 };
 
 /// What an address is to this box: nothing; its own; shared with the other boxes; or another's

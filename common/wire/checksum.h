@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -35,6 +36,7 @@ class ChecksumSum {
   void add(std::span<const std::byte> bytes) { add_native(bytes, 0); }
   /// The same bytes' complement. REQUIRES: an even number of bytes.
   void subtract(std::span<const std::byte> bytes) { add_native(bytes, ~std::uint64_t{0}); }
+  void add(const ChecksumSum& other) { add_carrying(other.sum_); }
   /// Eight bytes as a word of the machine.
   void add_native(std::uint64_t word) { add_carrying(word); }
   /// A 16-bit word, in host order.
@@ -43,11 +45,10 @@ class ChecksumSum {
 
   /// The sum, folded: 0xffff iff it is that of bytes with a right checksum among them.
   std::uint16_t folded() const {
-    std::uint64_t sum = (sum_ & 0xffffffff) + (sum_ >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return __builtin_bswap16(static_cast<std::uint16_t>(sum));
+    // Half and half: the upper half of this sum has the lower half's carry in it.
+    const auto half = static_cast<std::uint32_t>((sum_ + std::rotl(sum_, 32)) >> 32);
+    const auto sum = static_cast<std::uint16_t>((half + std::rotl(half, 16)) >> 16);
+    return __builtin_bswap16(sum);
   }
   std::uint16_t checksum() const { return static_cast<std::uint16_t>(~folded()); }
 

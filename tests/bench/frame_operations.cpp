@@ -73,7 +73,7 @@ struct Traffic {
       const dataplane::BurstContext context = world.burst();
       dataplane::QuickLook quick(context);
       for (std::size_t n = 0; n < kBurst; ++n) {
-        if (quick.looks_ahead()) quick.fetch(frame(std::min(burst + n + kAhead, kFrames - 1)));
+        if (quick.is_large()) quick.fetch(frame(std::min(burst + n + kAhead, kFrames - 1)));
         const Fate is = dataplane::decide(
             quick, frame(burst + n), [] { return kRoom; }, world.adverts);
         right += is.kind() == fate ? 1 : 0;

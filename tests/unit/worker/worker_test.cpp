@@ -75,6 +75,39 @@ TEST(Worker, CountsAnswersByTheirKind) {
   EXPECT_EQ(rig.drops(DropReason::kArpNotOurs), 1U);
 }
 
+/// Those that have a way of their own in the loop.
+TEST(Worker, CountsUsualFramesAndSendsTheirAnswers) {
+  RingRig rig;
+  for (const SlotIndex slot : {kLan, kBoth}) rig.reign(slot);
+  SlotWords& both = rig.board->slot(kBoth);
+  both.deadline[1].store(both.deadline[0].load());
+  rig.start();
+  const auto padded = [](Bytes frame) {
+    frame.resize(100);
+    return frame;
+  };
+  EXPECT_EQ(rig.fate_beyond_gaps(padded(arp({}))), "answer");
+  EXPECT_EQ(rig.take(), shared_answer());
+  EXPECT_EQ(rig.fate_beyond_gaps(padded(neighbor({}))), "answer");
+  // Scapy's ICMPv6ND_NA(tgt="2001:db8::1", R=1, S=1, O=1) with its option.
+  EXPECT_EQ(rig.take(),
+            from_hex("52540012345600005e000106 86dd 6000000000203aff "
+                     "20010db8000000000000000000000001 20010db8000000000000000000000077 "
+                     "8800acf8 e0000000 20010db8000000000000000000000001 020100005e000106"));
+  for (int twice = 0; twice < 2; ++twice) {
+    EXPECT_EQ(rig.fate_of(padded(arp({.target_ip = kClientIp}))), "arp_not_ours");
+    EXPECT_EQ(rig.fate_of(padded(arp({}, {.to = kSecondPortMac}))), "not_our_mac");
+  }
+  rig.stop();
+  const auto answers = [&](AnswerKind kind) {
+    return rig.port_counters().answers[static_cast<std::size_t>(kind)].get();
+  };
+  EXPECT_EQ(answers(AnswerKind::arp), 1U);
+  EXPECT_EQ(answers(AnswerKind::nd), 1U);
+  EXPECT_EQ(rig.drops(DropReason::kArpNotOurs), 2U);
+  EXPECT_EQ(rig.drops(DropReason::kNotOurMac), 2U);
+}
+
 // The buffer holds more than the frame: the answer grows into it, and leaves whole.
 TEST(Worker, NeighborAnswerIsLongerThanASolicitationWithoutOption) {
   RingRig rig;
