@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/strong_types.h"
+
 namespace koi::dataplane {
 
 /// Which member of a balanced group answers whom, of those who asked lately: hosts on a LAN are few
@@ -13,18 +15,17 @@ namespace koi::dataplane {
 /// from ever new MACs pays the hash, and so does everybody then.
 class AskerMemory {
  public:
-  static constexpr unsigned kNobody = UINT32_MAX;
-
-  /// The member that learn() was told for this asker, or kNobody. balancer: its number in the
-  /// topology. mac (its low 48 bits), ip: as they lie in memory; nobody has MAC 0.
-  unsigned find(std::uint16_t balancer, std::uint64_t mac, std::uint32_t ip) const {
+  /// The member's slot that learn() was told for this asker, or none. Valid until learn() or
+  /// forget(). balancer: its number in the topology. mac (its low 48 bits), ip: as they lie in
+  /// memory; nobody has MAC 0.
+  const SlotIndex* find(std::uint16_t balancer, std::uint64_t mac, std::uint32_t ip) const {
     const std::uint64_t who = mac << 16 | balancer;
     const Known& known = known_[place(who)];
-    return known.who == who && known.ip == ip ? known.member : kNobody;
+    return known.who == who && known.ip == ip ? &known.slot : nullptr;
   }
-  void learn(std::uint16_t balancer, std::uint64_t mac, std::uint32_t ip, unsigned member) {
+  void learn(std::uint16_t balancer, std::uint64_t mac, std::uint32_t ip, SlotIndex slot) {
     const std::uint64_t who = mac << 16 | balancer;
-    known_[place(who)] = {.who = who, .ip = ip, .member = member};
+    known_[place(who)] = {.who = who, .ip = ip, .slot = slot};
   }
 
   /// With another view, whose balancers may be others.
@@ -38,7 +39,7 @@ class AskerMemory {
   struct Known {
     std::uint64_t who = 0;
     std::uint32_t ip = 0;
-    std::uint32_t member = 0;
+    SlotIndex slot;
   };
   std::array<Known, std::size_t{1} << (64 - kShift)> known_{};
 };

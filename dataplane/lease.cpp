@@ -28,7 +28,7 @@ void WorkerLease::begin_poll(Instant now) {
   }
   poll_ = now;
   if (now >= judge_again_ || now > hand_over_by_) {
-    ++judged_;
+    judged_ += kJudgement;
     judge_again_ = now + kJudgedFor;
     hand_over_by_ = Instant::max();
   }
@@ -106,12 +106,12 @@ std::optional<PollGap> WorkerLease::gap_to_report() const {
 
 std::optional<DropReason> WorkerLease::judge(const View& view, SlotIndex slot) {
   const std::optional<DropReason> reason = reason_against(view, slot);
-  if (!reason) allowed_[slot.value() % allowed_.size()] = judged_ << 16 | slot.value();
+  if (!reason) allowed_[slot.value() % allowed_.size()] = judged_ | slot.value();
   return reason;
 }
 
 std::uint32_t WorkerLease::stamp_heard(SlotIndex slot) {
-  ++judged_;
+  judged_ += kJudgement;
   SlotWords& words = board_.slot(slot);
   std::atomic<std::uint64_t>& word = words.heard[self_.value()];
   const Stamp last = Stamp::from_word(word.load(std::memory_order_relaxed));
@@ -150,7 +150,7 @@ void WorkerLease::sent(const TransmitFrame& frame, Instant now) {
 }
 
 void WorkerLease::adopted(const View& view) {
-  ++judged_;
+  judged_ += kJudgement;
   board_.worker(self_).adopted.store(view.number.value(), std::memory_order_release);
 }
 

@@ -62,7 +62,7 @@ class WorkerLease {
   /// refusal() has returned nothing and would again: no more than kJudgedFor ago, and this worker
   /// has had no claim, view or gap since; nor has a deadline or a tolerance run out.
   bool has_allowed(SlotIndex slot) const {
-    return allowed_[slot.value() % allowed_.size()] == (judged_ << 16 | slot.value());
+    return allowed_[slot.value() % allowed_.size()] == (judged_ | slot.value());
   }
 
   /// L1: true iff what refusal() allowed may still be handed to the driver. now: read just before.
@@ -95,12 +95,15 @@ class WorkerLease {
 
   SlotBoard& board_;
   const WorkerIndex self_;
-  Instant poll_{};            // start of the poll that began last
-  Instant waiting_since_{};   // since when a frame not stamped yet may have been waiting
-  Instant hand_over_by_{};    // see in_time()
-  Instant judge_again_{};     // then, or after hand_over_by_
-  std::uint64_t judged_ = 1;  // grows, and what was allowed is forgotten
-  /// What refusal() has allowed: judged_ << 16 | slot, at the slot's number modulo the size, so
+  Instant poll_{};           // start of the poll that began last
+  Instant waiting_since_{};  // since when a frame not stamped yet may have been waiting
+  Instant hand_over_by_{};   // see in_time()
+  Instant judge_again_{};    // then, or after hand_over_by_
+  /// What judged_ grows by when all that was allowed is forgotten; below it there is room for a
+  /// slot.
+  static constexpr std::uint64_t kJudgement = std::uint64_t{1} << 16;
+  std::uint64_t judged_ = kJudgement;
+  /// What refusal() has allowed: judged_ | slot, at the slot's number modulo the size, so
   /// that all members of a balanced group, or hundreds of groups, have room.
   std::array<std::uint64_t, 256> allowed_{};
   Instant published_{};  // last store of `polled`

@@ -72,17 +72,18 @@ Fate QuickLook::decide_first(std::byte* frame, std::size_t at, const Entry& entr
   return answer(frame, at, load32(frame + at + kTargetAddress), entry);
 }
 
-Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entry,
-                             unsigned member) const {
-  if (member == AskerMemory::kNobody) {
-    const std::uint64_t mac = load64(frame + kSource) & kMacMask;
-    const std::uint32_t ip = load32(frame + at + kSenderAddress);
-    member = balancers_[entry.balancer].member_for_arp(mac, ip);
-    askers_.learn(entry.balancer, mac, ip, member);
+Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entry) const {
+  const std::uint64_t mac = load64(frame + kSource) & kMacMask;
+  const std::uint32_t ip = load32(frame + at + kSenderAddress);
+  const SlotIndex* known = askers_.find(entry.balancer, mac, ip);
+  if (known == nullptr) {
+    const unsigned member = balancers_[entry.balancer].member_for_arp(mac, ip);
+    askers_.learn(entry.balancer, mac, ip,
+                  SlotIndex(static_cast<std::uint16_t>(entry.slot.value() + member)));
+    known = askers_.find(entry.balancer, mac, ip);
   }
-  const SlotIndex slot = slot_of(entry, member);
-  if (is_refused(slot)) return Fate::undecided();  // L1
-  return answer(frame, at, load32(frame + at + kTargetAddress), slots_[slot.value()]);
+  if (is_refused(*known)) return Fate::undecided();  // L1
+  return answer(frame, at, load32(frame + at + kTargetAddress), slots_[known->value()]);
 }
 
 Fate QuickLook::decide_tagged(std::span<std::byte> frame) {

@@ -80,7 +80,7 @@ class QuickLook {
   Usual usual(std::span<std::byte> frame) {
     if (frame.size() < kLeast) return Usual::no;
     std::byte* const at = frame.data();
-    if (!is_broadcast(load64(at))) return usual_to_some(frame);
+    if (load32(at) != UINT32_MAX || load16(at + 4) != UINT16_MAX) return usual_to_some(frame);
     const std::uint64_t source = load64(at + kSource);
     if (load64(at + kEtherType) != kArpOfIpv4 ||
         load64(at + kEtherType + kOperation) != asked_by(source) || !is_station(source) ||
@@ -334,20 +334,13 @@ class QuickLook {
   /// The first one for its slot since the lease was judged.
   Fate decide_first(std::byte* frame, std::size_t at, const Entry& entry) const;
   Fate decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const {
-    const unsigned member =
+    const SlotIndex* const slot =
         askers_.find(entry.balancer, load64(frame + kSource), load32(frame + at + kSenderAddress));
-    const SlotIndex slot = slot_of(entry, member);
-    if (member == AskerMemory::kNobody || !lease_.has_allowed(slot)) {
-      return decide_asker(frame, at, entry, member);
-    }
-    return answer(frame, at, load32(frame + at + kTargetAddress), slots_[slot.value()]);
+    if (slot == nullptr || !lease_.has_allowed(*slot)) return decide_asker(frame, at, entry);
+    return answer(frame, at, load32(frame + at + kTargetAddress), slots_[slot->value()]);
   }
   /// Who has not asked for long, or is the first one for its slot since the lease was judged.
-  /// member: its own, or kNobody.
-  Fate decide_asker(std::byte* frame, std::size_t at, const Entry& entry, unsigned member) const;
-  static SlotIndex slot_of(const Entry& entry, unsigned member) {
-    return SlotIndex(static_cast<std::uint16_t>(entry.slot.value() + member));
-  }
+  Fate decide_asker(std::byte* frame, std::size_t at, const Entry& entry) const;
   bool is_refused(SlotIndex slot) const { return lease_.refusal(burst_.view, slot).has_value(); }
   Fate decide_tagged(std::span<std::byte> frame);
   /// Whose option is the Ethernet source.

@@ -90,14 +90,18 @@ TEST(AskerMemory, WhoIsKnownIsAnsweredOnlyByItsMembersMaster) {
 
 TEST(AskerMemory, KnowsAndForgets) {
   AskerMemory memory;
-  EXPECT_EQ(memory.find(0, 1, 7), AskerMemory::kNobody);
-  memory.learn(0, 1, 7, 3);
-  EXPECT_EQ(memory.find(0, 1, 7), 3U);
-  EXPECT_EQ(memory.find(0, 1 | std::uint64_t{0xffff} << 48, 7), 3U);  // what follows the MAC
-  EXPECT_EQ(memory.find(1, 1, 7), AskerMemory::kNobody);
-  EXPECT_EQ(memory.find(0, 1, 8), AskerMemory::kNobody);
+  const SlotIndex* const nobody = nullptr;
+  EXPECT_EQ(memory.find(0, 1, 7), nobody);
+  memory.learn(0, 1, 7, SlotIndex(3));
+  for (const std::uint64_t behind_the_mac : {std::uint64_t{0}, std::uint64_t{0xffff} << 48}) {
+    const SlotIndex* const slot = memory.find(0, 1 | behind_the_mac, 7);
+    ASSERT_NE(slot, nobody);
+    EXPECT_EQ(*slot, SlotIndex(3));
+  }
+  EXPECT_EQ(memory.find(1, 1, 7), nobody);
+  EXPECT_EQ(memory.find(0, 1, 8), nobody);
   memory.forget();
-  EXPECT_EQ(memory.find(0, 1, 7), AskerMemory::kNobody);
+  EXPECT_EQ(memory.find(0, 1, 7), nobody);
 }
 
 }  // namespace
