@@ -26,7 +26,7 @@ Fate or_classify(Fate said, QuickLook& quick, std::span<std::byte> frame, const 
   return classify(frame, room(), quick.burst(), adverts);
 }
 
-/// As classify(), sooner.
+/// As classify(), sooner: a worker's two steps in one, for who is not in such a hurry.
 template <class Room>
 Fate decide(QuickLook& quick, std::span<std::byte> frame, const Room& room,
             AdvertReceiver& adverts) {

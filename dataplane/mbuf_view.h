@@ -22,10 +22,8 @@ inline std::size_t room_of(const rte_mbuf* m) { return rte_pktmbuf_tailroom(m); 
 
 /// Shortens a one-segment frame, or makes it longer. REQUIRES: length <= its length and room_of().
 inline void set_length(rte_mbuf* m, std::uint16_t length) {
-  m->pkt_len = length;
   m->data_len = length;
-  m->vlan_tci =
-      0;  // means nothing without a flag; of a constant length this makes one store of two
+  m->pkt_len = length;
 }
 
 /// Fills an empty mbuf with bytes. Returns false iff they do not fit.

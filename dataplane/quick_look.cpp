@@ -58,6 +58,7 @@ QuickLook::QuickLook(const BurstContext& burst)
 
 Fate QuickLook::decide_unusual(Usual usual, std::span<std::byte> frame) {
   if (usual == Usual::packet) return decide_packet(frame, kEtherType, place_);
+  if (usual == Usual::undecided) return Fate::undecided();
   return frame.size() < kLeast ? Fate::undecided() : decide_at<kEtherType>(frame, place_);
 }
 

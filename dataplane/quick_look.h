@@ -44,7 +44,8 @@ class QuickLook {
   /// A request or solicitation becomes its answer where the lease allows it (L1). undecided:
   /// classify() is to decide, and the frame is as it was; forget() then.
   Fate decide(std::span<std::byte> frame) {
-    switch (large_ ? usual<true>(frame) : usual<false>(frame)) {
+    const Usual said = large_ ? usual<true>(frame) : usual<false>(frame);
+    switch (said) {
       case Usual::answered:
         return kAnswered;
       case Usual::answered_neighbor:
@@ -53,19 +54,17 @@ class QuickLook {
         return Fate::drop(DropReason::kArpNotOurs);
       case Usual::not_our_mac:
         return Fate::drop(DropReason::kNotOurMac);
-      case Usual::packet:
-        return decide_unusual(Usual::packet, frame);
-      case Usual::no:
-        break;
+      default:
+        return decide_unusual(said, frame);
     }
-    return decide_unusual(Usual::no, frame);
   }
 
   // The same in two steps, for a loop that has ways of their own for what usual() says of nearly
   // all frames, untagged ones.
   enum class Usual : std::uint8_t {
     no,                 // decide_unusual()
-    packet,             // the same: IP to us
+    packet,             // the same, it is IP to us
+    undecided,          // the same, it is classify()'s
     answered,           // kAnswered: a request by broadcast
     answered_neighbor,  // kAnsweredNeighbor: a solicitation by multicast
     not_ours,           // a drop, kArpNotOurs: a request by broadcast
@@ -95,12 +94,13 @@ class QuickLook {
       answer(at, kEtherType, reply_);
       return Usual::answered;
     }
-    // Laundered, so that it is read again: what is kept for here would be saved for every frame.
+    // Laundered, so that the compiler reads it again: what it keeps for here, it saves for every
+    // frame.
     const Fate fate = decide_other<kLarge>(std::launder(at), kEtherType, place_);
     if (fate.kind() == Fate::Kind::answer) return Usual::answered;
-    return fate.kind() == Fate::Kind::drop ? Usual::not_ours : Usual::no;
+    return fate.kind() == Fate::Kind::drop ? Usual::not_ours : Usual::undecided;
   }
-  /// usual: what usual() said, `no` or `packet`.
+  /// usual: what usual() said, one of the first three.
   Fate decide_unusual(Usual usual, std::span<std::byte> frame);
 
   /// What the lease allowed may be over: a frame may have been a claim.
@@ -147,10 +147,11 @@ class QuickLook {
   static constexpr std::uint16_t kIpv6 = 0xdd86;
   static constexpr std::uint16_t kVlan = 0x0081;
   static constexpr std::uint16_t kStackedVlan = 0xa888;
-  /// A tagged request, and what answer() writes behind it. Shorter ones are rare, for Ethernet
-  /// fills frames up to 60 bytes.
+  /// A tagged request, and what answer() writes behind it. Ethernet fills frames up to 60 bytes;
+  /// what comes shorter, from a virtual NIC, is classify()'s.
   static constexpr std::size_t kLeast =
       wire::kEthernetLength + wire::kVlanTagLength + wire::kArpLength + 6;
+  static_assert(kLeast >= kEtherType + wire::kVlanTagLength + kProtocolType + 2 * sizeof(__m128i));
 
   static std::uint64_t load64(const std::byte* from) {
     std::uint64_t word;
@@ -183,7 +184,7 @@ class QuickLook {
   }
   /// What all ARP replies for one address have in common, as it lies in the frame.
   struct Reply {
-    __m128i first;  // of the frame's first sixteen bytes six: where it is from
+    __m128i first;  // of the frame's first sixteen bytes the middle six, where it is from; else 0
     __m128i arp;    // from the protocol's type to the sender's address
   };
 
@@ -219,10 +220,11 @@ class QuickLook {
   }
   Usual usual_multicast(std::span<std::byte> frame) {
     const std::byte* const at = frame.data() + kEtherType;
-    const bool neighbor = (load64(at) & kNeighborMask) == kNeighbor &&
-                          load16(at + kIp6Next) == kIcmp6HopLimit &&
-                          decide_neighbor(frame, kEtherType, place_).kind() == Fate::Kind::answer;
-    return neighbor ? Usual::answered_neighbor : Usual::no;
+    const bool neighbor =
+        (load64(at) & kNeighborMask) == kNeighbor && load16(at + kIp6Next) == kIcmp6HopLimit;
+    if (!neighbor) return Usual::no;
+    const Fate fate = decide_neighbor(frame, kEtherType, place_);
+    return fate.kind() == Fate::Kind::answer ? Usual::answered_neighbor : Usual::undecided;
   }
 
   /// kAt: offset of the EtherType. place: the port's and the VLAN's part of a key.
@@ -240,6 +242,7 @@ class QuickLook {
         load16(at + kAt + kIp6Next) == kIcmp6HopLimit) {
       return decide_neighbor(frame, kAt, place);
     }
+    if (kAt == kEtherType) return Fate::undecided();  // usual() has seen to all else
     const std::uint64_t to = load64(at);
     if ((to & kMulticast) != 0 || ethertype == kStackedVlan || !is_known(load64(at + kSource))) {
       return Fate::undecided();
@@ -309,8 +312,8 @@ class QuickLook {
   // Apart, and they read the request again, so that an ordinary one pays nothing for them.
   /// Its sender may be a unicast peer, or claim a shared address: classify() tells of it.
   Fate decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place);
-  /// Not for the address that was asked for before. Of its sender nobody wants to hear. A call
-  /// would cost a fifth of all that the worker does for the frame.
+  /// Not for the address that reply_ is for. Of its sender nobody wants to hear. A call would cost
+  /// a fifth of all that the worker does for the frame.
   template <bool kLarge>
   [[gnu::always_inline]] Fate decide_other(std::byte* frame, std::size_t at, std::uint64_t place) {
     const std::uint32_t address = load32(frame + at + kTargetAddress);
@@ -377,8 +380,8 @@ class QuickLook {
   const Entry* asked_entry_ = nullptr;  // what was found
   /// The target that was solicited last, and what all answers for it have in common.
   struct Asked6 {
-    Ipv6Key target{.high = 0, .low = 0, .place = UINT32_MAX};  // of no port
-    bool shared = false;                                       // and not balanced; else no more
+    Ipv6Key target;
+    bool shared = false;  // and not balanced; if not, there is no more
     SlotIndex slot;
     std::uint64_t group_low;     // of its solicited-node address
     std::uint64_t from;          // the low 48 bits: the MAC that answers are from

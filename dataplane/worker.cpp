@@ -21,6 +21,7 @@ constexpr std::uint16_t kFramesAhead = 8;
 constexpr std::uint16_t kEntriesAhead = 4;
 
 /// Kind by kind, many at a time: adding one by one would wait for the sum before, every time.
+/// REQUIRES: no more than 255.
 void count_answers(PortCounters& counters, std::span<const AnswerKind> kinds) {
   for (std::size_t k = 0; k < kAnswerKinds; ++k) {
     std::uint8_t answered = 0;  // as wide as a kind, for the compiler's sake
@@ -113,8 +114,9 @@ struct Worker::Sorted {
   unsigned answer_count = 0;
   unsigned pass_count = 0;
   unsigned drop_count = 0;
-  bool usual = true;                  // of the answers: all kAnswered
+  bool all_arp = true;                // of the answers: no other kind
   AnswerKind kinds[kMostTaken] = {};  // of each
+  static_assert(kMostTaken <= 255);
   rte_mbuf* answers[kMostTaken];
   rte_mbuf* passed[kMostTaken];
   rte_mbuf* dropped[kMostTaken];  // or taken
@@ -154,7 +156,6 @@ std::uint16_t Worker::poll(std::size_t q) {
 template <bool kLarge>
 void Worker::sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted) {
   static_assert(QuickLook::kAnswered.what() == AnswerKind{});
-  static_assert(kMostTaken <= UINT8_MAX);  // for count_answers()
   // Here, and not in `sorted`, which a frame might be part of for all that the compiler knows.
   rte_mbuf** answer = sorted.answers;
   rte_mbuf** dropped = sorted.dropped;
@@ -180,7 +181,7 @@ void Worker::sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted) {
       case Usual::answered_neighbor:
         set_length(frame, QuickLook::kAnsweredNeighbor.length());
         sorted.kinds[answer - sorted.answers] = QuickLook::kAnsweredNeighbor.what();
-        sorted.usual = false;
+        sorted.all_arp = false;
         *answer++ = frame;
         continue;
       case Usual::not_ours:
@@ -191,8 +192,7 @@ void Worker::sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted) {
         ++not_our_mac;
         *dropped++ = frame;
         continue;
-      case Usual::packet:
-      case Usual::no:
+      default:
         break;
     }
     const auto room = [frame] { return room_of(frame); };
@@ -203,7 +203,7 @@ void Worker::sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted) {
     if (fate.kind() == Fate::Kind::answer) {
       set_length(frame, fate.length());
       sorted.kinds[answer - sorted.answers] = fate.what();
-      sorted.usual = false;
+      sorted.all_arp = false;
       *answer++ = frame;
     } else if (fate.kind() == Fate::Kind::pass) {
       sorted.passed[sorted.pass_count++] = frame;
@@ -323,7 +323,7 @@ void Worker::send_answers(const Queue& queue, Sorted& sorted) {
   }
   const std::uint16_t sent = rte_eth_tx_burst(queue.port_id, queue.queue_id, frames, count);
   counters.transmitted.add(sent);
-  if (sorted.usual) {
+  if (sorted.all_arp) {
     counters.answers[static_cast<std::size_t>(QuickLook::kAnswered.what())].add(sent);
   } else {
     count_answers(counters, std::span(sorted.kinds).first(sent));

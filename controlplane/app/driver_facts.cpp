@@ -73,8 +73,8 @@ void refused(const DriverAnswer& a, Findings& found) {
                            device_name(a.device)));
   } else {
     found.fail(what, a.refusal,
-               "dpdk-devbind.py --status-dev net; lspci -k; is the driver's "
-               "package librte-net-* there?");
+               "dpdk-devbind.py --status-dev net; lspci -k; does dpdk-devbind.py's driver stand in "
+               "`pkg-config --static --libs libdpdk`, of which koid is built?");
   }
 }
 

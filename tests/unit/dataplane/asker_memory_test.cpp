@@ -71,6 +71,27 @@ TEST(AskerMemory, EachAskerIsAnsweredAsIfNobodyRemembered) {
   EXPECT_EQ(replies.size(), 3U + 4 + 5 + 6);  // all members had somebody
 }
 
+/// Under one quick look, which has the entry of the address asked for last at hand.
+TEST(AskerMemory, SeveralOfOneBurst) {
+  World world{four_hashes()};
+  for (std::uint16_t s = 0; s < world.topology->slots.size(); ++s) world.reign(SlotIndex(s));
+  world.poll();
+  const BurstContext burst = world.burst();
+  QuickLook quick(burst);
+  for (unsigned n = 0; n < 400; ++n) {
+    const MacAddress mac = mac_from({0x52, 0x54, 0, 1, 0, static_cast<std::uint8_t>(n / 4)});
+    Bytes by_quick_look =
+        arp({.sender_mac = mac, .target_ip = kAddresses[n / 7 % 4]}, {.from = mac});
+    by_quick_look.resize(60);
+    Bytes by_classify = by_quick_look;
+    ASSERT_EQ(verdict(quick.decide(by_quick_look)), "answer");
+    ASSERT_EQ(verdict(classify(by_classify, 0, burst, world.adverts)), "answer");
+    by_quick_look.resize(42);
+    by_classify.resize(42);
+    ASSERT_EQ(to_hex(by_quick_look), to_hex(by_classify));
+  }
+}
+
 // L1
 TEST(AskerMemory, WhoIsKnownIsAnsweredOnlyByItsMembersMaster) {
   World world{balanced_topology({2, 5, 9}, openbsd_balancer(3))};

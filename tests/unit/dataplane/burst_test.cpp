@@ -82,6 +82,20 @@ TEST_F(Burst, AfterAClaimTheLeaseIsAskedAgain) {
   EXPECT_EQ(next(after), "no_lease");
 }
 
+TEST_F(Burst, AfterAClaimTheLeaseIsAskedAgainForSolicitationsToo) {
+  world.reign(kBoth);
+  world.poll();
+  for (int thrice = 0; thrice < 3; ++thrice) {
+    Bytes before = neighbor({});
+    EXPECT_EQ(next(before), "answer");
+    world.board->slot(kBoth).term.store(0);
+  }
+  Bytes claim = frame(Advert{});
+  EXPECT_EQ(next(claim), "taken");
+  Bytes after = neighbor({});
+  EXPECT_EQ(next(after), "no_lease");
+}
+
 TEST_F(Burst, NoSlotAnswersForAnother) {
   world.view.terms[kTagged.value()] = Term{};
   Bytes tagged = arp(kTaggedArp, {.tag = 20});

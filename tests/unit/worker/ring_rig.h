@@ -85,11 +85,12 @@ struct RigSetup {
   bool sleeps = true;                           // idle: adaptive
   dataplane::Interrupts* interrupts = nullptr;  // not owned
   bool bond = false;
-  bool host = false;  // the port has one, made of rings too
+  bool host = false;                                   // the port has one, made of rings too
+  std::shared_ptr<const Topology> topology = nullptr;  // not the usual one
   dataplane::Offloads offloads{};
 };
 
-/// One worker, number 0, on port 0 of the usual topology.
+/// One worker, number 0, on port 0 of the usual topology, or another one.
 class RingRig {
  public:
   static constexpr unsigned kDataMbufs = 1023;
@@ -97,7 +98,9 @@ class RingRig {
 
   explicit RingRig(const RigSetup& setup = {})
       : view{.number = ViewNumber(1),
-             .topology = setup.host ? usual_builder().hosted().build() : usual_topology(),
+             .topology = setup.topology ? setup.topology
+                         : setup.host   ? usual_builder().hosted().build()
+                                        : usual_topology(),
              .terms = {}},
         board(std::make_unique<SlotBoard>()),
         counters(std::make_unique<WorkerCounters>()),

@@ -108,6 +108,49 @@ TEST(Worker, CountsUsualFramesAndSendsTheirAnswers) {
   EXPECT_EQ(rig.drops(DropReason::kNotOurMac), 2U);
 }
 
+/// Each answer with its kind and its bytes, though they are of one burst; also where the tables are
+/// large, for which the loop is another one.
+TEST(Worker, AnswersAllKindsOfABurst) {
+  for (const unsigned addresses : {0U, 600U}) {
+    TopologyBuilder builder = usual_builder();
+    for (unsigned n = 0; n < addresses; ++n) {
+      builder.own(PortIndex(1), VlanId(0),
+                  ipv4(10, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)));
+    }
+    RingRig rig({.topology = builder.build()});
+    rig.reign(kLan);
+    for (int n = 0; n < 3; ++n) {
+      Bytes request = arp({});
+      request.resize(60);
+      ASSERT_TRUE(rig.put(request));
+      ASSERT_TRUE(rig.put(echo({}, {.to = kPortMac})));
+      ASSERT_TRUE(rig.put(own_request()));
+    }
+    rig.start();
+    EXPECT_TRUE(rig.eventually([&] {
+      return rig.port_counters().transmitted.get() + rig.drops(DropReason::kNoLease) == 9;
+    }));
+    rig.stop();
+    const std::uint64_t held = rig.drops(DropReason::kNoLease);  // by a gap
+    unsigned shared = 0;
+    unsigned own = 0;
+    unsigned echoes = 0;
+    while (const std::optional<Bytes> answer = rig.take()) {
+      shared += *answer == shared_answer() ? 1 : 0;
+      own += *answer == own_answer() ? 1 : 0;
+      echoes += answer->size() == echo({}, {.to = kPortMac}).size() ? 1 : 0;
+    }
+    EXPECT_EQ(shared + held, 3U);
+    EXPECT_EQ(own, 3U);
+    EXPECT_EQ(echoes, 3U);
+    const auto answers = [&](AnswerKind kind) {
+      return rig.port_counters().answers[static_cast<std::size_t>(kind)].get();
+    };
+    EXPECT_EQ(answers(AnswerKind::arp) + held, 6U);
+    EXPECT_EQ(answers(AnswerKind::icmp), 3U);
+  }
+}
+
 // The buffer holds more than the frame: the answer grows into it, and leaves whole.
 TEST(Worker, NeighborAnswerIsLongerThanASolicitationWithoutOption) {
   RingRig rig;
