@@ -87,6 +87,14 @@ Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entr
   return answer(frame, at, load32(frame + at + kTargetAddress), slots_[known->value()]);
 }
 
+QuickLook::Usual QuickLook::usual_tagged(std::span<std::byte> frame) {
+  constexpr std::size_t kAt = kEtherType + wire::kVlanTagLength;
+  if (load64(frame.data() + kAt) != kArpOfIpv4) return Usual::no;
+  const std::uint64_t vlan = std::uint64_t{vlan_of(frame)} << 32;
+  return large_ ? usual_request<true, kAt>(frame.data(), vlan)
+                : usual_request<false, kAt>(frame.data(), vlan);
+}
+
 Fate QuickLook::decide_tagged(std::span<std::byte> frame) {
   return decide_at<kEtherType + wire::kVlanTagLength>(frame,
                                                       place_ | std::uint64_t{vlan_of(frame)} << 32);

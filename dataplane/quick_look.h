@@ -48,6 +48,8 @@ class QuickLook {
     switch (said) {
       case Usual::answered:
         return kAnswered;
+      case Usual::answered_tagged:
+        return kAnsweredTagged;
       case Usual::answered_neighbor:
         return kAnsweredNeighbor;
       case Usual::not_ours:
@@ -60,18 +62,21 @@ class QuickLook {
   }
 
   // The same in two steps, for a loop that has ways of their own for what usual() says of nearly
-  // all frames, untagged ones.
+  // all frames.
   enum class Usual : std::uint8_t {
     no,                 // decide_unusual()
     packet,             // the same, it is IP to us
     undecided,          // the same, it is classify()'s
-    answered,           // kAnswered: a request by broadcast
-    answered_neighbor,  // kAnsweredNeighbor: a solicitation by multicast
+    answered,           // kAnswered: an untagged request by broadcast
+    answered_tagged,    // kAnsweredTagged
+    answered_neighbor,  // kAnsweredNeighbor: an untagged solicitation by multicast
     not_ours,           // a drop, kArpNotOurs: a request by broadcast
-    not_our_mac,        // a drop, kNotOurMac: to another station
+    not_our_mac,        // a drop, kNotOurMac: untagged, to another station
   };
   static constexpr Fate kAnswered =
       Fate::answer(AnswerKind::arp, wire::kEthernetLength + wire::kArpLength);
+  static constexpr Fate kAnsweredTagged = Fate::answer(
+      AnswerKind::arp, wire::kEthernetLength + wire::kVlanTagLength + wire::kArpLength);
   static constexpr Fate kAnsweredNeighbor = Fate::answer(
       AnswerKind::nd, wire::kEthernetLength + wire::kIpv6Length + wire::kNeighborAnswerLength);
   /// kLarge: as is_large().
@@ -80,25 +85,8 @@ class QuickLook {
     if (frame.size() < kLeast) return Usual::no;
     std::byte* const at = frame.data();
     if (load32(at) != UINT32_MAX || load16(at + 4) != UINT16_MAX) return usual_to_some(frame);
-    const std::uint64_t source = load64(at + kSource);
-    if (load64(at + kEtherType) != kArpOfIpv4 ||
-        load64(at + kEtherType + kOperation) != asked_by(source) || !is_station(source) ||
-        asked_by(source) == asked_by_us_) {
-      return Usual::no;
-    }
-    const std::uint32_t sender = load32(at + kEtherType + kSenderAddress);
-    if (kLarge ? addresses_.may_have(sender) : addresses_.small_may_have(sender)) {
-      return Usual::no;
-    }
-    if (!kLarge && load32(at + kEtherType + kTargetAddress) == answered_) [[likely]] {
-      answer(at, kEtherType, reply_);
-      return Usual::answered;
-    }
-    // Laundered, so that the compiler reads it again: what it keeps for here, it saves for every
-    // frame.
-    const Fate fate = decide_other<kLarge>(std::launder(at), kEtherType, place_);
-    if (fate.kind() == Fate::Kind::answer) return Usual::answered;
-    return fate.kind() == Fate::Kind::drop ? Usual::not_ours : Usual::undecided;
+    if (load64(at + kEtherType) == kArpOfIpv4) return usual_request<kLarge, kEtherType>(at, 0);
+    return load16(at + kEtherType) == kVlan ? usual_tagged(frame) : Usual::no;
   }
   /// usual: what usual() said, one of the first three.
   Fate decide_unusual(Usual usual, std::span<std::byte> frame);
@@ -203,6 +191,28 @@ class QuickLook {
     return first_two > 0;
   }
 
+  /// A request by broadcast. kAt: offset of the EtherType. vlan: its part of a key.
+  template <bool kLarge, std::size_t kAt>
+  Usual usual_request(std::byte* frame, std::uint64_t vlan) {
+    const std::uint64_t source = load64(frame + kSource);
+    if (load64(frame + kAt + kOperation) != asked_by(source) || !is_station(source) ||
+        asked_by(source) == asked_by_us_) {
+      return Usual::no;
+    }
+    const std::uint32_t sender = load32(frame + kAt + kSenderAddress);
+    if (kLarge ? addresses_.may_have(sender) : addresses_.small_may_have(sender)) return Usual::no;
+    constexpr Usual kSaid = kAt == kEtherType ? Usual::answered : Usual::answered_tagged;
+    if (!kLarge && (vlan | load32(frame + kAt + kTargetAddress)) == answered_) [[likely]] {
+      answer(frame, kAt, reply_);
+      return kSaid;
+    }
+    // Laundered, so that the compiler reads it again: what it keeps for here, it saves for every
+    // frame.
+    const Fate fate = decide_other<kLarge>(std::launder(frame), kAt, place_ | vlan);
+    if (fate.kind() == Fate::Kind::answer) return kSaid;
+    return fate.kind() == Fate::Kind::drop ? Usual::not_ours : Usual::undecided;
+  }
+  Usual usual_tagged(std::span<std::byte> frame);
   /// Not by broadcast.
   [[gnu::always_inline]] Usual usual_to_some(std::span<std::byte> frame) {
     const std::byte* const at = frame.data();
@@ -336,7 +346,8 @@ class QuickLook {
   }
   /// The first one for its slot since the lease was judged.
   Fate decide_first(std::byte* frame, std::size_t at, const Entry& entry) const;
-  Fate decide_balanced(std::byte* frame, std::size_t at, const Entry& entry) const {
+  [[gnu::always_inline]] Fate decide_balanced(std::byte* frame, std::size_t at,
+                                              const Entry& entry) const {
     const SlotIndex* const slot =
         askers_.find(entry.balancer, load64(frame + kSource), load32(frame + at + kSenderAddress));
     if (slot == nullptr || !lease_.has_allowed(*slot)) return decide_asker(frame, at, entry);

@@ -156,6 +156,7 @@ std::uint16_t Worker::poll(std::size_t q) {
 template <bool kLarge>
 void Worker::sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted) {
   static_assert(QuickLook::kAnswered.what() == AnswerKind{});
+  static_assert(QuickLook::kAnsweredTagged.what() == AnswerKind{});
   // Here, and not in `sorted`, which a frame might be part of for all that the compiler knows.
   rte_mbuf** answer = sorted.answers;
   rte_mbuf** dropped = sorted.dropped;
@@ -176,6 +177,10 @@ void Worker::sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted) {
     switch (usual) {
       case Usual::answered:
         set_length(frame, QuickLook::kAnswered.length());
+        *answer++ = frame;
+        continue;
+      case Usual::answered_tagged:
+        set_length(frame, QuickLook::kAnsweredTagged.length());
         *answer++ = frame;
         continue;
       case Usual::answered_neighbor:

@@ -118,35 +118,45 @@ TEST(Worker, AnswersAllKindsOfABurst) {
                   ipv4(10, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)));
     }
     RingRig rig({.topology = builder.build()});
-    rig.reign(kLan);
+    for (const SlotIndex slot : {kLan, kTagged}) rig.reign(slot);
     for (int n = 0; n < 3; ++n) {
       Bytes request = arp({});
       request.resize(60);
       ASSERT_TRUE(rig.put(request));
       ASSERT_TRUE(rig.put(echo({}, {.to = kPortMac})));
       ASSERT_TRUE(rig.put(own_request()));
+      Bytes tagged = arp({.sender_ip = kTaggedClientIp, .target_ip = kTaggedSharedIp}, {.tag = 20});
+      tagged.resize(60);
+      ASSERT_TRUE(rig.put(tagged));
     }
     rig.start();
     EXPECT_TRUE(rig.eventually([&] {
-      return rig.port_counters().transmitted.get() + rig.drops(DropReason::kNoLease) == 9;
+      return rig.port_counters().transmitted.get() + rig.drops(DropReason::kNoLease) == 12;
     }));
     rig.stop();
     const std::uint64_t held = rig.drops(DropReason::kNoLease);  // by a gap
     unsigned shared = 0;
     unsigned own = 0;
     unsigned echoes = 0;
+    const MacAddress mac = virtual_mac(Vhid(7));
+    const Bytes tagged_answer = arp({.operation = 2,
+                                     .sender_mac = mac,
+                                     .sender_ip = kTaggedSharedIp,
+                                     .target_mac = kClientMac,
+                                     .target_ip = kTaggedClientIp},
+                                    {.to = kClientMac, .from = mac, .tag = 20});
     while (const std::optional<Bytes> answer = rig.take()) {
-      shared += *answer == shared_answer() ? 1 : 0;
+      shared += *answer == shared_answer() || *answer == tagged_answer ? 1 : 0;
       own += *answer == own_answer() ? 1 : 0;
       echoes += answer->size() == echo({}, {.to = kPortMac}).size() ? 1 : 0;
     }
-    EXPECT_EQ(shared + held, 3U);
+    EXPECT_EQ(shared + held, 6U);
     EXPECT_EQ(own, 3U);
     EXPECT_EQ(echoes, 3U);
     const auto answers = [&](AnswerKind kind) {
       return rig.port_counters().answers[static_cast<std::size_t>(kind)].get();
     };
-    EXPECT_EQ(answers(AnswerKind::arp) + held, 6U);
+    EXPECT_EQ(answers(AnswerKind::arp) + held, 9U);
     EXPECT_EQ(answers(AnswerKind::icmp), 3U);
   }
 }
