@@ -56,6 +56,42 @@ QuickLook::QuickLook(const BurstContext& burst)
       unknown_(burst.port_view().host ? Fate::undecided() : Fate::drop(DropReason::kArpNotOurs)),
       large_(burst.topology().addresses.is_large() || burst.topology().addresses6.is_large()) {}
 
+inline Fate QuickLook::decide_arp(std::byte* frame, std::size_t at, std::uint64_t place) {
+  const std::uint64_t source = load64(frame + kSource);
+  if (load64(frame + at + kOperation) != asked_by(source)) return Fate::undecided();
+  const std::uint64_t to = load64(frame);
+  if (!is_broadcast(to) && !is_for_us(to)) return Fate::undecided();
+  if (!is_known(source)) return Fate::undecided();
+  if (addresses_.may_have(load32(frame + at + kSenderAddress))) {
+    return decide_doubtful(frame, at, place);
+  }
+  const std::uint64_t target = place | load32(frame + at + kTargetAddress);
+  return (target ^ place_) == answered_ ? answer(frame, at, reply_)
+                                        : decide_other<false>(frame, at, place);
+}
+
+template <std::size_t kAt>
+Fate QuickLook::decide_at(std::span<std::byte> frame, std::uint64_t place) {
+  std::byte* const at = frame.data();
+  const std::uint64_t kind = load64(at + kAt);
+  if (kind == kArpOfIpv4) return decide_arp(at, kAt, place);
+  const auto ethertype = static_cast<std::uint16_t>(kind);
+  if (ethertype == kVlan) {
+    return kAt == kEtherType ? decide_tagged(frame) : Fate::undecided();
+  }
+  // The EtherType is in the mask, too; asked for first, it spares IPv4 the rest.
+  if (ethertype == kIpv6 && (kind & kNeighborMask) == kNeighbor &&
+      load16(at + kAt + kIp6Next) == kIcmp6HopLimit) {
+    return decide_neighbor(frame, kAt, place);
+  }
+  if (kAt == kEtherType) return Fate::undecided();  // usual() has seen to all else
+  const std::uint64_t to = load64(at);
+  if ((to & kMulticast) != 0 || ethertype == kStackedVlan || !is_known(load64(at + kSource))) {
+    return Fate::undecided();
+  }
+  return is_for_us(to) ? decide_packet(frame, kAt, place) : Fate::drop(DropReason::kNotOurMac);
+}
+
 Fate QuickLook::decide_unusual(Usual usual, std::span<std::byte> frame) {
   if (usual == Usual::packet) return decide_packet(frame, kEtherType, place_);
   if (usual == Usual::undecided) return Fate::undecided();

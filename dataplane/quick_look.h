@@ -118,8 +118,7 @@ class QuickLook {
   static constexpr std::size_t kOption = 66;
   static constexpr std::size_t kNeighborEnd = 74;
 
-  static constexpr std::uint64_t kAllOnes = ~std::uint64_t{0};
-  static constexpr std::uint64_t kNoKey = kAllOnes;  // no port has such a number
+  static constexpr std::uint64_t kNoKey = ~std::uint64_t{0};  // no port has such a number
   static constexpr std::uint64_t kMacMask = 0xffff'ffff'ffff;
   static constexpr std::uint64_t kMulticast = 1;
   static constexpr std::uint64_t kVirtualPrefix = 0x01'005e'0000;     // 00:00:5e:00:01
@@ -149,7 +148,7 @@ class QuickLook {
   static __m128i load128(const void* from) {
     return _mm_loadu_si128(static_cast<const __m128i*>(from));
   }
-  /// For a shuffle, where each byte comes from, 0xff for none; for a mask, what stays.
+  /// For a shuffle: where each byte comes from, 0xff for none.
   static __m128i bytes(std::uint64_t low, std::uint64_t high) {
     return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
   }
@@ -237,43 +236,13 @@ class QuickLook {
     return fate.kind() == Fate::Kind::answer ? Usual::answered_neighbor : Usual::undecided;
   }
 
+  // What is not usual: not part of a worker's loop, so not in here.
   /// kAt: offset of the EtherType. place: the port's and the VLAN's part of a key.
   template <std::size_t kAt>
-  Fate decide_at(std::span<std::byte> frame, std::uint64_t place) {
-    std::byte* const at = frame.data();
-    const std::uint64_t kind = load64(at + kAt);
-    if (kind == kArpOfIpv4) return decide_arp(at, kAt, place);
-    const auto ethertype = static_cast<std::uint16_t>(kind);
-    if (ethertype == kVlan) {
-      return kAt == kEtherType ? decide_tagged(frame) : Fate::undecided();
-    }
-    // The EtherType is in the mask, too; asked for first, it spares IPv4 the rest.
-    if (ethertype == kIpv6 && (kind & kNeighborMask) == kNeighbor &&
-        load16(at + kAt + kIp6Next) == kIcmp6HopLimit) {
-      return decide_neighbor(frame, kAt, place);
-    }
-    if (kAt == kEtherType) return Fate::undecided();  // usual() has seen to all else
-    const std::uint64_t to = load64(at);
-    if ((to & kMulticast) != 0 || ethertype == kStackedVlan || !is_known(load64(at + kSource))) {
-      return Fate::undecided();
-    }
-    return is_for_us(to) ? decide_packet(frame, kAt, place) : Fate::drop(DropReason::kNotOurMac);
-  }
-
+  Fate decide_at(std::span<std::byte> frame, std::uint64_t place);
   /// An ARP request whose sender is the Ethernet source, as it is everywhere but behind a proxy.
-  Fate decide_arp(std::byte* frame, std::size_t at, std::uint64_t place) {
-    const std::uint64_t source = load64(frame + kSource);
-    if (load64(frame + at + kOperation) != asked_by(source)) return Fate::undecided();
-    const std::uint64_t to = load64(frame);
-    if (!is_broadcast(to) && !is_for_us(to)) return Fate::undecided();
-    if (!is_known(source)) return Fate::undecided();
-    if (addresses_.may_have(load32(frame + at + kSenderAddress))) {
-      return decide_doubtful(frame, at, place);
-    }
-    const std::uint64_t target = place | load32(frame + at + kTargetAddress);
-    return (target ^ place_) == answered_ ? answer(frame, at, reply_)
-                                          : decide_other<false>(frame, at, place);
-  }
+  Fate decide_arp(std::byte* frame, std::size_t at, std::uint64_t place);
+
   /// A request's operation and sender, if the Ethernet source, as it lies in the frame, is the one.
   static std::uint64_t asked_by(std::uint64_t source) { return kRequest | source << 16; }
 

@@ -144,9 +144,7 @@ std::uint16_t Worker::poll(std::size_t q) {
   }
   counters.received.add(count);
   if (sorted.drop_count != 0) rte_pktmbuf_free_bulk(sorted.dropped, sorted.drop_count);
-  if (sorted.answer_count != 0) {
-    send_answers(queue, sorted);
-  }
+  if (sorted.answer_count != 0) send_answers(queue, sorted);
   if (sorted.pass_count != 0) {
     hand_to_host(queue, sorted.passed, static_cast<std::uint16_t>(sorted.pass_count));
   }

@@ -12,7 +12,7 @@ from bench_lib import cases
 from bench_lib.contestants import Alone, Least, Testpmd
 
 SECONDS = 6  # of counting
-ALONE = {"arp": ("1",), "arp-4096": ("4096",),
+ALONE = {"arp": ("1",), "arp-4096": ("4096",), "mix": ("1",),
          "balanced-openbsd": ("1", "openbsd"), "balanced-freebsd": ("1", "freebsd"),
          "groups-1": ("1", "groups"), "groups-255": ("255", "groups"),
          "groups-4080": ("4080", "groups")}
