@@ -98,6 +98,7 @@ class Builder {
     topology_.addresses6 = Topology::Addresses6(address6_items_);
     topology_.vhids = Topology::Vhids(vhid_items_);
     topology_.node_id = config_.node_id;
+    topology_.tell();
     plan_.topology = std::make_shared<const Topology>(std::move(topology_));
     return std::move(plan_);
   }
@@ -149,13 +150,13 @@ class Builder {
     const OwnAddresses own = own_addresses(settings, vlan, facts_[port.value()].mac,
                                            speaks_ipv6(config_, settings, vlan));
     const Entry own_entry{
-        .kind = EntryKind::own, .slot = {}, .on_host = topology_.ports[port.value()].host};
+        .on_host = topology_.ports[port.value()].host, .kind = EntryKind::own, .slot = {}};
     for (const IpAddress& address : own.all) add_entry(port, vlan, address, own_entry);
     own_.emplace(std::pair{port, vlan}, own);
   }
 
   void add_entry(PortIndex port, VlanId vlan, const IpAddress& address, Entry entry) {
-    entry.number = static_cast<std::uint32_t>(address_items_.size() + address6_items_.size());
+    entry.number = (address_items_.size() + address6_items_.size()) & 0x7f'ffff;
     if (address.is_v4()) {
       address_items_.push_back({Topology::address_key(port, vlan, address.v4()), entry});
     } else {
@@ -172,7 +173,7 @@ class Builder {
 
     const bool assigned = group.assign != config::Assign::never;
     Entry entry{
-        .kind = EntryKind::shared, .slot = first, .on_host = topology_.ports[p].host && assigned};
+        .on_host = topology_.ports[p].host && assigned, .kind = EntryKind::shared, .slot = first};
     const std::vector<config::Member> members = config::members_of(group);
     if (group.balance && !config::is_by_packet(*group.balance)) {
       entry.balancer = static_cast<std::uint16_t>(topology_.balancers.size());
@@ -184,8 +185,6 @@ class Builder {
       const SlotIndex slot(static_cast<std::uint16_t>(first.value() + m));
       add_slot(slot, g, port, members[m], shape);
     }
-    entry.told = topology_.slots[first.value()].told;
-    entry.sends_from = topology_.slots[first.value()].sends_from;
     for (const IpAddress& address : group.addresses) add_entry(port, group.vlan, address, entry);
     add_to_place(group, port);
     if (trailer_rule(group) != TrailerRule::ignored) add_hello(group, port, shape);

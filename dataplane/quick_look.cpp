@@ -49,12 +49,15 @@ QuickLook::QuickLook(const BurstContext& burst)
       addresses_(burst.topology().addresses.reader()),
       addresses6_(burst.topology().addresses6.reader()),
       slots_(burst.topology().slots.data()),
+      replies_(burst.topology().replies.data()),
       balancers_(burst.topology().balancers.data()),
       port_mac_(burst.port_mac().word() << 16),
       asked_by_us_(asked_by(burst.port_mac().word())),
       place_(std::uint64_t{burst.port.value()} << 48),
       unknown_(burst.port_view().host ? Fate::undecided() : Fate::drop(DropReason::kArpNotOurs)),
-      large_(burst.topology().addresses.is_large() || burst.topology().addresses6.is_large()) {}
+      tables_(addresses_.is_far() || addresses6_.is_far() ? Tables::far
+              : addresses_.is_large()                     ? Tables::large
+                                                          : Tables::near) {}
 
 inline Fate QuickLook::decide_arp(std::byte* frame, std::size_t at, std::uint64_t place) {
   const std::uint64_t source = load64(frame + kSource);
@@ -67,7 +70,7 @@ inline Fate QuickLook::decide_arp(std::byte* frame, std::size_t at, std::uint64_
   }
   const std::uint64_t target = place | load32(frame + at + kTargetAddress);
   return (target ^ place_) == answered_ ? answer(frame, at, reply_)
-                                        : decide_other<false>(frame, at, place);
+                                        : decide_other<Tables::near>(frame, at, place);
 }
 
 template <std::size_t kAt>
@@ -101,12 +104,12 @@ Fate QuickLook::decide_unusual(Usual usual, std::span<std::byte> frame) {
 Fate QuickLook::decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place) {
   const std::uint64_t sender = place | load32(frame + at + kSenderAddress);
   const bool known{addresses_.find(sender, Addresses::hash(sender))};
-  return known ? Fate::undecided() : decide_other<false>(frame, at, place);
+  return known ? Fate::undecided() : decide_other<Tables::near>(frame, at, place);
 }
 
 Fate QuickLook::decide_first(std::byte* frame, std::size_t at, const Entry& entry) const {
   if (lease_.judge(burst_.view, entry.slot)) return Fate::undecided();  // L1
-  return answer(frame, at, load32(frame + at + kTargetAddress), entry);
+  return answer(frame, at, load32(frame + at + kTargetAddress), entry.slot);
 }
 
 Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entry) const {
@@ -120,15 +123,15 @@ Fate QuickLook::decide_asker(std::byte* frame, std::size_t at, const Entry& entr
     known = askers_.find(entry.balancer, mac, ip);
   }
   if (is_refused(*known)) return Fate::undecided();  // L1
-  return answer(frame, at, load32(frame + at + kTargetAddress), slots_[known->value()]);
+  return answer(frame, at, load32(frame + at + kTargetAddress), *known);
 }
 
 QuickLook::Usual QuickLook::usual_tagged(std::span<std::byte> frame) {
   constexpr std::size_t kAt = kEtherType + wire::kVlanTagLength;
   if (load64(frame.data() + kAt) != kArpOfIpv4) return Usual::no;
   const std::uint64_t vlan = std::uint64_t{vlan_of(frame)} << 32;
-  return large_ ? usual_request<true, kAt>(frame.data(), vlan)
-                : usual_request<false, kAt>(frame.data(), vlan);
+  return compiled_for(
+      tables_, [&]<Tables kTables> { return usual_request<kTables, kAt>(frame.data(), vlan); });
 }
 
 Fate QuickLook::decide_tagged(std::span<std::byte> frame) {
@@ -243,14 +246,12 @@ void QuickLook::ask_for(const Ipv6Key& target) {
   asked6_.target = target;
   asked6_.shared = entry.kind == EntryKind::shared && !entry.is_balanced();
   if (!asked6_.shared) return;
-  // The MACs are the low 48 bits; above them is what lies behind them in the entry.
-  static_assert(offsetof(Entry, told) + sizeof(std::uint64_t) <= sizeof entry);
-  static_assert(offsetof(Entry, sends_from) + sizeof(std::uint64_t) <= sizeof entry);
-  const auto* const says = reinterpret_cast<const std::byte*>(&entry);
+  // Of the MACs there the low 48 bits of a word, with zeros behind them.
+  const wire::ArpReplyParts& parts = replies_[entry.slot.value()];
   asked6_.slot = entry.slot;
   asked6_.group_low = solicited_node_low(target.low);
-  asked6_.from = load64(says + offsetof(Entry, sends_from));
-  asked6_.option = kTargetOption | load64(says + offsetof(Entry, told)) << 16;
+  asked6_.from = load64(parts.start.data() + sizeof(MacAddress));
+  asked6_.option = kTargetOption | load64(parts.arp.data() + sizeof(MacAddress)) << 16;
   wire::ChecksumSum sum;
   sum.add_native(target.high);
   sum.add_native(target.low);

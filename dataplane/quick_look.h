@@ -3,7 +3,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <new>
 #include <smmintrin.h>
 #include <span>
@@ -15,6 +14,7 @@
 #include "common/wire/ipv6.h"
 #include "common/wire/nd.h"
 #include "dataplane/frame.h"
+#include "dataplane/words.h"
 
 namespace koi::dataplane {
 
@@ -30,8 +30,26 @@ class QuickLook {
  public:
   explicit QuickLook(const BurstContext& burst);
 
-  /// A table is too large for a core's first cache: fetch() is worth it.
-  bool is_large() const { return large_; }
+  /// Where the tables of addresses are, which says how to look them up.
+  enum class Tables : std::uint8_t {
+    near,   // that of IPv4 in a core's first cache
+    large,  // it is not, but in the second one, which needs no help of ours
+    far     // one is too large for that: fetch() is worth it
+  };
+  Tables tables() const { return tables_; }
+  /// Calls of function, a template, what is compiled for these.
+  template <class Function>
+  static auto compiled_for(Tables tables, Function function) {
+    switch (tables) {
+      case Tables::near:
+        return function.template operator()<Tables::near>();
+      case Tables::large:
+        return function.template operator()<Tables::large>();
+      case Tables::far:
+        break;
+    }
+    return function.template operator()<Tables::far>();
+  }
   /// Brings what decide() will read of them for this frame from memory. A few frames ahead.
   void fetch(std::span<const std::byte> frame) const {
     if (frame.size() < kLeast) return;
@@ -44,7 +62,12 @@ class QuickLook {
   /// A request or solicitation becomes its answer where the lease allows it (L1). undecided:
   /// classify() is to decide, and the frame is as it was; forget() then.
   Fate decide(std::span<std::byte> frame) {
-    const Usual said = large_ ? usual<true>(frame) : usual<false>(frame);
+    return compiled_for(tables_, [&]<Tables kTables> { return decide<kTables>(frame); });
+  }
+  /// kTables: tables(), for who looks at a burst.
+  template <Tables kTables>
+  Fate decide(std::span<std::byte> frame) {
+    const Usual said = usual<kTables>(frame);
     switch (said) {
       case Usual::answered:
         return kAnswered;
@@ -79,13 +102,16 @@ class QuickLook {
       AnswerKind::arp, wire::kEthernetLength + wire::kVlanTagLength + wire::kArpLength);
   static constexpr Fate kAnsweredNeighbor = Fate::answer(
       AnswerKind::nd, wire::kEthernetLength + wire::kIpv6Length + wire::kNeighborAnswerLength);
-  /// kLarge: as is_large().
-  template <bool kLarge>
+  template <Tables kTables>
   Usual usual(std::span<std::byte> frame) {
     if (frame.size() < kLeast) return Usual::no;
     std::byte* const at = frame.data();
-    if (load32(at) != UINT32_MAX || load16(at + 4) != UINT16_MAX) return usual_to_some(frame);
-    if (load64(at + kEtherType) == kArpOfIpv4) return usual_request<kLarge, kEtherType>(at, 0);
+    if (load32(at) != UINT32_MAX || load16(at + 4) != UINT16_MAX) [[unlikely]] {
+      return usual_to_some(frame);
+    }
+    if (load64(at + kEtherType) == kArpOfIpv4) [[likely]] {
+      return usual_request<kTables, kEtherType>(at, 0);
+    }
     return load16(at + kEtherType) == kVlan ? usual_tagged(frame) : Usual::no;
   }
   /// usual: what usual() said, one of the first three.
@@ -140,39 +166,10 @@ class QuickLook {
       wire::kEthernetLength + wire::kVlanTagLength + wire::kArpLength + 6;
   static_assert(kLeast >= kEtherType + wire::kVlanTagLength + kProtocolType + 2 * sizeof(__m128i));
 
-  static std::uint64_t load64(const std::byte* from) {
-    std::uint64_t word;
-    std::memcpy(&word, from, sizeof word);
-    return word;
-  }
-  static __m128i load128(const void* from) {
-    return _mm_loadu_si128(static_cast<const __m128i*>(from));
-  }
-  /// For a shuffle: where each byte comes from, 0xff for none.
-  static __m128i bytes(std::uint64_t low, std::uint64_t high) {
-    return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
-  }
-  static std::uint32_t load32(const std::byte* from) {
-    std::uint32_t word;
-    std::memcpy(&word, from, sizeof word);
-    return word;
-  }
-  static std::uint16_t load16(const std::byte* from) {
-    std::uint16_t word;
-    std::memcpy(&word, from, sizeof word);
-    return word;
-  }
-  template <class Word>
-  static void store(std::byte* to, Word word) {
-    std::memcpy(to, &word, sizeof word);
-  }
-  static void store(std::byte* to, __m128i word) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), word);
-  }
-  /// What all ARP replies for one address have in common, as it lies in the frame.
+  /// wire::ArpReplyParts, as the processor has it.
   struct Reply {
-    __m128i first;  // of the frame's first sixteen bytes the middle six, where it is from; else 0
-    __m128i arp;    // from the protocol's type to the sender's address
+    __m128i start;
+    __m128i arp;
   };
 
   // Of a word whose low 48 bits are a MAC: shifts drop the rest, and cost less than masks.
@@ -191,7 +188,7 @@ class QuickLook {
   }
 
   /// A request by broadcast. kAt: offset of the EtherType. vlan: its part of a key.
-  template <bool kLarge, std::size_t kAt>
+  template <Tables kTables, std::size_t kAt>
   Usual usual_request(std::byte* frame, std::uint64_t vlan) {
     const std::uint64_t source = load64(frame + kSource);
     if (load64(frame + kAt + kOperation) != asked_by(source) || !is_station(source) ||
@@ -199,17 +196,25 @@ class QuickLook {
       return Usual::no;
     }
     const std::uint32_t sender = load32(frame + kAt + kSenderAddress);
-    if (kLarge ? addresses_.may_have(sender) : addresses_.small_may_have(sender)) return Usual::no;
+    if (may_have<kTables>(sender)) return Usual::no;
     constexpr Usual kSaid = kAt == kEtherType ? Usual::answered : Usual::answered_tagged;
-    if (!kLarge && (vlan | load32(frame + kAt + kTargetAddress)) == answered_) [[likely]] {
+    if (kTables == Tables::near && (vlan | load32(frame + kAt + kTargetAddress)) == answered_)
+        [[likely]] {
       answer(frame, kAt, reply_);
       return kSaid;
     }
     // Laundered, so that the compiler reads it again: what it keeps for here, it saves for every
     // frame.
-    const Fate fate = decide_other<kLarge>(std::launder(frame), kAt, place_ | vlan);
+    const Fate fate = decide_other<kTables>(std::launder(frame), kAt, place_ | vlan);
     if (fate.kind() == Fate::Kind::answer) return kSaid;
     return fate.kind() == Fate::Kind::drop ? Usual::not_ours : Usual::undecided;
+  }
+  /// Of what is absent nearly always.
+  template <Tables kTables>
+  bool may_have(std::uint32_t sender) const {
+    if (kTables == Tables::near) return addresses_.small_may_have(sender);
+    if (kTables == Tables::large) return addresses_.large_may_have(sender);
+    return addresses_.may_have(sender);
   }
   Usual usual_tagged(std::span<std::byte> frame);
   /// Not by broadcast.
@@ -246,20 +251,9 @@ class QuickLook {
   /// A request's operation and sender, if the Ethernet source, as it lies in the frame, is the one.
   static std::uint64_t asked_by(std::uint64_t source) { return kRequest | source << 16; }
 
-  /// Of all addresses of the entry or slot that it is of: the one asked for, the last four bytes,
-  /// is none yet.
-  template <class Says>
-  static Reply reply_of(const Says& says) {
-    static_assert(offsetof(Says, sends_from) == offsetof(Says, told) + sizeof says.told);
-    static_assert(offsetof(Says, told) + sizeof(__m128i) <= sizeof says);
-    constexpr std::uint64_t kReplyOverIpv4 = 0x0200'0406'0008;
-    const __m128i macs = load128(says.told.bytes.data());
-    const __m128i told =
-        _mm_shuffle_epi8(macs, bytes(0x0100'ffff'ffff'ffff, 0xffff'ffff'0504'0302));
-    return {
-        .first = _mm_shuffle_epi8(macs, bytes(0x0706'ffff'ffff'ffff, 0xffff'ffff'0b0a'0908)),
-        .arp = _mm_or_si128(told, bytes(kReplyOverIpv4, 0)),
-    };
+  Reply reply_of(SlotIndex slot) const {
+    const wire::ArpReplyParts& parts = replies_[slot.value()];
+    return {.start = load_aligned(parts.start.data()), .arp = load_aligned(parts.arp.data())};
   }
 
   /// As answer_arp() does with wire::turn_into_arp_reply(), sixteen bytes at a time. What it writes
@@ -269,16 +263,15 @@ class QuickLook {
     const __m128i asker = load128(frame + at + kOperation + 2);  // its MAC and address, ten bytes
     const __m128i to_asker =
         _mm_shuffle_epi8(ethernet, bytes(0xffff'0b0a'0908'0706, 0x0f0e'0d0c'ffff'ffff));
-    store(frame, _mm_or_si128(to_asker, reply.first));
+    store(frame, _mm_or_si128(to_asker, reply.start));
     store(frame + at + kProtocolType, reply.arp);
     store(frame + at + kProtocolType + sizeof reply.arp, asker);
     return Fate::answer(AnswerKind::arp, at + 2 + wire::kArpLength);
   }
 
-  /// The same, of the address that it asks for. says: the entry or slot that has it.
-  template <class Says>
-  static Fate answer(std::byte* frame, std::size_t at, std::uint32_t target, const Says& says) {
-    const Fate fate = answer(frame, at, reply_of(says));
+  /// The same, of the address that it asks for, which this slot has.
+  Fate answer(std::byte* frame, std::size_t at, std::uint32_t target, SlotIndex slot) const {
+    const Fate fate = answer(frame, at, reply_of(slot));
     store(frame + at + kSenderAddress, target);
     return fate;
   }
@@ -293,25 +286,27 @@ class QuickLook {
   Fate decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place);
   /// Not for the address that reply_ is for. Of its sender nobody wants to hear. A call would cost
   /// a fifth of all that the worker does for the frame.
-  template <bool kLarge>
+  template <Tables kTables>
   [[gnu::always_inline]] Fate decide_other(std::byte* frame, std::size_t at, std::uint64_t place) {
     const std::uint32_t address = load32(frame + at + kTargetAddress);
     const std::uint64_t target = place | address;
-    const bool again = !kLarge && target == asked_;
+    const bool again = kTables == Tables::near && target == asked_;
     const Entry& entry = again ? *asked_entry_ : addresses_.find(target, Addresses::hash(target));
-    if (!kLarge && !again) {
+    if (kTables == Tables::near && !again) {
       asked_ = target;
       asked_entry_ = &entry;
     }
-    if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
-    if (entry.is_balanced()) return decide_balanced(frame, at, entry);
+    if (!entry.is_shared_by_all()) {
+      if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
+      return decide_balanced(frame, at, entry);
+    }
     if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, entry);
     if (again) {
-      reply_ = reply_of(entry);
+      reply_ = reply_of(entry.slot);
       reply_.arp = _mm_or_si128(reply_.arp, bytes(0, std::uint64_t{address} << 32));
       answered_ = target ^ place_;
     }
-    return answer(frame, at, address, entry);
+    return answer(frame, at, address, entry.slot);
   }
   /// The first one for its slot since the lease was judged.
   Fate decide_first(std::byte* frame, std::size_t at, const Entry& entry) const;
@@ -320,7 +315,7 @@ class QuickLook {
     const SlotIndex* const slot =
         askers_.find(entry.balancer, load64(frame + kSource), load32(frame + at + kSenderAddress));
     if (slot == nullptr || !lease_.has_allowed(*slot)) return decide_asker(frame, at, entry);
-    return answer(frame, at, load32(frame + at + kTargetAddress), slots_[slot->value()]);
+    return answer(frame, at, load32(frame + at + kTargetAddress), *slot);
   }
   /// Who has not asked for long, or is the first one for its slot since the lease was judged.
   Fate decide_asker(std::byte* frame, std::size_t at, const Entry& entry) const;
@@ -350,12 +345,13 @@ class QuickLook {
   const Addresses::Reader addresses_;
   const Addresses6::Reader addresses6_;
   const SlotView* const slots_;
+  const wire::ArpReplyParts* const replies_;
   const balance::Balancer* const balancers_;
   const std::uint64_t port_mac_;     // in the high 48 bits
   const std::uint64_t asked_by_us_;  // asked_by() of the port's MAC
   const std::uint64_t place_;        // the port's part of a key
   const Fate unknown_;  // what becomes of a request for an address that nobody here has
-  const bool large_;
+  const Tables tables_;
   std::uint64_t asked_ = kNoKey;        // the key that was looked up last
   const Entry* asked_entry_ = nullptr;  // what was found
   /// The target that was solicited last, and what all answers for it have in common.

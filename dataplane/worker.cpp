@@ -20,6 +20,13 @@ namespace {
 constexpr std::uint16_t kFramesAhead = 8;
 constexpr std::uint16_t kEntriesAhead = 4;
 
+/// Of a frame the start: where it is in a buffer of make_pool()'s as a driver fills it, which need
+/// not be asked of the buffer. Of another one nothing.
+void prefetch(const rte_mbuf* frame) {
+  constexpr std::size_t kStart = sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM;
+  rte_prefetch0(reinterpret_cast<const std::byte*>(frame) + kStart);
+}
+
 /// Kind by kind, many at a time: adding one by one would wait for the sum before, every time.
 /// REQUIRES: no more than 255.
 void count_answers(PortCounters& counters, std::span<const AnswerKind> kinds) {
@@ -137,11 +144,8 @@ std::uint16_t Worker::poll(std::size_t q) {
   Sorted sorted(burst, counters);
   // At the end the last one again and again, which costs less than asking where the end is.
   std::fill_n(frames + count, kFramesAhead, frames[count - 1]);
-  if (sorted.quick.is_large()) {
-    sort<true>(frames, count, sorted);
-  } else {
-    sort<false>(frames, count, sorted);
-  }
+  QuickLook::compiled_for(sorted.quick.tables(),
+                          [&]<QuickLook::Tables kTables> { sort<kTables>(frames, count, sorted); });
   counters.received.add(count);
   if (sorted.drop_count != 0) rte_pktmbuf_free_bulk(sorted.dropped, sorted.drop_count);
   if (sorted.answer_count != 0) send_answers(queue, sorted);
@@ -151,7 +155,7 @@ std::uint16_t Worker::poll(std::size_t q) {
   return count;
 }
 
-template <bool kLarge>
+template <QuickLook::Tables kTables>
 void Worker::sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted) {
   static_assert(QuickLook::kAnswered.what() == AnswerKind{});
   static_assert(QuickLook::kAnsweredTagged.what() == AnswerKind{});
@@ -161,17 +165,15 @@ void Worker::sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted) {
   unsigned not_ours = 0;
   unsigned not_our_mac = 0;
   // Ahead: the frames from memory, then, once these are there, what is looked up for them.
-  for (std::uint16_t i = 0; i < kFramesAhead; ++i) {
-    rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
-  }
+  for (std::uint16_t i = 0; i < kFramesAhead; ++i) prefetch(frames[i]);
   for (std::uint16_t i = 0; i < count; ++i) {
-    rte_prefetch0(rte_pktmbuf_mtod(frames[i + kFramesAhead], void*));
-    if (kLarge) sorted.quick.fetch(frame_of(frames[i + kEntriesAhead]));
+    prefetch(frames[i + kFramesAhead]);
+    if (kTables == QuickLook::Tables::far) sorted.quick.fetch(frame_of(frames[i + kEntriesAhead]));
     rte_mbuf* frame = frames[i];
     // The ways of nearly all frames, on which nothing needs to be asked again.
     using Usual = QuickLook::Usual;
     const Usual usual =
-        is_one_segment(frame) ? sorted.quick.usual<kLarge>(frame_of(frame)) : Usual::no;
+        is_one_segment(frame) ? sorted.quick.usual<kTables>(frame_of(frame)) : Usual::no;
     switch (usual) {
       case Usual::answered:
         set_length(frame, QuickLook::kAnswered.length());

@@ -18,6 +18,7 @@
 #include "dataplane/idle.h"
 #include "dataplane/lease.h"
 #include "dataplane/offload.h"
+#include "dataplane/quick_look.h"
 #include "dataplane/tsc_clock.h"
 #include "dataplane/turn_limit.h"
 
@@ -96,8 +97,7 @@ class Worker {
   std::uint16_t take(std::size_t queue, rte_mbuf** frames);
   /// A burst and what becomes of its frames.
   struct Sorted;
-  /// kLarge: as QuickLook::is_large().
-  template <bool kLarge>
+  template <QuickLook::Tables kTables>
   void sort(rte_mbuf** frames, std::uint16_t count, Sorted& sorted);
   /// Lets the drivers of bonds send what they have to, though there be nothing of ours.
   void poll_transmit(Instant now);

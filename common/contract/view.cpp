@@ -6,7 +6,8 @@ namespace koi {
 
 template <class Key, class Value>
 FlatTable<Key, Value>::FlatTable(std::span<const Item> items) {
-  const std::size_t size = std::bit_ceil(std::max<std::size_t>(2, items.size() * 2));
+  const std::size_t size =
+      std::bit_ceil(std::max<std::size_t>(2, items.size() * 8 / kMostInEight + 1));
   shift_ = static_cast<unsigned>(64 - std::countr_zero(size));
   mask_ = size - 1;
   cells_.resize(size);
@@ -23,6 +24,13 @@ FlatTable<Key, Value>::FlatTable(std::span<const Item> items) {
     std::size_t at = hash(item.key) >> shift_;
     while (cells_[at].value && !(cells_[at].key == item.key)) at = (at + 1) & mask_;
     if (!cells_[at].value) cells_[at] = item;
+  }
+}
+
+void Topology::tell() {
+  replies.clear();
+  for (const SlotView& slot : slots) {
+    replies.push_back(wire::arp_reply_parts(slot.sends_from, slot.told));
   }
 }
 

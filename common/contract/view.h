@@ -15,6 +15,7 @@
 #include "common/net/ip_address.h"
 #include "common/net/mac_address.h"
 #include "common/strong_types.h"
+#include "common/wire/arp.h"
 #include "common/wire/hello.h"
 
 /// The workers' whole knowledge of the world (design.md, "View, term and lease"). A Topology holds
@@ -30,8 +31,8 @@ struct Ipv6Key {
   bool operator==(const Ipv6Key&) const = default;
 };
 
-/// A read-only hash table: open addressing, linear probing, at most half full; each item within one
-/// cache line. A Value that is false (as Value{} is) is none.
+/// A read-only hash table: open addressing, linear probing, at most five eighths full; each item
+/// within one cache line. A Value that is false (as Value{} is) is none.
 template <class Key, class Value>
 class FlatTable {
  public:
@@ -50,27 +51,34 @@ class FlatTable {
     // hash: of the key.
     /// Brings what find() needs of it from memory.
     void fetch(std::uint64_t hash) const { __builtin_prefetch(&cells_[hash >> shift_]); }
-    /// False: the table surely has no such key. True for at most one in sixteen random ones that
+    /// False: the table surely has no such key. True for at most one in twelve random ones that
     /// it has not; of a network like the table's own it may be true for all, which costs a find().
     /// For keys that are nearly always absent: find() costs a misprediction in every other packet
     /// then.
     bool may_have(const Key& key) const {
-      if (!is_large()) return small_may_have(key);
-      const std::uint32_t bit = mark(key) >> filter_shift_;
-      std::uint32_t word;
-      std::memcpy(&word, filter_ + bit / 32 * sizeof word, sizeof word);
-      return (word >> (bit % 32) & 1) != 0;
+      return is_large() ? large_may_have(key) : small_may_have(key);
     }
     /// The same. REQUIRES: not is_large().
     bool small_may_have(const Key& key) const {
       return filter_[mark(key) >> (32 - kLeastFilterBits)] != 0;
     }
+    /// REQUIRES: is_large().
+    bool large_may_have(const Key& key) const {
+      const std::uint32_t bit = mark(key) >> filter_shift_;
+      std::uint32_t word;
+      std::memcpy(&word, filter_ + bit / 32 * sizeof word, sizeof word);
+      return (word >> (bit % 32) & 1) != 0;
+    }
+    /// Too large to stay in a core's first cache.
     bool is_large() const { return mask_ >= kLarge; }
+    /// Too large to stay in the second one: worth fetching beforehand.
+    bool is_far() const { return mask_ >= kFar; }
     const Value& find(const Key& key, std::uint64_t hash) const {
-      for (std::size_t at = hash >> shift_;; at = (at + 1) & mask_) {
-        const Item& cell = cells_[at];
-        if (cell.key == key || !cell.value) return cell.value;
+      std::size_t at = hash >> shift_;
+      if (cells_[at].key != key) [[unlikely]] {
+        while (cells_[at].value && cells_[at].key != key) at = (at + 1) & mask_;
       }
+      return cells_[at].value;
     }
 
    private:
@@ -113,11 +121,12 @@ class FlatTable {
     return static_cast<std::uint32_t>(hash(key) >> 32);
   }
 
-  /// Too large to stay in a core's first cache: worth fetching beforehand.
   bool is_large() const { return reader().is_large(); }
 
  private:
   static constexpr std::size_t kLarge = 512;  // cells
+  static constexpr std::size_t kMostInEight = 5;
+  static constexpr std::size_t kFar = (std::size_t{256} << 10) / sizeof(Item);
   // The filter has 2^3 marks for each cell and 2^12 at least. Small, it has a byte for each, for
   // that costs the fewest instructions; large, a bit, so that it stays in the cache.
   static constexpr unsigned kFilterBits = 3;
@@ -135,27 +144,31 @@ class FlatTable {
 /// whose MAC control wants to hear of (a unicast peer). Room for `proxy` later.
 enum class EntryKind : std::uint8_t { none, own, shared, peer };
 
-/// One address of one (port, VLAN): all that most answers for it need, within a cache line.
+/// One address of one (port, VLAN): as little as finds the rest, for there may be many.
 struct Entry {
   static constexpr std::uint16_t kNoBalancer = 0xffff;
 
-  EntryKind kind = EntryKind::none;
-  SlotIndex slot;  // of a shared address: its group's first slot
+  std::uint32_t number : 23 = 0;  // of all addresses of the topology, modulo 2^23
+  /// The host port's side has the address and answers for it: an own one on a port with a host; a
+  /// shared one that is assigned there, but for ARP and Neighbor Discovery, which are koi's.
+  bool on_host : 1 = false;
+  EntryKind kind : 8 = EntryKind::none;
   /// Of a shared address whose askers are balanced: index into Topology::balancers. The group's
   /// slots are then [slot, slot + members), by ascending vhid.
   std::uint16_t balancer = kNoBalancer;
+  SlotIndex slot;  // of a shared address: its group's first slot
 
-  /// The host port's side has the address and answers for it: an own one on a port with a host; a
-  /// shared one that is assigned there, but for ARP and Neighbor Discovery, which are koi's.
-  bool on_host = false;
-
-  MacAddress told = {};        // of a shared address: its slot's
-  MacAddress sends_from = {};  // the same
-  std::uint32_t number = 0;    // of all addresses of the topology
-
+  /// Shared, and all askers are told the same: in one load, for nearly all are.
+  bool is_shared_by_all() const {
+    std::uint32_t word;  // the kind and the balancer, in its upper three bytes
+    std::memcpy(&word, reinterpret_cast<const std::byte*>(this) + 2, sizeof word);
+    return word >> 8 ==
+           (std::uint32_t{kNoBalancer} << 8 | static_cast<unsigned>(EntryKind::shared));
+  }
   bool is_balanced() const { return balancer != kNoBalancer; }
   explicit operator bool() const { return kind != EntryKind::none; }
 };
+static_assert(sizeof(Entry) == 8);
 
 /// Who advertises how with whom (design.md): decides which replay rule a worker applies.
 enum class ReplayRule : std::uint8_t {
@@ -210,8 +223,9 @@ struct Topology {
   using Addresses6 = FlatTable<Ipv6Key, Entry>;
   using Vhids = FlatTable<std::uint64_t, std::optional<SlotIndex>>;
 
-  std::vector<PortView> ports;        // by PortIndex
-  std::vector<SlotView> slots;        // by SlotIndex
+  std::vector<PortView> ports;               // by PortIndex
+  std::vector<SlotView> slots;               // by SlotIndex
+  std::vector<wire::ArpReplyParts> replies;  // of each slot, see tell()
   std::vector<auth::CarpAuth> auths;  // keys and address lists accepted, the sending one first
   std::vector<auth::TrailerKey> trailer_keys;  // of each group, the sending one first; ids differ
   std::vector<wire::GroupFacts> facts;         // of each group, by its first slot's SlotIndex
@@ -220,6 +234,9 @@ struct Topology {
   std::vector<balance::Balancer> balancers;    // one per group balanced by askers
   Vhids vhids;                                 // by vhid_key()
   NodeId node_id;
+
+  /// What the slots tell by ARP, as frames have it. When all of them are there.
+  void tell();
 
   static std::uint64_t address_key(PortIndex port, VlanId vlan, Ipv4Address address) {
     return (std::uint64_t{port.value()} << 48) | (std::uint64_t{vlan.value()} << 32) |

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -8,6 +9,7 @@
 #include "common/net/ip_address.h"
 #include "common/net/mac_address.h"
 #include "common/wire/bytes.h"
+#include "common/wire/ethernet.h"
 #include "common/wire/writer.h"
 
 /// ARP for IPv4 over Ethernet (RFC 826).
@@ -37,6 +39,15 @@ inline void write_arp(const ArpPacket& packet, std::span<std::byte, kArpLength> 
 /// payload.
 inline void turn_into_arp_reply(std::span<std::byte> payload, const ArpPacket& request,
                                 const MacAddress& mac);
+
+/// All that the replies of one MAC have in common, as it lies in an untagged frame: to be or-ed
+/// over what changes from one to the next.
+struct alignas(32) ArpReplyParts {
+  std::array<std::byte, 16> start{};  // of the first sixteen bytes the middle six, the source
+  std::array<std::byte, 16> arp{};    // from the protocol's type to the sender's address, that 0
+};
+/// from: the Ethernet source. mac: who has the addresses that are asked for.
+inline ArpReplyParts arp_reply_parts(const MacAddress& from, const MacAddress& mac);
 
 // The rest is how. Inline, because every request that a worker answers passes through it.
 
@@ -69,6 +80,16 @@ inline void turn_into_arp_reply(std::span<std::byte> payload, const ArpPacket& r
   put_ipv4(payload, 14, request.target_ip);
   put_mac(payload, 18, request.sender_mac);
   put_ipv4(payload, 24, request.sender_ip);
+}
+
+inline ArpReplyParts arp_reply_parts(const MacAddress& from, const MacAddress& mac) {
+  ArpReplyParts parts;
+  put_mac(parts.start, sizeof(MacAddress), from);
+  put_be16(parts.arp, 0, kEtherIpv4);
+  put_be16(parts.arp, 2, kArpLengths);
+  put_be16(parts.arp, 4, kArpReply);
+  put_mac(parts.arp, 6, mac);
+  return parts;
 }
 
 inline void write_arp(const ArpPacket& packet, std::span<std::byte, kArpLength> out) {

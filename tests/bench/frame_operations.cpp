@@ -15,6 +15,7 @@ namespace {
 
 using namespace test;  // NOLINT: the whole file is about its frames
 using dataplane::Fate;
+using dataplane::QuickLook;
 
 constexpr std::size_t kFrames = 512;  // each of another sender, as tools/bench has them
 constexpr std::size_t kBurst = 64;
@@ -71,13 +72,18 @@ struct Traffic {
     for (std::size_t burst = 0; burst < kFrames; burst += kBurst) {
       world.poll(Duration(1500));  // ns: what a core takes for so many
       const dataplane::BurstContext context = world.burst();
-      dataplane::QuickLook quick(context);
-      for (std::size_t n = 0; n < kBurst; ++n) {
-        if (quick.is_large()) quick.fetch(frame(std::min(burst + n + kAhead, kFrames - 1)));
-        const Fate is = dataplane::decide(
-            quick, frame(burst + n), [] { return kRoom; }, world.adverts);
-        right += is.kind() == fate ? 1 : 0;
-      }
+      QuickLook quick(context);
+      QuickLook::compiled_for(quick.tables(), [&]<QuickLook::Tables kTables> {
+        for (std::size_t n = 0; n < kBurst; ++n) {
+          if (kTables == QuickLook::Tables::far) {
+            quick.fetch(frame(std::min(burst + n + kAhead, kFrames - 1)));
+          }
+          const Fate is = dataplane::or_classify(
+              quick.decide<kTables>(frame(burst + n)), quick, frame(burst + n),
+              [] { return kRoom; }, world.adverts);
+          right += is.kind() == fate ? 1 : 0;
+        }
+      });
     }
     return right;
   }

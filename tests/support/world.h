@@ -157,16 +157,12 @@ class TopologyBuilder {
   }
 
   std::shared_ptr<const Topology> build(NodeId node = kOwnNode) {
-    for_entries([this, number = 0U](Entry& entry) mutable {
-      entry.number = number++;
-      if (entry.kind != EntryKind::shared) return;
-      entry.told = topology_.slots[entry.slot.value()].told;
-      entry.sends_from = topology_.slots[entry.slot.value()].sends_from;
-    });
+    for_entries([number = 0U](Entry& entry) mutable { entry.number = number++ & 0x7f'ffff; });
     topology_.addresses = Topology::Addresses(addresses_);
     topology_.addresses6 = Topology::Addresses6(addresses6_);
     topology_.vhids = Topology::Vhids(vhids_);
     topology_.node_id = node;
+    topology_.tell();
     return std::make_shared<const Topology>(topology_);
   }
 

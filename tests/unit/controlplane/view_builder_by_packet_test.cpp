@@ -76,6 +76,23 @@ TEST(ViewBuilderByPacket, EachSlotKnowsWhatItsGroupTellsAndWhereItSendsFrom) {
   }
 }
 
+// RFC 826: the source; then IPv4, lengths 6 and 4, reply, the MAC.
+TEST(ViewBuilderByPacket, EachSlotHasItsRepliesReady) {
+  for (const Expected& expected : kExpected) {
+    const Plan plan = planned(expected.mode);
+    const Topology& t = *plan.topology;
+    ASSERT_EQ(t.replies.size(), t.slots.size());
+    for (std::size_t m = 0; m < 3; ++m) {
+      std::string source = expected.sends_from[m];
+      std::string told = expected.told;
+      std::erase(source, ':');
+      std::erase(told, ':');
+      EXPECT_EQ(test::to_hex(t.replies[m + 1].start), "000000000000" + source + "00000000");
+      EXPECT_EQ(test::to_hex(t.replies[m + 1].arp), "080006040002" + told + "00000000");
+    }
+  }
+}
+
 // protocol.md §2: a switch that learned the group's MAC from an advertisement would send its
 // traffic to one box only.
 // C3.4 kept, C12.12 kept, C12.12 refused

@@ -56,7 +56,7 @@ std::vector<Bytes> ordinary() {
 
 struct Case {
   bool host;
-  bool large;  // the tables of addresses
+  QuickLook::Tables tables;
 };
 
 class Usual : public ::testing::TestWithParam<Case> {
@@ -104,7 +104,8 @@ class Usual : public ::testing::TestWithParam<Case> {
  private:
   static std::shared_ptr<const Topology> topology() {
     TopologyBuilder builder = usual_builder(1, kBothFamilies);
-    for (unsigned n = 0; GetParam().large && n < 600; ++n) {
+    const unsigned others[] = {0, 600, 10'300};
+    for (unsigned n = 0; n < others[static_cast<std::size_t>(GetParam().tables)]; ++n) {
       const auto high = static_cast<std::uint8_t>(n >> 8);
       builder.own(PortIndex(1), VlanId(0), ipv4(10, 0, high, static_cast<std::uint8_t>(n)));
     }
@@ -115,7 +116,7 @@ class Usual : public ::testing::TestWithParam<Case> {
 
 TEST_P(Usual, AnOrdinaryFrameIsDecided) {
   QuickLook quick(burst);
-  EXPECT_EQ(quick.is_large(), GetParam().large);
+  EXPECT_EQ(quick.tables(), GetParam().tables);
   const std::vector<Bytes> frames = ordinary();
   const char* const nobodys = GetParam().host ? "undecided" : "arp_not_ours";
   const char* const expected[] = {"answer", "answer", nobodys,       "answer",
@@ -198,13 +199,15 @@ TEST_P(Usual, OnlyWithALease) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, Usual,
-                         ::testing::Values(Case{false, false}, Case{true, false}, Case{false, true},
-                                           Case{true, true}),
-                         [](const auto& info) {
-                           return std::string(info.param.host ? "Host" : "NoHost") +
-                                  (info.param.large ? "LargeTables" : "SmallTables");
-                         });
+constexpr Case kCases[] = {{false, QuickLook::Tables::near},  {true, QuickLook::Tables::near},
+                           {false, QuickLook::Tables::large}, {true, QuickLook::Tables::large},
+                           {false, QuickLook::Tables::far},   {true, QuickLook::Tables::far}};
+std::string name_of(const ::testing::TestParamInfo<Case>& info) {
+  const char* const tables[] = {"Near", "Large", "Far"};
+  return std::string(info.param.host ? "Host" : "NoHost") +
+         tables[static_cast<std::size_t>(info.param.tables)] + "Tables";
+}
+INSTANTIATE_TEST_SUITE_P(, Usual, ::testing::ValuesIn(kCases), name_of);
 
 }  // namespace
 }  // namespace koi::dataplane::usual_test
