@@ -80,6 +80,7 @@ def test_mass_from_frames():
     got = mass.figures("a", 10, 5 * MS, claims, announced, answered, {"x", "y", "z"},
                        Asked(0, 3, 2.0, 1.0), {})
     assert (got.detection_ms, got.announced_ms, got.answered_ms) == (9, 17, 25)
+    assert got.spread_ms == 1
     assert (got.after_ms, got.unannounced, got.unanswered, got.reached) == (16, 0, 1, False)
     answered["z"] = 34 * MS
     got = mass.figures("a", 10, 5 * MS, claims, announced, answered, {"x", "y", "z"},

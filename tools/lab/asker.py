@@ -69,21 +69,26 @@ class Asked:
     busy_ms: float   # of it the client itself took; in the rest it waited for answers
 
 
+def requests(mac, own, addresses):
+    """The frames that ask for them, from that MAC and address: (vhid, address in bytes, frame)."""
+    hardware = bytes.fromhex(mac.replace(":", ""))
+    request = (hardware + bytes.fromhex("0806" "0001" "0800" "0604" "0001") + hardware
+               + socket.inet_aton(own) + bytes(6))
+    for vhid, each in addresses.items():
+        for address in map(socket.inet_aton, each):
+            yield vhid, address, b"\0\0\x5e\0\1" + bytes([vhid]) + request + address
+
+
 class Asker:
     """On a box's switch port, which saves the way through the switch: 4,080 requests take the kernel
     half the time. REQUIRES: addresses, vhid to the group's IPv4 addresses."""
 
     def __init__(self, namespace, iface, mac, own, addresses):
-        self._members, self._index, frames = {}, {}, []
-        hardware = bytes.fromhex(mac.replace(":", ""))
-        request = (hardware + bytes.fromhex("0806" "0001" "0800" "0604" "0001") + hardware
-                   + socket.inet_aton(own) + bytes(6))
-        for vhid, each in addresses.items():
-            self._members[vhid] = range(len(frames), len(frames) + len(each))
-            for address in each:
-                self._index[socket.inet_aton(address)] = len(frames)
-                frames.append(b"\0\0\x5e\0\1" + bytes([vhid]) + request
-                              + socket.inet_aton(address))
+        self._members, self._index, frames = collections.defaultdict(list), {}, []
+        for vhid, address, frame in requests(mac, own, addresses):
+            self._members[vhid].append(len(frames))
+            self._index[address] = len(frames)
+            frames.append(frame)
         self.count = len(frames)
         raw = b"".join(frames)
         self._requests = _Messages(ctypes.create_string_buffer(raw, len(raw)), len(frames[0]))

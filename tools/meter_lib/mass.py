@@ -9,14 +9,13 @@ import statistics
 import time
 
 from lab import Group, Lab, until
-from lab.asker import Asker
 from lab.station import IFACE
+
+from meter_lib.veth import VethLink, announces
 
 GROUPS, ADDRESSES = 255, 16
 GOAL_MS = 20.0
 OWN = {"a": "10.0.0.2", "b": "10.0.0.3"}
-CLIENT = "10.0.0.100"
-_SNAP = 64
 _PRIORITY, _CORE = 45, 0   # below koid's control thread, which is on that core; off its worker's
 
 
@@ -32,13 +31,14 @@ class MassSample:
 
     owner: str
     detection_ms: float
+    spread_ms: float         # so long before, it was over for the first group
     announced_ms: float      # every address's first gratuitous ARP was seen
     answered_ms: float       # every address's first answer
     before_ms: float         # before the kill: the client asks the living box for all, all answered
     client_ms: float         # of it the client's own work: it can be no quicker
     unannounced: int
     unanswered: int
-    dropped: dict            # by the heir from the kill on: reason to count
+    dropped: dict            # by the heir, or on its way to it, from the kill on: reason to count
 
     @property
     def after_ms(self):
@@ -57,15 +57,16 @@ def figures(owner, down_ms, killed_ns, claims, announced, answered, wanted, befo
 
     def until_last(times):
         return (max(times.values(), default=killed_ns) - killed_ns) / 1e6
-    return MassSample(owner, (due - killed_ns) / 1e6, until_last(announced), until_last(answered),
-                      before.whole_ms, before.busy_ms, len(wanted - announced.keys()),
-                      len(wanted - answered.keys()), dropped)
+    spread = max(claims.values()) - min(claims.values())
+    return MassSample(owner, (due - killed_ns) / 1e6, spread / 1e6, until_last(announced),
+                      until_last(answered), before.whole_ms, before.busy_ms,
+                      len(wanted - announced.keys()), len(wanted - answered.keys()), dropped)
 
 
 class Mass:
     """Two boxes with all those groups."""
 
-    def __init__(self, advbase, advskew, groups=GROUPS, each=ADDRESSES, build=None):
+    def __init__(self, advbase, advskew, link=VethLink, groups=GROUPS, each=ADDRESSES, build=None):
         """advskew: of the first box, and the lowest; the other's is one more."""
         self.addresses = addresses(groups, each)
         self.wanted = {socket.inet_aton(a) for members in self.addresses.values() for a in members}
@@ -73,10 +74,11 @@ class Mass:
         try:
             self.boxes = [self._box(name, advbase, advskew + more, advskew)
                           for more, name in enumerate(OWN)]
-            self.observer = self.lab.observer(*self.boxes, snap=_SNAP)
-            self._askers = {box.name: self.lab.keep_open(Asker(
-                self.lab.switch, box.switch_port(), self.lab.client.mac, CLIENT, self.addresses))
-                for box in self.boxes}
+            self.link = link(self.lab, self.boxes, self.addresses)
+            for box in self.boxes:
+                settings = box.settings()
+                settings["ports"][IFACE]["addresses"] = [f"{box.own}/8"]
+                box.write_config(settings)
         except BaseException:
             self.lab.close()
             raise
@@ -85,14 +87,10 @@ class Mass:
         self.lab.close()
 
     def _box(self, name, advbase, skew, lowest):
-        box = self.lab.koi(name, own=OWN[name], node_id=len(self.lab.stations), groups=[
+        return self.lab.koi(name, own=OWN[name], node_id=len(self.lab.stations), groups=[
             Group(name=f"g{vhid}", vhid=vhid, advbase=advbase, advskew=skew,
                   lowest_advskew=lowest, addresses=tuple(members))
             for vhid, members in self.addresses.items()])
-        settings = box.settings()
-        settings["ports"][IFACE]["addresses"] = [f"{OWN[name]}/8"]
-        box.write_config(settings)
-        return box
 
     def up(self):
         """The first box has all groups before the second one starts."""
@@ -123,7 +121,7 @@ class Mass:
         seen = {}
 
         def there():
-            self.observer.clear()
+            self.link.forget()
             statuses = [box.status() for box in self.boxes]
             if not all(statuses):
                 return None
@@ -143,22 +141,21 @@ class Mass:
         """Kills whoever owns them, and brings it back."""
         owner, heir = self.settled()
         with _urgent():
-            self._askers[owner.name].forget()
-            before = self._askers[owner.name].ask(5, at_once=True)
+            before = self.link.ask(owner, 5, at_once=True)
             assert not before.left, f"the living box left {before.left} addresses without an answer"
             drops = collections.Counter(heir.drops())
-            self._askers[heir.name].forget()
-            self.observer.clear()
-            time.sleep(1.2 * heir.groups[0].master_down_ms() / 3000)  # each group advertises
-            killed = time.time_ns()
+            self.link.forget()
+            since = self.link.now()
+            time.sleep(1.2 * owner.groups[0].master_down_ms() / 3000)  # each group advertises
+            killed = self.link.now()
             owner.process.kill()  # not waited for: a process takes its time to be gone
-            self._askers[heir.name].ask(5 + heir.groups[0].master_down_ms() / 1000)
+            self.link.ask(heir, 5 + heir.groups[0].master_down_ms() / 1000)
         owner.process.wait()
         self._announcements_end(heir, killed)
-        claims, announced, answered = self._seen(owner, heir, killed)
+        claims, (announced, answered) = self._claims(owner, since), self._firsts(heir, killed)
         missing = len(self.addresses) - len(claims)
         assert not missing, f"no advertisement of {missing} groups before the kill"
-        dropped = dict(collections.Counter(heir.drops()) - drops)
+        dropped = dict(collections.Counter(heir.drops()) - drops) | self.link.lost(heir)
         self._owns_all(heir)
         owner.start(within=30)
         return figures(owner.name, heir.groups[0].master_down_ms(), killed, claims, announced,
@@ -167,26 +164,20 @@ class Mass:
     def _announcements_end(self, heir, killed):
         """They may come after the answers; those of the second round two advertisements later."""
         end = time.monotonic() + 1 + 2 * heir.groups[0].master_down_ms() / 3000
-        while time.monotonic() < end:
-            seen = {f.data[28:32] for f in self.observer.frames(heir.name, killed, _announces)}
-            if self.wanted <= seen:
-                return
+        while time.monotonic() < end and self.link.announced(heir, killed) < len(self.wanted):
             time.sleep(0.05)
 
-    def _seen(self, owner, heir, killed):
-        claims = {f.data[11]: f.time_ns for f in self.observer.frames(
-            owner.name, 0, lambda f: f.data[12:14] == b"\x08\0" and f.data[23] == 112)}
+    def _claims(self, owner, since):
+        return {f.data[11]: f.time_ns for f in self.link.frames(owner, since)
+                if f.data[12:14] == b"\x08\0" and f.data[23] == 112}
+
+    def _firsts(self, heir, killed):
         announced, answered = {}, {}
-        for frame in self.observer.frames(heir.name, killed, lambda f: f.data[12:14] == b"\x08\x06"):
-            first = announced if _announces(frame) else answered
-            if frame.data[28:32] in self.wanted:
+        for frame in self.link.frames(heir, killed):
+            if frame.data[12:14] == b"\x08\x06" and frame.data[28:32] in self.wanted:
+                first = announced if announces(frame) else answered
                 first.setdefault(frame.data[28:32], frame.time_ns)
-        return claims, announced, answered
-
-
-def _announces(frame):
-    d = frame.data
-    return d[12:14] == b"\x08\x06" and d[20:22] == b"\0\1" and d[28:32] == d[38:42]
+        return announced, answered
 
 
 @contextlib.contextmanager
@@ -205,15 +196,18 @@ def _urgent():
 
 
 def table(samples):
-    lines = [f"{'run':>4}{'detection':>11}{'announced':>11}{'answered':>10}{'after detection':>17}"
-             f"{'without':>9}{'before: all':>13}{'client':>8}   dropped by the survivor"]
+    lines = [f"{'run':>4}{'detection':>11}{'spread':>8}{'announced':>11}{'answered':>10}"
+             f"{'after detection':>17}{'without':>9}{'before: all':>13}{'client':>8}"
+             "   dropped by the survivor"]
     for number, s in enumerate(samples, 1):
         dropped = ", ".join(f"{reason} {n}" for reason, n in sorted(s.dropped.items()))
-        lines.append(f"{number:4}{s.detection_ms:11.1f}{s.announced_ms:11.1f}{s.answered_ms:10.1f}"
-                     f"{s.after_ms:17.1f}{max(s.unannounced, s.unanswered):9}"
-                     f"{s.before_ms:13.1f}{s.client_ms:8.1f}   {dropped or '-'}")
-    lines.append("ms from the kill on until all addresses were; without: addresses not announced or"
-                 " not answered;\nbefore: all asked of the living box, and of that the client's own"
+        lines.append(f"{number:4}{s.detection_ms:11.1f}{s.spread_ms:8.1f}{s.announced_ms:11.1f}"
+                     f"{s.answered_ms:10.1f}{s.after_ms:17.1f}"
+                     f"{max(s.unannounced, s.unanswered):9}{s.before_ms:13.1f}{s.client_ms:8.1f}"
+                     f"   {dropped or '-'}")
+    lines.append("ms from the kill on until all addresses were; detection: the last group's master-down"
+                 " time is over,\nspread: from the first group's to it; without: addresses not announced"
+                 " or not answered;\nbefore: all asked of the living box, and of that the client's own"
                  " work")
     after = statistics.median(s.after_ms for s in samples)
     reached = sum(s.reached for s in samples)
