@@ -1,12 +1,15 @@
 """tools/failover-meter: what it makes of samples, and one kill and one hand-over by it."""
 
+import contextlib
 import random
 import re
 import xml.etree.ElementTree
 
 import pytest
+from scapy.all import ARP, IP, rdpcap
+from scapy.contrib.carp import CARP
 
-from lab import Answer
+from lab import Answer, virtual_mac
 from lab.asker import Asked
 from meter_lib import mass, report
 from meter_lib.measure import Sample, figures, sample
@@ -87,6 +90,32 @@ def test_mass_from_frames():
                        Asked(0, 3, 2.0, 1.0), {})
     assert (got.after_ms, got.unanswered, got.reached) == (20, 0, True)
     assert "reached in 1 of 1 runs" in mass.table([got])
+
+
+def test_mass_over_memif():
+    """Three groups of four addresses: what the witness kept of the survivor is by Scapy what a new
+    master sends. The box that was killed finds its end of the cable again."""
+    with contextlib.closing(mass.Mass(0, 20, mass.MemifLink, groups=3, each=4)) as boxes:
+        boxes.up()
+        owner, heir = boxes.settled()
+        got = boxes.sample()
+        seen = rdpcap(boxes.link.pcap(heir))
+        assert boxes.settled() == (heir, owner)
+    print(got)
+    assert got.owner == owner.name and got.reached
+    assert not {"lan_full", "frame_refused"} & got.dropped.keys()
+    owned = {a: virtual_mac(vhid) for vhid, each in boxes.addresses.items() for a in each}
+    announced = [f for f in seen if ARP in f and f[ARP].op == 1]
+    answered = [f for f in seen if ARP in f and f[ARP].op == 2]
+    assert {f[ARP].psrc: f.src for f in announced} == {f[ARP].psrc: f.src for f in answered} == owned
+    assert len(announced) == len(answered) == len(owned) == 12
+    client = boxes.lab.client.mac
+    for frame, to, whom in ([(f, "ff:ff:ff:ff:ff:ff", f[ARP].psrc) for f in announced]
+                            + [(f, client, "10.0.0.100") for f in answered]):
+        assert (frame.dst, frame[ARP].pdst, frame[ARP].hwsrc) == (to, whom, frame.src)
+    claims = [f for f in seen if ARP not in f]
+    assert sorted(CARP(bytes(f[IP].payload)).vhid for f in claims) == [1, 2, 3]
+    assert all(f[IP].proto == 112 and f[IP].src == heir.own for f in claims)
 
 
 def test_a_kill_and_a_hand_over():

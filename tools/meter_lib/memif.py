@@ -1,0 +1,100 @@
+"""The link of a mass failover in shared memory: tests/bench/lan.cpp is switch, client and witness."""
+
+import os
+import re
+import select
+import struct
+import subprocess
+import time
+
+from lab import Frame
+from lab.asker import Asked, requests
+
+from meter_lib.veth import CLIENT
+
+_DEVICE = "net_memif{n},socket-abstract=no,id={n},role={role},socket={socket}"
+_CALM = 5  # seconds in which the LAN answers what needs no time
+_PCAP_HEADER, _RECORD = 24, struct.Struct("=IIII")
+
+
+class MemifLink:
+    """As VethLink. The boxes' own ends are made anew with each start of koid; a LAN serves a lab."""
+
+    now = staticmethod(time.monotonic_ns)
+
+    def __init__(self, lab, boxes, addresses):
+        self._numbers = {box.name: n for n, box in enumerate(boxes)}
+        self._station = lab.client
+        ends = []
+        for n, box in enumerate(boxes):
+            socket = box.path("cable.sock")
+            ends.append("--vdev=" + _DEVICE.format(n=n, role="server", socket=socket))
+            box.device = _DEVICE.format(n=n, role="client", socket=socket) + f",mac={box.mac}"
+        asked = lab.client.path("requests")
+        with open(asked, "wb") as f:
+            f.write(b"".join(frame for *_, frame in requests(lab.client.mac, CLIENT, addresses)))
+        self._process = lab.client.spawn(
+            [os.path.join(lab.build, "tests/bench/bench-lan"), "--no-huge", "-m", "64", "--no-pci",
+             "--no-shconf", "--no-telemetry", f"--file-prefix={lab.tag}", *ends, "--", asked],
+            log="lan", stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        while self._line(20) != "ready":  # what EAL has to say comes before
+            pass
+
+    def forget(self):
+        self._told("forget")
+
+    def ask(self, box, within, at_once=False):
+        told = self._told(f"ask {self._numbers[box.name]} {1000 * within:.0f} "
+                          f"{'all' if at_once else 'word'}", within + _CALM)
+        left, sent, took, busy = numbers(told)
+        return Asked(left, sent, took / 1e6, busy / 1e6)
+
+    def announced(self, box, _since):
+        """Since forget(), for the LAN keeps the first."""
+        return self._count(box)[0]
+
+    def frames(self, box, since):
+        with open(self.pcap(box), "rb") as f:
+            return [frame for frame in read_pcap(f.read()) if frame.time_ns >= since]
+
+    def pcap(self, box):
+        """A file of what the LAN has kept of it, in which other programs can read, too."""
+        path = self._station.path(f"{box.name}.pcap")
+        told = self._told(f"write {self._numbers[box.name]} {path}")
+        assert told == "done", f"{path}: {told}"
+        return path
+
+    def lost(self, box):
+        """Since forget()."""
+        lost = self._count(box)[2]
+        return {"lan_full": lost} if lost else {}
+
+    def _count(self, box):
+        return numbers(self._told(f"count {self._numbers[box.name]}"))
+
+    def _told(self, command, within=_CALM):
+        self._process.stdin.write(command.encode() + b"\n")
+        return self._line(within)
+
+    def _line(self, within):
+        ready, _, _ = select.select([self._process.stdout], [], [], within)
+        line = self._process.stdout.readline() if ready else b""
+        if not line.endswith(b"\n"):
+            raise RuntimeError(f"the LAN {'ended' if ready else 'says nothing'}; its log:\n"
+                               f"{self._station.log_text('lan')[-2000:]}")
+        return line.decode().strip()
+
+
+def numbers(line):
+    return [int(n) for n in re.findall(r"\d+", line)]
+
+
+def read_pcap(raw):
+    """The frames of a file with nanoseconds, oldest first."""
+    out, at = [], _PCAP_HEADER
+    while at < len(raw):
+        seconds, nanoseconds, kept, _ = _RECORD.unpack_from(raw, at)
+        at += _RECORD.size
+        out.append(Frame(seconds * 1_000_000_000 + nanoseconds, raw[at:at + kept]))
+        at += kept
+    return sorted(out, key=lambda frame: frame.time_ns)
