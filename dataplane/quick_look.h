@@ -197,16 +197,36 @@ class QuickLook {
     }
     const std::uint32_t sender = load32(frame + kAt + kSenderAddress);
     if (may_have<kTables>(sender)) return Usual::no;
-    constexpr Usual kSaid = kAt == kEtherType ? Usual::answered : Usual::answered_tagged;
     if (kTables == Tables::near && (vlan | load32(frame + kAt + kTargetAddress)) == answered_)
         [[likely]] {
       answer(frame, kAt, reply_);
-      return kSaid;
+      return kAnsweredAt<kAt>;
+    }
+    if (kTables != Tables::near) {
+      const std::uint32_t address = load32(frame + kAt + kTargetAddress);
+      const std::uint64_t target = place_ | vlan | address;
+      const Entry* const entry = addresses_.find_first(target, Addresses::hash(target));
+      if (entry == nullptr || !entry->is_shared_by_all() || !lease_.has_allowed(entry->slot))
+          [[unlikely]] {
+        return usual_other<kTables, kAt>(frame, vlan);
+      }
+      answer(frame, kAt, address, entry->slot);
+      return kAnsweredAt<kAt>;
     }
     // Laundered, so that the compiler reads it again: what it keeps for here, it saves for every
     // frame.
-    const Fate fate = decide_other<kTables>(std::launder(frame), kAt, place_ | vlan);
-    if (fate.kind() == Fate::Kind::answer) return kSaid;
+    return usual_of<kAt>(decide_other<kTables>(std::launder(frame), kAt, place_ | vlan));
+  }
+  /// Apart, for there it needs registers of its own.
+  template <Tables kTables, std::size_t kAt>
+  [[gnu::noinline]] Usual usual_other(std::byte* frame, std::uint64_t vlan) {
+    return usual_of<kAt>(decide_other<kTables>(frame, kAt, place_ | vlan));
+  }
+  template <std::size_t kAt>
+  static constexpr Usual kAnsweredAt = kAt == kEtherType ? Usual::answered : Usual::answered_tagged;
+  template <std::size_t kAt>
+  static Usual usual_of(Fate fate) {
+    if (fate.kind() == Fate::Kind::answer) return kAnsweredAt<kAt>;
     return fate.kind() == Fate::Kind::drop ? Usual::not_ours : Usual::undecided;
   }
   /// Of what is absent nearly always.

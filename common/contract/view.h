@@ -73,6 +73,11 @@ class FlatTable {
     bool is_large() const { return mask_ >= kLarge; }
     /// Too large to stay in the second one: worth fetching beforehand.
     bool is_far() const { return mask_ >= kFar; }
+    /// Null where the key, if it is there at all, is not in its first cell.
+    const Value* find_first(const Key& key, std::uint64_t hash) const {
+      const Item& cell = cells_[hash >> shift_];
+      return cell.key == key ? &cell.value : nullptr;
+    }
     const Value& find(const Key& key, std::uint64_t hash) const {
       std::size_t at = hash >> shift_;
       if (cells_[at].key != key) [[unlikely]] {
