@@ -55,6 +55,7 @@ QuickLook::QuickLook(const BurstContext& burst)
       asked_by_us_(asked_by(burst.port_mac().word())),
       place_(std::uint64_t{burst.port.value()} << 48),
       unknown_(burst.port_view().host ? Fate::undecided() : Fate::drop(DropReason::kArpNotOurs)),
+      nobodys_(burst.port_view().host ? Usual::undecided : Usual::not_ours),
       tables_(addresses_.is_far() || addresses6_.is_far() ? Tables::far
               : addresses_.is_large()                     ? Tables::large
                                                           : Tables::near) {}
@@ -70,7 +71,7 @@ inline Fate QuickLook::decide_arp(std::byte* frame, std::size_t at, std::uint64_
   }
   const std::uint64_t target = place | load32(frame + at + kTargetAddress);
   return (target ^ place_) == answered_ ? answer(frame, at, reply_)
-                                        : decide_other<Tables::near>(frame, at, place);
+                                        : decide_other(frame, at, place);
 }
 
 template <std::size_t kAt>
@@ -104,8 +105,30 @@ Fate QuickLook::decide_unusual(Usual usual, std::span<std::byte> frame) {
 Fate QuickLook::decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place) {
   const std::uint64_t sender = place | load32(frame + at + kSenderAddress);
   const bool known{addresses_.find(sender, Addresses::hash(sender))};
-  return known ? Fate::undecided() : decide_other<Tables::near>(frame, at, place);
+  return known ? Fate::undecided() : decide_other(frame, at, place);
 }
+
+Fate QuickLook::decide_other(std::byte* frame, std::size_t at, std::uint64_t place) {
+  const std::uint32_t address = load32(frame + at + kTargetAddress);
+  const std::uint64_t target = place | address;
+  const Entry& entry = addresses_.find(target, Addresses::hash(target));
+  if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
+  if (entry.is_balanced()) {
+    balanced_ = target ^ place_;
+    balanced_entry_ = &entry;
+    return decide_asker(frame, at, entry);
+  }
+  if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, entry);
+  return answer(frame, at, address, entry.slot);
+}
+
+template <std::size_t kAt>
+QuickLook::Usual QuickLook::usual_other(std::byte* frame, std::uint64_t vlan) {
+  const Fate fate = decide_other(frame, kAt, place_ | vlan);
+  if (fate.kind() == Fate::Kind::answer) return kAnsweredAt<kAt>;
+  return fate.kind() == Fate::Kind::drop ? Usual::not_ours : Usual::undecided;
+}
+template QuickLook::Usual QuickLook::usual_other<QuickLook::kEtherType>(std::byte*, std::uint64_t);
 
 Fate QuickLook::decide_first(std::byte* frame, std::size_t at, const Entry& entry) const {
   if (lease_.judge(burst_.view, entry.slot)) return Fate::undecided();  // L1

@@ -197,38 +197,59 @@ class QuickLook {
     }
     const std::uint32_t sender = load32(frame + kAt + kSenderAddress);
     if (may_have<kTables>(sender)) return Usual::no;
-    if (kTables == Tables::near && (vlan | load32(frame + kAt + kTargetAddress)) == answered_)
-        [[likely]] {
-      answer(frame, kAt, reply_);
-      return kAnsweredAt<kAt>;
-    }
-    if (kTables != Tables::near) {
-      const std::uint32_t address = load32(frame + kAt + kTargetAddress);
-      const std::uint64_t target = place_ | vlan | address;
-      const Entry* const entry = addresses_.find_first(target, Addresses::hash(target));
-      if (entry == nullptr || !entry->is_shared_by_all() || !lease_.has_allowed(entry->slot))
-          [[unlikely]] {
-        return usual_other<kTables, kAt>(frame, vlan);
+    if (kTables == Tables::near) {
+      if ((vlan | load32(frame + kAt + kTargetAddress)) == answered_) [[likely]] {
+        answer(frame, kAt, reply_);
+        return kAnsweredAt<kAt>;
       }
-      answer(frame, kAt, address, entry->slot);
-      return kAnsweredAt<kAt>;
+      // Laundered, so that the compiler reads it again: what it keeps for what follows, it saves
+      // for every frame.
+      frame = std::launder(frame);
     }
-    // Laundered, so that the compiler reads it again: what it keeps for here, it saves for every
-    // frame.
-    return usual_of<kAt>(decide_other<kTables>(std::launder(frame), kAt, place_ | vlan));
+    const std::uint32_t address = load32(frame + kAt + kTargetAddress);
+    const std::uint64_t asked = vlan | address;
+    if (kTables == Tables::near) {
+      if (asked == balanced_) return usual_balanced<kAt>(frame, vlan);
+      if (!addresses_.small_may_have(address)) return nobodys_;
+    }
+    const std::uint64_t target = place_ | asked;
+    const Entry* const entry = addresses_.find_first(target, Addresses::hash(target));
+    if (entry != nullptr) [[likely]] {
+      if (entry->is_shared_by_all() && lease_.has_allowed(entry->slot)) [[likely]] {
+        if (kTables == Tables::near) remember(asked, entry->slot);
+        answer(frame, kAt, address, entry->slot);
+        return kAnsweredAt<kAt>;
+      }
+      if (!*entry) return nobodys_;
+    }
+    return usual_other<kAt>(frame, vlan);
   }
-  /// Apart, for there it needs registers of its own.
-  template <Tables kTables, std::size_t kAt>
-  [[gnu::noinline]] Usual usual_other(std::byte* frame, std::uint64_t vlan) {
-    return usual_of<kAt>(decide_other<kTables>(frame, kAt, place_ | vlan));
+  /// For balanced_. Its askers come again.
+  template <std::size_t kAt>
+  [[gnu::always_inline]] Usual usual_balanced(std::byte* frame, std::uint64_t vlan) {
+    const SlotIndex* const slot = askers_.find(balanced_entry_->balancer, load64(frame + kSource),
+                                               load32(frame + kAt + kSenderAddress));
+    if (slot == nullptr || !lease_.has_allowed(*slot)) [[unlikely]] {
+      return usual_other<kAt>(frame, vlan);
+    }
+    answer(frame, kAt, load32(frame + kAt + kTargetAddress), *slot);
+    return kAnsweredAt<kAt>;
   }
+  /// The reply for one that is asked for twice in a row is kept.
+  void remember(std::uint64_t asked, SlotIndex slot) {
+    if (asked != asked_) {
+      asked_ = asked;
+      return;
+    }
+    reply_ = reply_of(slot);
+    reply_.arp = _mm_or_si128(reply_.arp, bytes(0, asked << 32));
+    answered_ = asked;
+  }
+  /// The same, whatever it is; apart, for there it needs registers of its own.
+  template <std::size_t kAt>
+  Usual usual_other(std::byte* frame, std::uint64_t vlan);
   template <std::size_t kAt>
   static constexpr Usual kAnsweredAt = kAt == kEtherType ? Usual::answered : Usual::answered_tagged;
-  template <std::size_t kAt>
-  static Usual usual_of(Fate fate) {
-    if (fate.kind() == Fate::Kind::answer) return kAnsweredAt<kAt>;
-    return fate.kind() == Fate::Kind::drop ? Usual::not_ours : Usual::undecided;
-  }
   /// Of what is absent nearly always.
   template <Tables kTables>
   bool may_have(std::uint32_t sender) const {
@@ -304,40 +325,11 @@ class QuickLook {
   // Apart, and they read the request again, so that an ordinary one pays nothing for them.
   /// Its sender may be a unicast peer, or claim a shared address: classify() tells of it.
   Fate decide_doubtful(std::byte* frame, std::size_t at, std::uint64_t place);
-  /// Not for the address that reply_ is for. Of its sender nobody wants to hear. A call would cost
-  /// a fifth of all that the worker does for the frame.
-  template <Tables kTables>
-  [[gnu::always_inline]] Fate decide_other(std::byte* frame, std::size_t at, std::uint64_t place) {
-    const std::uint32_t address = load32(frame + at + kTargetAddress);
-    const std::uint64_t target = place | address;
-    const bool again = kTables == Tables::near && target == asked_;
-    const Entry& entry = again ? *asked_entry_ : addresses_.find(target, Addresses::hash(target));
-    if (kTables == Tables::near && !again) {
-      asked_ = target;
-      asked_entry_ = &entry;
-    }
-    if (!entry.is_shared_by_all()) {
-      if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
-      return decide_balanced(frame, at, entry);
-    }
-    if (!lease_.has_allowed(entry.slot)) return decide_first(frame, at, entry);
-    if (again) {
-      reply_ = reply_of(entry.slot);
-      reply_.arp = _mm_or_si128(reply_.arp, bytes(0, std::uint64_t{address} << 32));
-      answered_ = target ^ place_;
-    }
-    return answer(frame, at, address, entry.slot);
-  }
+  /// Of its sender nobody wants to hear.
+  Fate decide_other(std::byte* frame, std::size_t at, std::uint64_t place);
   /// The first one for its slot since the lease was judged.
   Fate decide_first(std::byte* frame, std::size_t at, const Entry& entry) const;
-  [[gnu::always_inline]] Fate decide_balanced(std::byte* frame, std::size_t at,
-                                              const Entry& entry) const {
-    const SlotIndex* const slot =
-        askers_.find(entry.balancer, load64(frame + kSource), load32(frame + at + kSenderAddress));
-    if (slot == nullptr || !lease_.has_allowed(*slot)) return decide_asker(frame, at, entry);
-    return answer(frame, at, load32(frame + at + kTargetAddress), *slot);
-  }
-  /// Who has not asked for long, or is the first one for its slot since the lease was judged.
+  /// A balanced one's, who may not have asked for long.
   Fate decide_asker(std::byte* frame, std::size_t at, const Entry& entry) const;
   bool is_refused(SlotIndex slot) const { return lease_.refusal(burst_.view, slot).has_value(); }
   Fate decide_tagged(std::span<std::byte> frame);
@@ -370,10 +362,13 @@ class QuickLook {
   const std::uint64_t port_mac_;     // in the high 48 bits
   const std::uint64_t asked_by_us_;  // asked_by() of the port's MAC
   const std::uint64_t place_;        // the port's part of a key
-  const Fate unknown_;  // what becomes of a request for an address that nobody here has
+  const Fate unknown_;   // what becomes of a request for an address that nobody here has
+  const Usual nobodys_;  // the same
   const Tables tables_;
-  std::uint64_t asked_ = kNoKey;        // the key that was looked up last
-  const Entry* asked_entry_ = nullptr;  // what was found
+  // Keys ^ place_, which of an untagged one is the address alone.
+  std::uint64_t asked_ = kNoKey;     // answered last, out of the table
+  std::uint64_t balanced_ = kNoKey;  // a balanced one that was asked for
+  const Entry* balanced_entry_ = nullptr;
   /// The target that was solicited last, and what all answers for it have in common.
   struct Asked6 {
     Ipv6Key target;
@@ -389,7 +384,7 @@ class QuickLook {
   // The last reply for one that was asked for twice in a row, while the lease allows it: most
   // clients ask for the same one, their gateway.
   Reply reply_;
-  std::uint64_t answered_ = kNoKey;  // its key ^ place_: of an untagged one the address alone
+  std::uint64_t answered_ = kNoKey;  // its key ^ place_
 };
 
 }  // namespace koi::dataplane

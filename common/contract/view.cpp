@@ -7,7 +7,7 @@ namespace koi {
 template <class Key, class Value>
 FlatTable<Key, Value>::FlatTable(std::span<const Item> items) {
   const std::size_t size =
-      std::bit_ceil(std::max<std::size_t>(2, items.size() * 8 / kMostInEight + 1));
+      std::bit_ceil(std::max(kLeastCells, items.size() * 8 / kMostInEight + 1));
   shift_ = static_cast<unsigned>(64 - std::countr_zero(size));
   mask_ = size - 1;
   cells_.resize(size);

@@ -73,10 +73,10 @@ class FlatTable {
     bool is_large() const { return mask_ >= kLarge; }
     /// Too large to stay in the second one: worth fetching beforehand.
     bool is_far() const { return mask_ >= kFar; }
-    /// Null where the key, if it is there at all, is not in its first cell.
+    /// As find(), or null where that would have to look further than at the key's first cell.
     const Value* find_first(const Key& key, std::uint64_t hash) const {
       const Item& cell = cells_[hash >> shift_];
-      return cell.key == key ? &cell.value : nullptr;
+      return cell.key == key || !cell.value ? &cell.value : nullptr;
     }
     const Value& find(const Key& key, std::uint64_t hash) const {
       std::size_t at = hash >> shift_;
@@ -131,6 +131,7 @@ class FlatTable {
  private:
   static constexpr std::size_t kLarge = 512;  // cells
   static constexpr std::size_t kMostInEight = 5;
+  static constexpr std::size_t kLeastCells = 64;  // so that of few most are free: see find_first()
   static constexpr std::size_t kFar = (std::size_t{256} << 10) / sizeof(Item);
   // The filter has 2^3 marks for each cell and 2^12 at least. Small, it has a byte for each, for
   // that costs the fewest instructions; large, a bit, so that it stays in the cache.

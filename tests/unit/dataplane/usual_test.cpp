@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/classify.h"
+#include "tests/support/balanced.h"
 #include "tests/support/world.h"
 
 namespace koi::dataplane::usual_test {
@@ -59,12 +60,10 @@ struct Case {
   QuickLook::Tables tables;
 };
 
-class Usual : public ::testing::TestWithParam<Case> {
+/// A quick look and classify() over the same frames.
+class Compared {
  protected:
-  Usual() : world(topology()) {
-    for (const SlotIndex slot : {kLan, kTagged, kBoth, kTagged6}) world.reign(slot);
-    world.poll();
-  }
+  explicit Compared(std::shared_ptr<const Topology> topology) : world(std::move(topology)) {}
 
   /// By the same quick look as the frames before. Returns what it said.
   std::string compare(QuickLook& quick, const Bytes& frame) {
@@ -85,6 +84,17 @@ class Usual : public ::testing::TestWithParam<Case> {
     EXPECT_EQ(to_hex(quickly), to_hex(slowly)) << to_hex(frame);
     return verdict(said);
   }
+  World world;
+  const BurstContext burst = world.burst();
+};
+
+class Usual : public Compared, public ::testing::TestWithParam<Case> {
+ protected:
+  Usual() : Compared(topology()) {
+    for (const SlotIndex slot : {kLan, kTagged, kBoth, kTagged6}) world.reign(slot);
+    world.poll();
+  }
+
   /// By one that knows nothing yet, and by one that has answered an ordinary request before.
   bool decides(const Bytes& frame) {
     QuickLook fresh(burst);
@@ -97,9 +107,6 @@ class Usual : public ::testing::TestWithParam<Case> {
     compare(used, frame);
     return decided;
   }
-
-  World world;
-  const BurstContext burst = world.burst();
 
  private:
   static std::shared_ptr<const Topology> topology() {
@@ -208,6 +215,85 @@ std::string name_of(const ::testing::TestParamInfo<Case>& info) {
          tables[static_cast<std::size_t>(info.param.tables)] + "Tables";
 }
 INSTANTIATE_TEST_SUITE_P(, Usual, ::testing::ValuesIn(kCases), name_of);
+
+/// The same two addresses untagged and on a VLAN, where the other one is balanced; some slots are
+/// not ours, others from burst to burst.
+class UsualBalanced : public Compared, public ::testing::Test {
+ protected:
+  UsualBalanced()
+      : Compared(balanced_builder({1, 2, 3, 4}, openbsd_balancer(4))
+                     .group({.vlan = kVlan, .vhid = Vhid(9), .addresses = {kSharedIp}})
+                     .balanced({.vlan = kVlan, .addresses = {kForeignSharedIp}}, {11, 12},
+                               balance::Balancer::freebsd(2))
+                     .build()) {}
+  static constexpr VlanId kVlan = VlanId(20);
+};
+
+TEST_F(UsualBalanced, InWhateverOrder) {
+  std::mt19937 dice(2);
+  unsigned decided = 0;
+  for (int round = 0; round < 300; ++round) {
+    for (std::uint16_t slot = 0; slot < world.view.terms.size(); ++slot) {
+      world.reign(SlotIndex(slot));
+      if (dice() % 4 == 0) world.board->slot(SlotIndex(slot)).term.store(0);
+    }
+    world.poll();
+    QuickLook quick(burst);
+    for (int n = 0; n < 40; ++n) {
+      const auto who = static_cast<std::uint8_t>(dice() % 12);
+      const Ipv4Address targets[] = {kSharedIp, kSharedIp, kForeignSharedIp, kPeerIp};
+      const Arp asks{.sender_mac = mac_from({0x52, 0x54, 0, 0, 0, who}),
+                     .sender_ip = ipv4(192, 0, 2, static_cast<std::uint8_t>(100 + who)),
+                     .target_ip = targets[dice() % 4]};
+      const std::uint16_t tag = dice() % 3 == 0 ? kVlan.value() : 0;
+      const Bytes frame = padded(tag == 0 ? arp(asks, {.from = asks.sender_mac})
+                                          : arp(asks, {.from = asks.sender_mac, .tag = tag}));
+      for (auto times = dice() % 3; times > 0; --times) {
+        decided += compare(quick, frame) != "undecided" ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(decided, 6000U);
+}
+
+/// Any address of a network of which this box has a part.
+class UsualAddresses : public Compared, public ::testing::TestWithParam<std::size_t> {
+ protected:
+  UsualAddresses() : Compared(topology()) {
+    world.reign(SlotIndex(0));
+    world.poll();
+  }
+  static std::shared_ptr<const Topology> topology() {
+    std::mt19937 dice(3);
+    Group group{.addresses = {}};
+    while (group.addresses.size() < GetParam()) group.addresses.push_back(any(dice));
+    return TopologyBuilder()
+        .port(kPortMac)
+        .own(PortIndex(0), VlanId(0), kOwnIp)
+        .group(group)
+        .build();
+  }
+  /// As many as the box has; some of them twice.
+  static Ipv4Address any(std::mt19937& dice) {
+    return Ipv4Address::from_u32(0x0a00'0000 +
+                                 static_cast<std::uint32_t>(dice() % (2 * GetParam())));
+  }
+};
+
+TEST_P(UsualAddresses, EachTarget) {
+  std::mt19937 dice(4);
+  QuickLook quick(burst);
+  unsigned answered = 0;
+  for (int n = 0; n < 4000; ++n) {
+    const std::string verdict = compare(quick, padded(arp({.target_ip = any(dice)})));
+    EXPECT_NE(verdict, "undecided");
+    answered += verdict == "answer" ? 1 : 0;
+  }
+  EXPECT_GT(answered, 1000U);
+  EXPECT_LT(answered, 3000U);
+}
+
+INSTANTIATE_TEST_SUITE_P(, UsualAddresses, ::testing::Values(30, 300, 3'000, 12'000));
 
 }  // namespace
 }  // namespace koi::dataplane::usual_test
