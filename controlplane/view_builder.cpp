@@ -98,7 +98,7 @@ class Builder {
     topology_.addresses6 = Topology::Addresses6(address6_items_);
     topology_.vhids = Topology::Vhids(vhid_items_);
     topology_.node_id = config_.node_id;
-    topology_.tell();
+    topology_.prepare_replies();
     plan_.topology = std::make_shared<const Topology>(std::move(topology_));
     return std::move(plan_);
   }
@@ -156,7 +156,7 @@ class Builder {
   }
 
   void add_entry(PortIndex port, VlanId vlan, const IpAddress& address, Entry entry) {
-    entry.number = (address_items_.size() + address6_items_.size()) & 0x7f'ffff;
+    entry.number = (address_items_.size() + address6_items_.size()) & Entry::kNumberMask;
     if (address.is_v4()) {
       address_items_.push_back({Topology::address_key(port, vlan, address.v4()), entry});
     } else {

@@ -242,7 +242,7 @@ class QuickLook {
       return;
     }
     reply_ = reply_of(slot);
-    reply_.arp = _mm_or_si128(reply_.arp, bytes(0, asked << 32));
+    reply_.arp = _mm_or_si128(reply_.arp, two_words(0, asked << 32));
     answered_ = asked;
   }
   /// The same, whatever it is; apart, for there it needs registers of its own.
@@ -303,7 +303,7 @@ class QuickLook {
     const __m128i ethernet = load128(frame);
     const __m128i asker = load128(frame + at + kOperation + 2);  // its MAC and address, ten bytes
     const __m128i to_asker =
-        _mm_shuffle_epi8(ethernet, bytes(0xffff'0b0a'0908'0706, 0x0f0e'0d0c'ffff'ffff));
+        _mm_shuffle_epi8(ethernet, two_words(0xffff'0b0a'0908'0706, 0x0f0e'0d0c'ffff'ffff));
     store(frame, _mm_or_si128(to_asker, reply.start));
     store(frame + at + kProtocolType, reply.arp);
     store(frame + at + kProtocolType + sizeof reply.arp, asker);

@@ -39,8 +39,8 @@ inline void store(std::byte* to, __m128i word) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), word);
 }
 
-/// For a shuffle: where each byte comes from, 0xff for none.
-inline __m128i bytes(std::uint64_t low, std::uint64_t high) {
+/// For a shuffle they say where each byte comes from, 0xff for none.
+inline __m128i two_words(std::uint64_t low, std::uint64_t high) {
   return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
 }
 

@@ -7,7 +7,6 @@
 
 #include <rte_ethdev.h>
 #include <rte_pause.h>
-#include <rte_prefetch.h>
 
 #include "dataplane/classify.h"
 #include "dataplane/host_gate.h"
@@ -19,13 +18,6 @@ namespace {
 // Of a burst.
 constexpr std::uint16_t kFramesAhead = 8;
 constexpr std::uint16_t kEntriesAhead = 4;
-
-/// Of a frame the start: where it is in a buffer of make_pool()'s as a driver fills it, which need
-/// not be asked of the buffer. Of another one nothing.
-void prefetch(const rte_mbuf* frame) {
-  constexpr std::size_t kStart = sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM;
-  rte_prefetch0(reinterpret_cast<const std::byte*>(frame) + kStart);
-}
 
 /// Kind by kind, many at a time: adding one by one would wait for the sum before, every time.
 /// REQUIRES: no more than 255.

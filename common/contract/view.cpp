@@ -27,7 +27,7 @@ FlatTable<Key, Value>::FlatTable(std::span<const Item> items) {
   }
 }
 
-void Topology::tell() {
+void Topology::prepare_replies() {
   replies.clear();
   for (const SlotView& slot : slots) {
     replies.push_back(wire::arp_reply_parts(slot.sends_from, slot.told));

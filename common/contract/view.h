@@ -154,7 +154,8 @@ enum class EntryKind : std::uint8_t { none, own, shared, peer };
 struct Entry {
   static constexpr std::uint16_t kNoBalancer = 0xffff;
 
-  std::uint32_t number : 23 = 0;  // of all addresses of the topology, modulo 2^23
+  static constexpr std::uint32_t kNumberMask = (1U << 23) - 1;
+  std::uint32_t number : 23 = 0;  // of all addresses of the topology, with this mask
   /// The host port's side has the address and answers for it: an own one on a port with a host; a
   /// shared one that is assigned there, but for ARP and Neighbor Discovery, which are koi's.
   bool on_host : 1 = false;
@@ -166,6 +167,7 @@ struct Entry {
 
   /// Shared, and all askers are told the same: in one load, for nearly all are.
   bool is_shared_by_all() const {
+    static_assert(std::endian::native == std::endian::little);  // and fields from the low bits on
     std::uint32_t word;  // the kind and the balancer, in its upper three bytes
     std::memcpy(&word, reinterpret_cast<const std::byte*>(this) + 2, sizeof word);
     return word >> 8 ==
@@ -231,7 +233,7 @@ struct Topology {
 
   std::vector<PortView> ports;               // by PortIndex
   std::vector<SlotView> slots;               // by SlotIndex
-  std::vector<wire::ArpReplyParts> replies;  // of each slot, see tell()
+  std::vector<wire::ArpReplyParts> replies;  // by SlotIndex: with its MACs
   std::vector<auth::CarpAuth> auths;  // keys and address lists accepted, the sending one first
   std::vector<auth::TrailerKey> trailer_keys;  // of each group, the sending one first; ids differ
   std::vector<wire::GroupFacts> facts;         // of each group, by its first slot's SlotIndex
@@ -241,8 +243,8 @@ struct Topology {
   Vhids vhids;                                 // by vhid_key()
   NodeId node_id;
 
-  /// What the slots tell by ARP, as frames have it. When all of them are there.
-  void tell();
+  /// Makes replies. When all slots are there.
+  void prepare_replies();
 
   static std::uint64_t address_key(PortIndex port, VlanId vlan, Ipv4Address address) {
     return (std::uint64_t{port.value()} << 48) | (std::uint64_t{vlan.value()} << 32) |

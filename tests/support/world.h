@@ -157,12 +157,13 @@ class TopologyBuilder {
   }
 
   std::shared_ptr<const Topology> build(NodeId node = kOwnNode) {
-    for_entries([number = 0U](Entry& entry) mutable { entry.number = number++ & 0x7f'ffff; });
+    for_entries(
+        [number = 0U](Entry& entry) mutable { entry.number = number++ & Entry::kNumberMask; });
     topology_.addresses = Topology::Addresses(addresses_);
     topology_.addresses6 = Topology::Addresses6(addresses6_);
     topology_.vhids = Topology::Vhids(vhids_);
     topology_.node_id = node;
-    topology_.tell();
+    topology_.prepare_replies();
     return std::make_shared<const Topology>(topology_);
   }
 
