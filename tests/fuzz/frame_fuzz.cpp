@@ -32,7 +32,19 @@ constexpr koi::Ipv6Address by_packet6(std::uint16_t n) {
 
 enum class Host : std::uint8_t { none, plain, has_shared };
 
-std::shared_ptr<const koi::Topology> everything(Host host) {
+/// others: own addresses on another port, of which there are so many that the table is large, or
+/// far (QuickLook::Tables).
+struct Box {
+  Host host;
+  std::uint32_t others;
+};
+constexpr Box kBoxes[] = {{Host::none, 0},
+                          {Host::plain, 0},
+                          {Host::has_shared, 0},
+                          {Host::none, 600},
+                          {Host::plain, 10'300}};
+
+std::shared_ptr<const koi::Topology> everything(const Box& box) {
   using koi::balance::Balancer;
   const Bytes key = koi::test::from_text("sixteen bytes 16");
   const Balancer balancers[] = {
@@ -56,7 +68,10 @@ std::shared_ptr<const koi::Topology> everything(Host host) {
                       {vhid, static_cast<std::uint8_t>(vhid + 1)},
                       static_cast<koi::test::ByPacket>(mode));
   }
-  if (host != Host::none) builder.hosted(host == Host::has_shared);
+  for (std::uint32_t n = 0; n < box.others; ++n) {
+    builder.own(koi::PortIndex(1), koi::VlanId(0), koi::Ipv4Address::from_u32(0x0a00'0000 + n));
+  }
+  if (box.host != Host::none) builder.hosted(box.host == Host::has_shared);
   return builder.build();
 }
 
@@ -78,12 +93,24 @@ void from_host(koi::test::World& world, const Bytes& input) {
   }
 }
 
-void receive(const Bytes& input, std::size_t room, Host host) {
-  static koi::test::World* const worlds[] = {new koi::test::World(everything(Host::none)),
-                                             new koi::test::World(everything(Host::plain)),
-                                             new koi::test::World(everything(Host::has_shared))};
+/// The shortest that a quick look decides over.
+Bytes padded(Bytes frame) {
+  frame.resize(std::max<std::size_t>(frame.size(), 60));
+  return frame;
+}
+
+/// What a burst may have begun with.
+void begin(koi::dataplane::QuickLook& quick) {
+  static const std::vector<Bytes>& frames = *new std::vector<Bytes>{
+      padded(koi::test::arp({})), padded(koi::test::arp({})),
+      padded(koi::test::arp({.target_ip = kBalanced4[1]})), koi::test::neighbor({})};
+  for (Bytes frame : frames) quick.decide(frame);
+}
+
+void receive(const Bytes& input, std::size_t room, std::size_t which) {
+  static koi::test::World* worlds[std::size(kBoxes)] = {};
   static koi::Instant until[std::size(worlds)] = {};
-  const auto which = static_cast<std::size_t>(host);
+  if (worlds[which] == nullptr) worlds[which] = new koi::test::World(everything(kBoxes[which]));
   koi::test::World& world = *worlds[which];
   if (world.now >= until[which]) {  // the leases are for an hour
     reign(world);
@@ -107,6 +134,13 @@ void receive(const Bytes& input, std::size_t room, Host host) {
       std::abort();
     }
   }
+  koi::dataplane::QuickLook later(burst);
+  begin(later);
+  Bytes in_between = frame;
+  if (later.decide(std::span(in_between).first(input.size())) != by_quick_look ||
+      in_between != quickly) {
+    std::abort();
+  }
   const koi::dataplane::Fate fate =
       koi::dataplane::classify(std::span(frame).first(input.size()), room, burst, world.adverts);
   if (by_quick_look.kind() != koi::dataplane::Fate::Kind::undecided) {
@@ -124,15 +158,15 @@ void receive(const Bytes& input, std::size_t room, Host host) {
       world.board->slot(advert->slot).acknowledged[0].store(advert->heard_number);
     }
   }
-  if (host != Host::none) from_host(world, input);
+  if (kBoxes[which].host != Host::none) from_host(world, input);
   if (fate.kind() != koi::dataplane::Fate::Kind::answer) return;
   const std::size_t longer = fate.what() == koi::AnswerKind::nd ? room : 0;
   if (fate.length() > input.size() + longer) std::abort();
 }
 
 void receive_all(const Bytes& frame) {
-  for (const Host host : {Host::none, Host::plain, Host::has_shared}) {
-    for (const std::size_t room : {std::size_t{0}, std::size_t{8}}) receive(frame, room, host);
+  for (std::size_t which = 0; which < std::size(kBoxes); ++which) {
+    for (const std::size_t room : {std::size_t{0}, std::size_t{8}}) receive(frame, room, which);
   }
 }
 
