@@ -42,7 +42,8 @@ std::uint32_t sender_of(Frame frame) {
 }
 
 Seen::Seen(std::size_t addresses) {
-  // No table grows while the LAN is at work.
+  // No table is made anew while the LAN is at work.
+  advertised_.reserve(256);
   announced_.reserve(addresses);
   answered_.reserve(addresses);
 }

@@ -41,12 +41,12 @@ class MemifLink:
             pass
 
     def forget(self):
-        self._told("forget")
+        self._told("forget", "done")
 
     def ask(self, box, within, at_once=False):
-        told = self._told(f"ask {self._numbers[box.name]} {1000 * within:.0f} "
-                          f"{'all' if at_once else 'word'}", within + _CALM)
-        left, sent, took, busy = numbers(told)
+        left, sent, took, busy = self._told(
+            f"ask {self._numbers[box.name]} {1000 * within:.0f} {'all' if at_once else 'word'}",
+            r"left (\d+) sent (\d+) took (\d+) busy (\d+)", within + _CALM)
         return Asked(left, sent, took / 1e6, busy / 1e6)
 
     def announced(self, box, _since):
@@ -60,8 +60,7 @@ class MemifLink:
     def pcap(self, box):
         """A file of what the LAN has kept of it, in which other programs can read, too."""
         path = self._station.path(f"{box.name}.pcap")
-        told = self._told(f"write {self._numbers[box.name]} {path}")
-        assert told == "done", f"{path}: {told}"
+        self._told(f"write {self._numbers[box.name]} {path}", "done")
         return path
 
     def lost(self, box):
@@ -70,11 +69,19 @@ class MemifLink:
         return {"lan_full": lost} if lost else {}
 
     def _count(self, box):
-        return numbers(self._told(f"count {self._numbers[box.name]}"))
+        return self._told(f"count {self._numbers[box.name]}",
+                          r"announced (\d+) answered (\d+) lost (\d+)")
 
-    def _told(self, command, within=_CALM):
+    def _told(self, command, answer, within=_CALM):
+        """The numbers in what the LAN answers. Its answer to something else is the end: one that came
+        late would be taken for the next one's, and so on."""
         self._process.stdin.write(command.encode() + b"\n")
-        return self._line(within)
+        line = self._line(within)
+        told = re.fullmatch(answer, line)
+        if not told:
+            self._process.kill()
+            raise RuntimeError(f"the LAN answers {line!r} to {command!r}")
+        return [int(n) for n in told.groups()]
 
     def _line(self, within):
         ready, _, _ = select.select([self._process.stdout], [], [], within)
@@ -83,10 +90,6 @@ class MemifLink:
             raise RuntimeError(f"the LAN {'ended' if ready else 'says nothing'}; its log:\n"
                                f"{self._station.log_text('lan')[-2000:]}")
         return line.decode().strip()
-
-
-def numbers(line):
-    return [int(n) for n in re.findall(r"\d+", line)]
 
 
 def read_pcap(raw):
