@@ -56,9 +56,9 @@ QuickLook::QuickLook(const BurstContext& burst)
       place_(std::uint64_t{burst.port.value()} << 48),
       unknown_(burst.port_view().host ? Fate::undecided() : Fate::drop(DropReason::kArpNotOurs)),
       nobodys_(burst.port_view().host ? Usual::undecided : Usual::not_ours),
-      tables_(addresses_.is_far() || addresses6_.is_far() ? Tables::far
-              : addresses_.is_large()                     ? Tables::large
-                                                          : Tables::near) {}
+      tables_(!addresses_.is_large()                        ? Tables::near
+              : addresses_.is_far() || addresses6_.is_far() ? Tables::far
+                                                            : Tables::large) {}
 
 inline Fate QuickLook::decide_arp(std::byte* frame, std::size_t at, std::uint64_t place) {
   const std::uint64_t source = load64(frame + kSource);

@@ -32,8 +32,8 @@ class QuickLook {
 
   /// Where the tables of addresses are, which says how to look them up.
   enum class Tables : std::uint8_t {
-    near,   // that of IPv4 in a core's first cache
-    large,  // it is not, but in the second one, which needs no help of ours
+    near,   // that of IPv4 in a core's first cache; nothing is fetched for IPv6 either, then
+    large,  // it is not, but both are in the second one, which needs no help of ours
     far     // one is too large for that: fetch() is worth it
   };
   Tables tables() const { return tables_; }
@@ -253,9 +253,8 @@ class QuickLook {
   /// Of what is absent nearly always.
   template <Tables kTables>
   bool may_have(std::uint32_t sender) const {
-    if (kTables == Tables::near) return addresses_.small_may_have(sender);
-    if (kTables == Tables::large) return addresses_.large_may_have(sender);
-    return addresses_.may_have(sender);
+    return kTables == Tables::near ? addresses_.small_may_have(sender)
+                                   : addresses_.large_may_have(sender);
   }
   Usual usual_tagged(std::span<std::byte> frame);
   /// Not by broadcast.
