@@ -54,7 +54,6 @@ QuickLook::QuickLook(const BurstContext& burst)
       port_mac_(burst.port_mac().word() << 16),
       asked_by_us_(asked_by(burst.port_mac().word())),
       place_(std::uint64_t{burst.port.value()} << 48),
-      unknown_(burst.port_view().host ? Fate::undecided() : Fate::drop(DropReason::kArpNotOurs)),
       nobodys_(burst.port_view().host ? Usual::undecided : Usual::not_ours),
       tables_(!addresses_.is_large()                        ? Tables::near
               : addresses_.is_far() || addresses6_.is_far() ? Tables::far
@@ -112,7 +111,8 @@ Fate QuickLook::decide_other(std::byte* frame, std::size_t at, std::uint64_t pla
   const std::uint32_t address = load32(frame + at + kTargetAddress);
   const std::uint64_t target = place | address;
   const Entry& entry = addresses_.find(target, Addresses::hash(target));
-  if (entry.kind != EntryKind::shared) return entry ? Fate::undecided() : unknown_;
+  if (!entry && nobodys_ == Usual::not_ours) return Fate::drop(DropReason::kArpNotOurs);
+  if (entry.kind != EntryKind::shared) return Fate::undecided();
   if (entry.is_balanced()) {
     balanced_ = target ^ place_;
     balanced_entry_ = &entry;

@@ -361,8 +361,7 @@ class QuickLook {
   const std::uint64_t port_mac_;     // in the high 48 bits
   const std::uint64_t asked_by_us_;  // asked_by() of the port's MAC
   const std::uint64_t place_;        // the port's part of a key
-  const Fate unknown_;   // what becomes of a request for an address that nobody here has
-  const Usual nobodys_;  // the same
+  const Usual nobodys_;  // what becomes of a request for an address that nobody here has
   const Tables tables_;
   // Keys ^ place_, which of an untagged one is the address alone.
   std::uint64_t asked_ = kNoKey;     // answered last, out of the table

@@ -126,9 +126,9 @@ class FlatTable {
     return static_cast<std::uint32_t>(hash(key) >> 32);
   }
 
+ private:
   bool is_large() const { return reader().is_large(); }
 
- private:
   static constexpr std::size_t kLarge = 512;  // cells
   static constexpr std::size_t kMostInEight = 5;
   static constexpr std::size_t kLeastCells = 64;  // so that of few most are free: see find_first()

@@ -41,7 +41,7 @@ inline void turn_into_arp_reply(std::span<std::byte> payload, const ArpPacket& r
                                 const MacAddress& mac);
 
 /// All that the replies of one MAC have in common, as it lies in an untagged frame: to be or-ed
-/// over what changes from one to the next.
+/// over what changes from one to the next. (Answers to solicitations take its MACs from here.)
 struct alignas(32) ArpReplyParts {
   std::array<std::byte, 16> start{};  // of the first sixteen bytes the middle six, the source
   std::array<std::byte, 16> arp{};    // from the protocol's type to the sender's address, that 0

@@ -9,13 +9,13 @@
 /// that the least loop stays without it.
 namespace koi::bench {
 
-/// Port 0 with a queue each way. Returns false when DPDK refuses.
-inline bool start_port(rte_mempool* pool, std::uint16_t depth) {
+/// A port with a queue each way. Returns false when DPDK refuses.
+inline bool start_port(rte_mempool* pool, std::uint16_t depth, std::uint16_t port = 0) {
   const rte_eth_conf conf{};
-  return rte_eth_dev_configure(0, 1, 1, &conf) == 0 &&
-         rte_eth_rx_queue_setup(0, 0, depth, SOCKET_ID_ANY, nullptr, pool) == 0 &&
-         rte_eth_tx_queue_setup(0, 0, depth, SOCKET_ID_ANY, nullptr) == 0 &&
-         rte_eth_dev_start(0) == 0;
+  return rte_eth_dev_configure(port, 1, 1, &conf) == 0 &&
+         rte_eth_rx_queue_setup(port, 0, depth, SOCKET_ID_ANY, nullptr, pool) == 0 &&
+         rte_eth_tx_queue_setup(port, 0, depth, SOCKET_ID_ANY, nullptr) == 0 &&
+         rte_eth_dev_start(port) == 0;
 }
 
 /// Each line on standard input is answered by "RX-packets: N TX-packets: N", until it ends.

@@ -39,6 +39,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "tests/bench/asked.h"
 #include "tests/bench/lan_client.h"
 #include "tests/bench/lan_seen.h"
 
@@ -48,6 +49,7 @@ using namespace koi::bench;  // NOLINT: a program
 
 constexpr std::uint16_t kBoxes = 2;
 constexpr std::uint16_t kBurst = 32;
+constexpr std::uint16_t kDepth = 1024;  // of net_memif's rings, too
 constexpr std::uint16_t kNobody = kBoxes;
 constexpr int kCore = 0;       // koid's control has it; its worker has the other one
 constexpr int kPriority = 46;  // below koid's control, which needs little; above the meter's
@@ -236,16 +238,6 @@ class Lan {
   Nanoseconds began_ = 0, until_ = 0, napped_ = 0;
 };
 
-void start(std::uint16_t box, rte_mempool* pool) {
-  const rte_eth_conf conf{};
-  if (rte_eth_dev_configure(box, 1, 1, &conf) != 0 ||
-      rte_eth_rx_queue_setup(box, 0, 1024, SOCKET_ID_ANY, nullptr, pool) != 0 ||
-      rte_eth_tx_queue_setup(box, 0, 1024, SOCKET_ID_ANY, nullptr) != 0 ||
-      rte_eth_dev_start(box) != 0) {
-    fail("a port does not start");
-  }
-}
-
 std::vector<Client::Request> read_requests(const char* path) {
   std::ifstream in(path, std::ios::binary);
   const std::string all((std::istreambuf_iterator<char>(in)), {});
@@ -268,7 +260,9 @@ int main(int argc, char** argv) {
       rte_pktmbuf_pool_create("frames", 8191, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
   if (pool == nullptr) fail("no memory");
   Lan lan(pool, read_requests(argv[eal + 1]));
-  for (std::uint16_t box = 0; box < kBoxes; ++box) start(box, pool);
+  for (std::uint16_t box = 0; box < kBoxes; ++box) {
+    if (!start_port(pool, kDepth, box)) fail("a port does not start");
+  }
   prctl(PR_SET_TIMERSLACK, 1UL);
   const sched_param priority{.sched_priority = kPriority};
   if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) fail("no right to real-time priority");

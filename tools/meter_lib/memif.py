@@ -1,11 +1,13 @@
 """The link of a mass failover in shared memory: tests/bench/lan.cpp is switch, client and witness."""
 
+import contextlib
 import os
 import re
 import select
-import struct
 import subprocess
 import time
+
+from scapy.utils import RawPcapReader
 
 from lab import Frame
 from lab.asker import Asked, requests
@@ -14,7 +16,6 @@ from meter_lib.veth import CLIENT
 
 _DEVICE = "net_memif{n},socket-abstract=no,id={n},role={role},socket={socket}"
 _CALM = 5  # seconds in which the LAN answers what needs no time
-_PCAP_HEADER, _RECORD = 24, struct.Struct("=IIII")
 
 
 class MemifLink:
@@ -54,8 +55,9 @@ class MemifLink:
         return self._count(box)[0]
 
     def frames(self, box, since):
-        with open(self.pcap(box), "rb") as f:
-            return [frame for frame in read_pcap(f.read()) if frame.time_ns >= since]
+        with contextlib.closing(RawPcapReader(self.pcap(box))) as stamped:  # with nanoseconds
+            seen = [Frame(at.sec * 1_000_000_000 + at.usec, data) for data, at in stamped]
+        return sorted((f for f in seen if f.time_ns >= since), key=lambda f: f.time_ns)
 
     def pcap(self, box):
         """A file of what the LAN has kept of it, in which other programs can read, too."""
@@ -90,14 +92,3 @@ class MemifLink:
             raise RuntimeError(f"the LAN {'ended' if ready else 'says nothing'}; its log:\n"
                                f"{self._station.log_text('lan')[-2000:]}")
         return line.decode().strip()
-
-
-def read_pcap(raw):
-    """The frames of a file with nanoseconds, oldest first."""
-    out, at = [], _PCAP_HEADER
-    while at < len(raw):
-        seconds, nanoseconds, kept, _ = _RECORD.unpack_from(raw, at)
-        at += _RECORD.size
-        out.append(Frame(seconds * 1_000_000_000 + nanoseconds, raw[at:at + kept]))
-        at += kept
-    return sorted(out, key=lambda frame: frame.time_ns)
